@@ -1,0 +1,115 @@
+"""Every error that django-instant raises on purpose.
+
+InstantError
+├── InvalidMessage (ValueError)            a message that must not be sent: no channel, no content, NaN, a bad name
+│   ├── InvalidChannel                     the channel's name breaks the server's rules
+│   └── TooLarge                           the payload is larger than a client may be sent
+├── InvalidSetting (ImproperlyConfigured)  a setting has a wrong value; the text names it
+│   └── InvalidBackend                     INSTANT_BROADCAST_WITH names no backend
+├── PublishError                           a publish failed: .channel, .backend, .retryable, the cause in __cause__
+│   ├── Unreachable                        no answer: refused, reset, timed out, or an HTTP error
+│   ├── Rejected                           the server answered with an error: .code
+│   └── PublishManyError                   some of many failed: .failed, .sent
+├── ServerError                            another call of the server's API failed: .code, .retryable
+├── ServerNotFound                         no server binary to run
+├── ServerFailed                           the server did not start, or its config was refused
+└── InstallError                           installws could not install the server
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ImproperlyConfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class InstantError(Exception):
+    """Base of all errors of django-instant."""
+
+
+class InvalidMessage(InstantError, ValueError):
+    """A message that must not be sent."""
+
+
+class InvalidChannel(InvalidMessage):
+    """A channel name that the server would refuse or that nobody could ever join."""
+
+
+class TooLarge(InvalidMessage):
+    """A payload larger than `contract.MAX_PAYLOAD_BYTES`: the server would close its readers."""
+
+
+class InvalidSetting(InstantError, ImproperlyConfigured):
+    """A setting has a wrong value."""
+
+
+class InvalidBackend(InvalidSetting):
+    """INSTANT_BROADCAST_WITH names no usable backend."""
+
+
+class PublishError(InstantError):
+    """A message could not be published.
+
+    `retryable` tells whether the same call may succeed later (server away, overloaded) or never (bad key, unknown
+    namespace). The cause is in `__cause__`.
+    """
+
+    def __init__(self, reason: str, *, channel: str, backend: str, retryable: bool) -> None:
+        self.reason, self.channel, self.backend, self.retryable = reason, channel, backend, retryable
+        super().__init__(reason, channel, backend, retryable)
+
+    def __str__(self) -> str:
+        again = "a retry may help" if self.retryable else "a retry will not help"
+        return f"publish to {self.channel!r} with the {self.backend} backend failed: {self.reason} ({again})"
+
+
+class Unreachable(PublishError):
+    """The server gave no usable answer."""
+
+
+class Rejected(PublishError):
+    """The server answered with the API error `code`."""
+
+    def __init__(self, reason: str, *, channel: str, backend: str, retryable: bool, code: int) -> None:
+        self.code = code
+        super().__init__(reason, channel=channel, backend=backend, retryable=retryable)
+
+
+class PublishManyError(PublishError):
+    """Some messages of one publish_many() failed.
+
+    `failed` holds (index, error) pairs, `sent` the indexes that the server took.
+    """
+
+    def __init__(self, failed: Sequence[tuple[int, PublishError]], sent: Sequence[int], *, backend: str) -> None:
+        self.failed, self.sent = list(failed), list(sent)
+        first = self.failed[0][1]
+        super().__init__(
+            f"{len(self.failed)} of {len(self.failed) + len(self.sent)} messages failed, the first one: {first.reason}",
+            channel=first.channel,
+            backend=backend,
+            retryable=any(error.retryable for _, error in self.failed),
+        )
+
+
+class ServerError(InstantError):
+    """A call of the server's API, other than a publish, failed. `code` is 0 where the server gave no answer."""
+
+    def __init__(self, reason: str, *, code: int = 0, retryable: bool = False) -> None:
+        self.reason, self.code, self.retryable = reason, code, retryable
+        super().__init__(reason)
+
+
+class ServerNotFound(InstantError):
+    """There is no server binary where one was asked for."""
+
+
+class ServerFailed(InstantError):
+    """The server refused its config or did not come up."""
+
+
+class InstallError(InstantError):
+    """installws could not install the server; nothing half-done is left."""
