@@ -1,0 +1,158 @@
+"""Who may join what, and the credentials for it: the one place that tokens and endpoints ask."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+
+from . import contract
+from .channels import check_name
+from .conf import conf
+from .exceptions import InvalidChannel
+from .models import Channel
+from .token import channel_token_for, connection_token, user_id
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from .token import User
+
+logger = logging.getLogger("instant")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One channel that a user may join: its name and its level (a `Channel.Level` value)."""
+
+    name: str
+    level: str
+
+
+class ChannelCredentials(TypedDict):
+    """A channel and the token that joins it."""
+
+    name: str
+    level: str
+    token: str
+
+
+class Refusal(TypedDict):
+    """A channel that was asked for and refused."""
+
+    name: str
+    reason: str
+
+
+class Credentials(TypedDict):
+    """What a client needs: the answer of login and get_token, but for the CSRF token, which belongs to a request."""
+
+    ws_token: str
+    websocket_url: str
+    channels: list[ChannelCredentials]
+    refused: list[Refusal]
+
+
+#: Why a channel is refused; the same for one that does not exist, so that names cannot be probed.
+NOT_ALLOWED = "you may not join this channel, or it does not exist"
+
+
+def may_connect(user: User) -> bool:
+    """Tell whether `user` may have a connection at all: anyone logged in and active; visitors where settings say so."""
+    return bool(user.is_authenticated and user.is_active) or (
+        not user.is_authenticated and conf.INSTANT_ALLOW_ANONYMOUS
+    )
+
+
+def channels_for(user: User, path: str | None = None) -> list[Access]:
+    """Return the channels that `user` may join, each once, by name.
+
+    `path` is that of a page. Channels of the admin are joined on every page, so it changes nothing for them.
+    """
+    if not may_connect(user):
+        return []
+    rows = Channel.objects.for_user(user).values_list("name", "level")
+    return [Access(name, level) for name, level in rows if _is_joinable(name)]
+
+
+def _is_joinable(name: str) -> bool:
+    """A row whose namespace has left the settings since must not spoil the tokens of the others."""
+    try:
+        check_name(name)
+    except InvalidChannel as error:
+        logger.warning("left out of the tokens: %s", error)
+        return False
+    return True
+
+
+def may_join(user: User, channel: str) -> bool:
+    """Tell whether `user` may join the channel of this name now."""
+    return any(access.name == channel for access in channels_for(user))
+
+
+def audience(channel: Channel) -> set[str]:
+    """Return who may be in `channel`, as the server names users; "" stands for visitors who are not logged in."""
+    users = {user_id(user) for user in members(channel).iterator()}
+    if channel.level == contract.PUBLIC and conf.INSTANT_ALLOW_ANONYMOUS:
+        users.add("")
+    return users
+
+
+def members(channel: Channel) -> QuerySet[Any]:
+    """Return the users who may join `channel`: `Channel.objects.for_user`, asked from the other side."""
+    model = get_user_model()
+    users: QuerySet[Any] = model._default_manager.all()
+    if any(field.name == "is_active" for field in model._meta.concrete_fields):
+        users = users.filter(is_active=True)
+    if channel.level in (contract.STAFF, contract.SUPERUSER):
+        flag = "is_staff" if channel.level == contract.STAFF else "is_superuser"
+        has_flag = any(field.name == flag for field in model._meta.concrete_fields)
+        users = users.filter(**{flag: True}) if has_flag else users.none()
+    elif channel.level == contract.GROUPS:
+        groups = channel.groups.order_by().values("pk")
+        users = users.filter(groups__in=groups).distinct() if hasattr(model, "groups") else users.none()
+    return users
+
+
+def credentials(user: User, channels: Iterable[str] | None = None, *, websocket_url: str | None = None) -> Credentials:
+    """Return the JSON with which `user`'s client connects and joins, for a view of your own (DRF, mobile).
+
+    With `channels`, tokens for just these names; what the user may not join is in `refused`. The answer holds
+    secrets: send it with `Cache-Control: no-store`.
+
+    Raises:
+        PermissionDenied: the user may not connect.
+    """
+    if not may_connect(user):
+        raise PermissionDenied("log in to get a token")
+    allowed = channels_for(user)
+    refused: list[str] = []
+    if channels is not None:
+        asked = list(dict.fromkeys(channels))
+        by_name = {access.name: access for access in allowed}
+        allowed = [by_name[name] for name in asked if name in by_name]
+        refused = [name for name in asked if name not in by_name]
+    return {
+        "ws_token": connection_token(user),
+        "websocket_url": websocket_url or default_websocket_url(),
+        "channels": channel_credentials(user, allowed),
+        "refused": [{"name": name, "reason": NOT_ALLOWED} for name in refused],
+    }
+
+
+def channel_credentials(user: User, allowed: Iterable[Access]) -> list[ChannelCredentials]:
+    """Return the tokens of channels that the caller has just found to be allowed for `user`."""
+    sub = user_id(user)
+    return [
+        {"name": access.name, "level": access.level, "token": channel_token_for(sub, access.name)} for access in allowed
+    ]
+
+
+def default_websocket_url() -> str:
+    """Return the address that browsers use where there is no request to tell the host: INSTANT_WEBSOCKET_URL, else
+    the address that Django itself uses."""
+    return conf.INSTANT_WEBSOCKET_URL or conf.server_url.replace("http", "ws", 1)

@@ -1,0 +1,131 @@
+"""Channels in the admin: who may join, who is there, and a page that sends a message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from . import access, contract
+from .centrifugo import api
+from .exceptions import InvalidMessage, ServerError
+from .messages import Message
+from .models import Channel
+from .producers import publish_many
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Channel]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+
+class MessageForm(forms.Form):
+    """What the action "Send a message" asks for."""
+
+    message = forms.CharField(label=_("Message"), required=False, widget=forms.Textarea(attrs={"rows": 3, "cols": 60}))
+    event_class = forms.CharField(label=_("Event class"), required=False)
+    bucket = forms.CharField(label=_("Bucket"), required=False)
+    data = forms.JSONField(  # type: ignore[assignment]  # Django takes it off the class
+        label=_("Data (JSON)"), required=False, widget=forms.Textarea(attrs={"rows": 4, "cols": 60})
+    )
+
+    def clean(self) -> dict[str, Any]:
+        content: dict[str, Any] = super().clean() or {}
+        if not self.errors and not content.get("message") and content.get("data") is None:
+            raise forms.ValidationError(_("Give a message, data or both."))
+        return content
+
+    def messages_for(self, channels: QuerySet[Channel]) -> list[Message]:
+        """Return a message for each channel.
+
+        Raises:
+            InvalidMessage: one of them cannot be sent.
+        """
+        content = {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
+        return [Message(channel.name, **content) for channel in channels]
+
+
+@admin.register(Channel)
+class ChannelAdmin(ModelAdmin):
+    """Channels, with an action that sends a message to those that are selected."""
+
+    list_display = ("name", "level", "is_active", "groups_shown")
+    list_filter = ("level", "is_active", "groups")
+    search_fields = ("name",)
+    ordering = ("name",)
+    filter_horizontal = ("groups",)
+    readonly_fields = ("who_may_join", "subscribers")
+    actions = ("send_message",)
+
+    class Media:
+        js = ("instant/admin/channel.js",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Channel]:
+        rows: QuerySet[Channel] = super().get_queryset(request).prefetch_related("groups")
+        return rows
+
+    def get_fields(self, request: HttpRequest, obj: Channel | None = None) -> Any:
+        return ["name", "level", "groups", "is_active", *(self.readonly_fields if obj else ())]
+
+    @admin.display(description=_("Groups"))
+    def groups_shown(self, channel: Channel) -> str:
+        """The groups that count."""
+        if channel.level != contract.GROUPS:
+            return ""
+        return ", ".join(group.name for group in channel.groups.all())
+
+    @admin.display(description=_("Who may join"))
+    def who_may_join(self, channel: Channel) -> str:
+        """How many users may join, as it stands in the database."""
+        if not channel.is_active:
+            return str(_("Nobody: the channel is not active"))
+        count = access.members(channel).count()
+        return ngettext("%(count)d user", "%(count)d users", count) % {"count": count}
+
+    @admin.display(description=_("Subscribers now"))
+    def subscribers(self, channel: Channel) -> str:
+        """How many clients are in the channel, asked from the server."""
+        try:
+            return str(api.subscribers(channel.name))
+        except ServerError as error:
+            return f"{_('Server not reachable')}: {error}" if error.code else str(_("Server not reachable"))
+
+    @admin.action(description=_("Send a message"), permissions=["change"])
+    def send_message(self, request: HttpRequest, queryset: QuerySet[Channel]) -> HttpResponse | None:
+        """Ask for a message, send it to each selected channel, and say what happened."""
+        form = MessageForm(request.POST if "send" in request.POST else None)
+        if form.is_valid() and self._sent(request, form, queryset):
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Send a message"),
+            "opts": self.model._meta,
+            "form": form,
+            "channels": queryset,
+            "media": self.media + form.media,
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/instant/channel/send_message.html", context)
+
+    def _sent(self, request: HttpRequest, form: MessageForm, queryset: QuerySet[Channel]) -> bool:
+        try:
+            items = form.messages_for(queryset)
+            error = publish_many(items, fail_silently=True)
+        except InvalidMessage as invalid:
+            form.add_error(None, str(invalid))
+            return False
+        failed = getattr(error, "failed", [])
+        for _index, failure in failed:
+            self.message_user(request, str(failure), messages.ERROR)
+        sent = len(items) - len(failed)
+        if sent:
+            text = ngettext("Sent to %(sent)d channel.", "Sent to %(sent)d channels.", sent) % {"sent": sent}
+            self.message_user(request, text, messages.SUCCESS)
+        return True

@@ -1,0 +1,44 @@
+"""Where messages go: a backend is an alias, a class and one promise, `send(messages) -> receipts`."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.utils.module_loading import import_string
+
+from ..conf import conf
+from ..exceptions import InvalidBackend
+from .base import BaseBackend
+
+#: The names that INSTANT_BROADCAST_WITH takes besides dotted paths.
+ALIASES = {
+    "python": "instant.backends.python.PythonBackend",
+    "console": "instant.backends.console.ConsoleBackend",
+    "memory": "instant.backends.memory.MemoryBackend",
+}
+
+__all__ = ["ALIASES", "BaseBackend", "get_backend"]
+
+
+def get_backend() -> BaseBackend:
+    """Return the backend that INSTANT_BROADCAST_WITH names, made on first use.
+
+    Raises:
+        InvalidBackend: it is neither an alias nor the dotted path of a BaseBackend.
+    """
+    return _made(conf.INSTANT_BROADCAST_WITH)
+
+
+@cache
+def _made(name: str) -> BaseBackend:
+    path = ALIASES.get(name, name)
+    try:
+        backend = import_string(path)()
+    except ImportError as error:
+        raise InvalidBackend(
+            f"INSTANT_BROADCAST_WITH is {name!r}; it must be one of {', '.join(ALIASES)}, or the dotted path of a "
+            f"backend class ({error})"
+        ) from error
+    if not isinstance(backend, BaseBackend):
+        raise InvalidBackend(f"INSTANT_BROADCAST_WITH is {name!r}, which is no instant.backends.BaseBackend")
+    return backend

@@ -1,0 +1,28 @@
+"""Prints what would be sent."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Sequence
+from typing import ClassVar
+
+from ..messages import Message, Receipt
+from .base import BaseBackend
+
+
+class ConsoleBackend(BaseBackend):
+    """Write each message as a line of its own to standard output."""
+
+    name: ClassVar[str] = "console"
+    confirms: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def send(self, messages: Sequence[Message], timeout: float | None = None) -> list[Receipt]:
+        with self._lock:
+            for message in messages:
+                sys.stdout.write(f"[instant] {message.channel} {message.payload.decode()}\n")
+            sys.stdout.flush()
+        return [Receipt(message) for message in messages]

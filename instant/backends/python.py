@@ -1,0 +1,95 @@
+"""The default: each publish is a request to the server's HTTP API, over kept connections; many are one batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from ..centrifugo import http
+from ..conf import conf
+from ..contract import MAX_BATCH_BYTES, MAX_BATCH_COMMANDS
+from ..exceptions import PublishError, Rejected, ServerError, Unreachable
+from ..messages import Message, Receipt
+from .base import BaseBackend
+
+
+class PythonBackend(BaseBackend):
+    """Publish by HTTP and wait for the server's answer, so that errors reach the caller."""
+
+    name: ClassVar[str] = "python"
+
+    def send(self, messages: Sequence[Message], timeout: float | None = None) -> list[Receipt]:
+        deadline = _deadline(timeout)
+        receipts: list[Receipt] = []
+        for batch in _batches(messages):
+            try:
+                receipts += self._receipts(batch, http.post(*_request(batch), deadline - time.monotonic()))
+            except ServerError as error:
+                receipts += self._failed(batch, error)
+        return receipts
+
+    async def asend(self, messages: Sequence[Message], timeout: float | None = None) -> list[Receipt]:
+        deadline = _deadline(timeout)
+        receipts: list[Receipt] = []
+        for batch in _batches(messages):
+            try:
+                receipts += self._receipts(batch, await http.apost(*_request(batch), deadline - time.monotonic()))
+            except ServerError as error:
+                receipts += self._failed(batch, error)
+        return receipts
+
+    def _receipts(self, batch: list[Message], answer: dict[str, Any]) -> list[Receipt]:
+        if len(batch) == 1:
+            return [_receipt(batch[0], answer.get("result") or {})]
+        replies = answer.get("replies") or []
+        if len(replies) != len(batch):
+            raise ServerError(f"the server answered {len(replies)} of {len(batch)} commands", retryable=True)
+        return [
+            self._failed([message], http.api_error(reply["error"]))[0]
+            if "error" in reply
+            else _receipt(message, reply.get("publish") or {})
+            for message, reply in zip(batch, replies, strict=True)
+        ]
+
+    def _failed(self, batch: list[Message], error: ServerError) -> list[Receipt]:
+        return [Receipt(message, error=self._publish_error(message, error)) for message in batch]
+
+    def _publish_error(self, message: Message, error: ServerError) -> PublishError:
+        about: dict[str, Any] = {"channel": message.channel, "backend": self.name, "retryable": error.retryable}
+        if error.code and error.code < 1000 and not error.retryable:
+            wrapped: PublishError = Rejected(error.reason, code=error.code, **about)
+        else:
+            wrapped = Unreachable(error.reason, **about)
+        wrapped.__cause__ = error
+        return wrapped
+
+
+def _deadline(timeout: float | None) -> float:
+    return time.monotonic() + (conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout)
+
+
+def _batches(messages: Sequence[Message]) -> Iterator[list[Message]]:
+    """Cut the messages into requests of at most MAX_BATCH_COMMANDS commands and MAX_BATCH_BYTES bytes."""
+    batch: list[Message] = []
+    size = 0
+    for message in messages:
+        length = len(message.payload)
+        if batch and (len(batch) == MAX_BATCH_COMMANDS or size + length > MAX_BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(message)
+        size += length
+    if batch:
+        yield batch
+
+
+def _request(batch: list[Message]) -> tuple[str, bytes]:
+    """The method and the body: the server keeps a batch in order, as `parallel` is not asked for."""
+    if len(batch) == 1:
+        return "publish", batch[0].command()
+    return "batch", b'{"commands":[%b]}' % b",".join(b'{"publish":%b}' % message.command() for message in batch)
+
+
+def _receipt(message: Message, result: dict[str, Any]) -> Receipt:
+    return Receipt(message, offset=result.get("offset", 0), epoch=result.get("epoch", ""))

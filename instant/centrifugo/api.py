@@ -1,0 +1,100 @@
+"""The server's API beyond publishing, by cent: who is there, positions, ending subscriptions and connections.
+
+This is the only module that knows cent. Its import costs 0.3 s, so it is made when the first call needs it.
+Batches go by `http.post`: a command that fails inside a batch is a KeyError in cent 5.2, while the others went out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ..conf import conf
+from ..contract import MAX_BATCH_COMMANDS, REVOKED_CODE, REVOKED_REASON
+from ..exceptions import ServerError
+from ..forks import in_child
+from . import http
+
+if TYPE_CHECKING:
+    import cent
+
+#: A call of the admin must not hold a page for long.
+TIMEOUT = 2.0
+
+
+@lru_cache(maxsize=4)
+def _client(url: str, key: str) -> cent.Client:
+    import cent
+
+    return cent.Client(f"{url}/api", key, timeout=TIMEOUT)
+
+
+in_child(_client.cache_clear)
+
+
+def call(method: str, **params: Any) -> Any:
+    """Return cent's result of one API call, such as `call("presence", channel="$users")`.
+
+    Raises:
+        ServerError: the server gave no answer, or an error; with its code, and whether a retry can help.
+    """
+    import cent
+    from cent.exceptions import CentTimeoutError
+
+    request = getattr(cent, "".join(part.title() for part in method.split("_")) + "Request")(**params)
+    try:
+        return getattr(_client(conf.server_url, conf.api_key), method)(request)
+    except cent.CentApiResponseError as error:
+        raise http.api_error({"code": error.code, "message": error.message}) from error
+    except cent.CentUnauthorizedError as error:
+        raise ServerError("the server refused the API key", code=401) from error
+    except (cent.CentNetworkError, CentTimeoutError) as error:
+        raise ServerError(f"server not reachable: {error}", retryable=True) from error
+    except cent.CentError as error:
+        raise ServerError(str(error)) from error
+
+
+def subscribers(channel: str) -> int:
+    """Return how many clients are in `channel` now. Needs no presence in the channel's options."""
+    found = call("channels", pattern=_escaped(channel)).channels.get(channel)
+    return found.num_clients if found else 0
+
+
+def users_in(channel: str) -> set[str] | None:
+    """Return who is in `channel` now, as the server names users, or None where its options keep no presence."""
+    try:
+        return {info.user for info in call("presence", channel=channel).presence.values()}
+    except ServerError as error:
+        if error.code == 108:
+            return None
+        raise
+
+
+def disconnect(user: str) -> None:
+    """End all connections of `user`, with the code after which our client asks Django for new tokens, or stays away.
+
+    Raises:
+        ServerError: as `call` does.
+    """
+    call("disconnect", user=user, disconnect={"code": REVOKED_CODE, "reason": REVOKED_REASON})
+
+
+def unsubscribe(pairs: Iterable[tuple[str, str]]) -> None:
+    """Take each (user, channel) apart, in as few requests as the server takes.
+
+    Raises:
+        ServerError: as `http.post` does; what went before is done.
+    """
+    commands = [{"unsubscribe": {"user": user, "channel": channel}} for user, channel in pairs]
+    for start in range(0, len(commands), MAX_BATCH_COMMANDS):
+        body = json.dumps({"commands": commands[start : start + MAX_BATCH_COMMANDS]}).encode()
+        for reply in http.post("batch", body, TIMEOUT).get("replies", []):
+            if "error" in reply and reply["error"].get("code") != 102:  # a namespace that is gone has no subscribers
+                raise http.api_error(reply["error"])
+
+
+def _escaped(channel: str) -> str:
+    """The server takes a glob pattern; a name may hold its special characters."""
+    return "".join(f"\\{char}" if char in "*?[]{}!\\," else char for char in channel)

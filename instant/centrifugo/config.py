@@ -1,0 +1,165 @@
+"""Renders the server's config (Centrifugo v6 layout) from Django's settings, its one source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from corsheaders.conf import conf as cors
+from django.conf import settings
+
+from ..conf import NamespaceOptions, conf
+from ..contract import SOCKETS_NAMESPACE
+from ..exceptions import InvalidSetting
+
+#: What every namespace has unless INSTANT_NAMESPACES says otherwise: a client that was away gets what it missed. 300 is
+#: the most that the server gives back at once (client.recovery_max_publication_limit).
+HISTORY: Mapping[str, Any] = {"history_size": 300, "history_ttl": "600s", "force_recovery": True}
+
+#: Options of a namespace that Centrifugo 6.9 knows; it ignores others with no more than a warning in its log.
+NAMESPACE_OPTIONS = frozenset(
+    {
+        *("presence", "join_leave", "force_push_join_leave"),
+        *("history_size", "history_ttl", "history_meta_ttl"),
+        *("force_positioning", "allow_positioning", "force_recovery", "allow_recovery"),
+        *("force_recovery_mode", "auto_cache_recover", "allowed_delta_types", "delta_publish", "allow_tags_filter"),
+        *("allow_subscribe_for_anonymous", "allow_subscribe_for_client"),
+        *("allow_publish_for_anonymous", "allow_publish_for_subscriber", "allow_publish_for_client"),
+        *("allow_presence_for_anonymous", "allow_presence_for_subscriber", "allow_presence_for_client"),
+        *("allow_history_for_anonymous", "allow_history_for_subscriber", "allow_history_for_client"),
+        *("allow_user_limited_channels", "channel_regex", "publication_data_format"),
+        *("subscribe_proxy_enabled", "subscribe_proxy_name", "publish_proxy_enabled", "publish_proxy_name"),
+        *("sub_refresh_proxy_enabled", "sub_refresh_proxy_name"),
+        *("subscribe_stream_proxy_enabled", "subscribe_stream_proxy_name", "subscribe_stream_proxy_bidirectional"),
+        *("subscription_type", "map", "shared_poll"),
+    }
+)
+_DURATIONS = frozenset({"history_ttl", "history_meta_ttl"})
+_DURATION = re.compile(r"([0-9]+(ms|s|m|h))+")
+_NAMESPACE = re.compile(r"[-a-zA-Z0-9_.]{2,}")
+
+
+def render(*, address: str = "127.0.0.1", port: int | None = None) -> dict[str, Any]:
+    """Return the server's config for the current settings, to be written as JSON.
+
+    Raises:
+        InvalidSetting: a setting that the server would refuse, or silently take for something else.
+    """
+    token = {"hmac_secret_key": conf.hmac_key}
+    if conf.previous_hmac_key:
+        token["hmac_previous_secret_key"] = conf.previous_hmac_key
+    return {
+        "http_server": {"address": address, "port": port or conf.CENTRIFUGO_PORT or 8427},
+        "log": {"level": "info"},
+        "client": {
+            "allowed_origins": allowed_origins(),
+            "token": token,
+            # At 0 a slow call makes the client miss its ping, and the server closes it.
+            "concurrency": 8,
+            "channel_limit": 1024,
+        },
+        "http_api": {"key": conf.api_key},
+        "health": {"enabled": True},
+        "channel": {
+            # Anything else would close the clients that receive it.
+            "publication_data_format": "json",
+            "without_namespace": _options("", conf.INSTANT_NAMESPACES.get("", {})),
+            "namespaces": [
+                {"name": _namespace(name), **_options(name, options)}
+                for name, options in conf.INSTANT_NAMESPACES.items()
+                if name
+            ],
+        },
+        "usage_stats": {"disabled": True},
+        **_engine(),
+    }
+
+
+def _namespace(name: str) -> str:
+    if not _NAMESPACE.fullmatch(name):
+        raise InvalidSetting(
+            f"INSTANT_NAMESPACES: {name!r} is no name of a namespace: at least two of A-Z a-z 0-9 - _ ."
+        )
+    if name == SOCKETS_NAMESPACE:
+        raise InvalidSetting(f"INSTANT_NAMESPACES: {name!r} is kept for WebSocket handlers")
+    return name
+
+
+def _options(name: str, options: NamespaceOptions) -> dict[str, Any]:
+    unknown = sorted(set(options) - NAMESPACE_OPTIONS)
+    if unknown:
+        raise InvalidSetting(f"INSTANT_NAMESPACES[{name!r}]: Centrifugo 6 has no option {', '.join(unknown)}")
+    for key in _DURATIONS & set(options):
+        if not isinstance(options[key], str) or not _DURATION.fullmatch(options[key]):
+            raise InvalidSetting(
+                f'INSTANT_NAMESPACES[{name!r}]: {key} is {options[key]!r}; write it with its unit, as in "600s"'
+            )
+    if _without_history():
+        return dict(options)
+    merged = {**HISTORY, **options}
+    if not merged["history_size"]:
+        # The server refuses recovery, and a size without a time, where there is no history.
+        for key in ("history_ttl", "force_recovery"):
+            if key not in options:
+                del merged[key]
+    return merged
+
+
+def _without_history() -> bool:
+    """With NATS as broker there is no history, and nobody can join a channel that promises recovery (error 108)."""
+    return conf.INSTANT_ENGINE.startswith("nats")
+
+
+def _engine() -> dict[str, Any]:
+    engine = conf.INSTANT_ENGINE
+    scheme = engine.partition("://")[0]
+    if engine == "memory":
+        return {"engine": {"type": "memory"}}
+    if scheme in ("redis", "rediss", "redis+sentinel", "rediss+sentinel"):
+        # Redis' PUB/SUB knows no database numbers: two sites on one Redis are kept apart by the prefix.
+        return {"engine": {"type": "redis", "redis": {"address": engine, "prefix": f"centrifugo.{conf.SITE_SLUG}"}}}
+    if scheme in ("nats", "tls+nats"):
+        return {"broker": {"enabled": True, "type": "nats", "nats": {"url": engine}}}
+    raise InvalidSetting(
+        f'INSTANT_ENGINE is {engine!r}; it must be "memory", "redis://host:6379/0" or "nats://host:4222"'
+    )
+
+
+def allowed_origins() -> list[str]:
+    """Return the origins of the pages that may connect, as the server's patterns, each once, in a stable order.
+
+    They are those of CORS_ALLOWED_ORIGINS, CSRF_TRUSTED_ORIGINS and ALLOWED_HOSTS, and this machine's own in DEBUG.
+    """
+    if getattr(cors, "CORS_ALLOW_ALL_ORIGINS", False) or "*" in settings.ALLOWED_HOSTS:
+        return ["*"]
+    hosts = list(settings.ALLOWED_HOSTS)
+    if settings.DEBUG:
+        hosts += ["localhost", "127.0.0.1", "[::1]"]
+    origins = [_pattern(str(origin)) for origin in cors.CORS_ALLOWED_ORIGINS]
+    for origin in settings.CSRF_TRUSTED_ORIGINS:
+        origins += _trusted(origin)
+    for host in hosts:
+        origins += _of_host(host)
+    return list(dict.fromkeys(origins))
+
+
+def _of_host(host: str) -> Iterable[str]:
+    """Django looks at a host without its port, so any port is meant; `.example.org` is the domain and all below it."""
+    names = [host.removeprefix("."), f"*{host}"] if host.startswith(".") else [host]
+    for name in names:
+        for scheme in ("http", "https"):
+            yield _pattern(f"{scheme}://{name}")
+            yield _pattern(f"{scheme}://{name}:*")
+
+
+def _trusted(origin: str) -> Iterable[str]:
+    """`https://*.example.org` means example.org, too, for Django, and does not for the server."""
+    if "://*." in origin:
+        yield _pattern(origin.replace("://*.", "://", 1))
+    yield _pattern(origin)
+
+
+def _pattern(origin: str) -> str:
+    """The server's patterns are globs, in which the brackets of [::1] would be a class of characters."""
+    return origin.lower().replace("[", "\\[").replace("]", "\\]")

@@ -1,0 +1,177 @@
+"""POST to the server's HTTP API over connections that are kept: one urllib3 pool per process, one aiohttp session per
+event loop.
+
+This is the way of all that is sent in bytes, single or in batches; `api.py` has cent for the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import urllib3
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as PoolTimeout
+
+from ..conf import conf
+from ..exceptions import ServerError
+from ..forks import in_child
+
+if TYPE_CHECKING:
+    import aiohttp
+
+#: Retries of one call, where the connection was lost or the server says 100 (internal error).
+RETRIES = 2
+#: The server's one error code that a retry can mend.
+INTERNAL_ERROR = 100
+_PAUSES = (0.02, 0.1)
+
+_pools: dict[str, urllib3.HTTPConnectionPool] = {}
+_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[AsyncGenerator[Any, None], Any]] = WeakKeyDictionary()
+
+
+def _after_fork() -> None:
+    """A child that used its parent's sockets would read the answers to its parent's questions."""
+    _pools.clear()
+
+
+in_child(_after_fork)
+
+
+def post(method: str, body: bytes, timeout: float | None = None) -> dict[str, Any]:
+    """Return the server's answer to `POST /api/<method>`: an object with `result`, or `replies` for a batch.
+
+    `timeout` is for all in all, retries included, in seconds; INSTANT_PUBLISH_TIMEOUT by default. A lost connection and
+    the server's error 100 are tried again, so a body that must not count twice needs an idempotency key.
+
+    Raises:
+        ServerError: no answer, not the server's answer, or its error; with the code, and whether a retry can help.
+    """
+    deadline = time.monotonic() + (conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout)
+    attempt = 0
+    while True:
+        try:
+            return _post_once(method, body, deadline)
+        except ServerError as error:
+            if not _again(error, attempt, deadline):
+                raise
+        time.sleep(_PAUSES[attempt])
+        attempt += 1
+
+
+async def apost(method: str, body: bytes, timeout: float | None = None) -> dict[str, Any]:
+    """Return the server's answer like `post`, on the running event loop."""
+    deadline = time.monotonic() + (conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout)
+    attempt = 0
+    while True:
+        try:
+            return await _apost_once(method, body, deadline)
+        except ServerError as error:
+            if not _again(error, attempt, deadline):
+                raise
+        await asyncio.sleep(_PAUSES[attempt])
+        attempt += 1
+
+
+def _again(error: ServerError, attempt: int, deadline: float) -> bool:
+    lost = error.code in (0, INTERNAL_ERROR)
+    return error.retryable and lost and attempt < RETRIES and time.monotonic() + _PAUSES[attempt] < deadline
+
+
+def _post_once(method: str, body: bytes, deadline: float) -> dict[str, Any]:
+    url = conf.server_url
+    pool = _pools.get(url) or _pools.setdefault(
+        url, urllib3.connection_from_url(url, maxsize=32, block=False, retries=False)
+    )
+    left = max(deadline - time.monotonic(), 0.001)
+    try:
+        response = pool.urlopen(
+            "POST",
+            f"{_path(url)}/api/{method}",
+            body,
+            _headers(),
+            timeout=urllib3.Timeout(total=left),
+            redirect=False,
+        )
+    except HTTPError as error:
+        raise _no_answer(url, error) from error
+    return _parsed(url, response.status, response.data)
+
+
+async def _apost_once(method: str, body: bytes, deadline: float) -> dict[str, Any]:
+    import aiohttp
+
+    url = conf.server_url
+    left = aiohttp.ClientTimeout(total=max(deadline - time.monotonic(), 0.001))
+    try:
+        session = await _session()
+        async with session.post(
+            f"{url}/api/{method}", data=body, headers=_headers(), timeout=left, allow_redirects=False
+        ) as response:
+            return _parsed(url, response.status, await response.read())
+    except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+        raise _no_answer(url, error) from error
+
+
+async def _session() -> aiohttp.ClientSession:
+    loop = asyncio.get_running_loop()
+    if loop not in _sessions:
+        keeper = _kept_session()
+        _sessions[loop] = keeper, await keeper.__anext__()
+    return _sessions[loop][1]  # type: ignore[no-any-return]
+
+
+async def _kept_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
+    """Held open by a generator: a loop closes its generators when it ends (shutdown_asyncgens), so the session too."""
+    import aiohttp
+
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+def _headers() -> dict[str, str]:
+    return {"X-API-Key": conf.api_key, "Content-Type": "application/json"}
+
+
+def _path(url: str) -> str:
+    _, _, path = url.partition("://")[2].partition("/")
+    return f"/{path}" if path else ""
+
+
+def _no_answer(url: str, error: BaseException) -> ServerError:
+    if isinstance(error, (asyncio.TimeoutError, PoolTimeout)) and "connect" not in type(error).__name__.lower():
+        return ServerError(f"the server at {url} did not answer in time: {error or 'timed out'}", retryable=True)
+    return ServerError(f"no connection to the server at {url}: {error} (is `manage.py runws` running?)", retryable=True)
+
+
+def _parsed(url: str, status: int, body: bytes) -> dict[str, Any]:
+    if status == 401:
+        raise ServerError(
+            f"the server at {url} refused the API key: it may have been started with other settings "
+            "(CENTRIFUGO_API_KEY, SECRET_KEY); start it again with `manage.py runws`",
+            code=401,
+        )
+    if status != 200:
+        raise ServerError(f"the server at {url} answered with HTTP {status}", code=status, retryable=status >= 500)
+    try:
+        answer = json.loads(body)
+    except ValueError as error:
+        raise ServerError(f"what answers at {url} is not Centrifugo: {body[:80]!r}", code=status) from error
+    if not isinstance(answer, dict):
+        raise ServerError(f"what answers at {url} is not Centrifugo: {body[:80]!r}", code=status)
+    if "error" in answer:
+        raise api_error(answer["error"])
+    return answer
+
+
+def api_error(error: dict[str, Any]) -> ServerError:
+    """Return the exception for an error object of the server's API."""
+    code = int(error.get("code", INTERNAL_ERROR))
+    reason = f"the server answered {code} {error.get('message', '')}".rstrip()
+    if code == 102:
+        reason += ": it does not know the channel's namespace; it may have been started with other settings"
+    return ServerError(reason, code=code, retryable=code == INTERNAL_ERROR)

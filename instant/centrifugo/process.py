@@ -1,0 +1,164 @@
+"""Finds the server's binary, and runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+
+from ..conf import conf
+from ..exceptions import ServerFailed, ServerNotFound
+
+#: Seconds that the server gets to close its connections before it is killed.
+STOP_TIMEOUT = 35
+
+
+def install_dir() -> Path:
+    """Return the folder of installws: `centrifugo` in BASE_DIR, or in the current folder where there is none."""
+    return Path(getattr(settings, "BASE_DIR", Path.cwd())) / "centrifugo"
+
+
+def find_binary() -> Path:
+    """Return the server's binary: that of CENTRIFUGO_BINARY, of the install folder, or the one on PATH.
+
+    Raises:
+        ServerNotFound: there is none, or CENTRIFUGO_BINARY is not one.
+    """
+    if conf.CENTRIFUGO_BINARY:
+        found = shutil.which(conf.CENTRIFUGO_BINARY)
+        if found is None:
+            raise ServerNotFound(f"CENTRIFUGO_BINARY is {conf.CENTRIFUGO_BINARY!r}: no program of that name")
+        return Path(found)
+    name = "centrifugo.exe" if os.name == "nt" else "centrifugo"
+    found = shutil.which(install_dir() / name) or shutil.which(name)
+    if found is None:
+        raise ServerNotFound(
+            "Centrifugo is not installed: run `manage.py installws`, or set CENTRIFUGO_BINARY to where it is"
+        )
+    return Path(found)
+
+
+def version(binary: Path) -> str:
+    """Return the version that the binary tells, such as "6.9.1"; "0.0.0" is a development build.
+
+    Raises:
+        ServerFailed: it does not run, or tells none.
+    """
+    try:
+        output = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ServerFailed(f"{binary} does not run: {error}") from error
+    match = re.search(r"v?(\d+\.\d+\.\d+)", output.stdout)
+    if not match:
+        raise ServerFailed(f"{binary} is not Centrifugo: it tells no version")
+    return match[1]
+
+
+def require_version_6(binary: Path) -> None:
+    """Refuse a binary that would ignore our config.
+
+    Raises:
+        ServerFailed: it is of another major version.
+    """
+    found = version(binary)
+    if found.split(".")[0] not in ("6", "0"):
+        raise ServerFailed(f"{binary} is Centrifugo {found}, and 6 is needed: run `manage.py installws --force`")
+
+
+@contextmanager
+def config_file(config: Mapping[str, Any]) -> Iterator[Path]:
+    """Write the config to a file that only this user can read, for as long as the block runs."""
+    with tempfile.TemporaryDirectory(prefix="instant-") as folder:
+        path = Path(folder) / "config.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(config, indent=2))
+        yield path
+
+
+def check_config(binary: Path, path: Path) -> None:
+    """Let the server judge its config.
+
+    Raises:
+        ServerFailed: it refuses it; the text says why.
+    """
+    done = subprocess.run([binary, "checkconfig", "-c", path], capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise ServerFailed(f"Centrifugo refuses its config: {_message(lines[-1]) if lines else 'no reason given'}")
+
+
+def _message(line: str) -> str:
+    """What a line of the server's log says: it is JSON where nobody sits at a terminal."""
+    try:
+        entry = json.loads(line)
+        return str(entry.get("error") or entry["message"])
+    except (ValueError, KeyError, AttributeError):
+        return line
+
+
+def require_free_port(address: str, port: int) -> None:
+    """Look whether a server could listen there.
+
+    Raises:
+        ServerFailed: the port is in use, or may not be used.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise ServerFailed(
+                f"cannot listen on {address}:{port}: {error.strerror or error}; "
+                "stop what runs there, or choose another port with CENTRIFUGO_PORT"
+            ) from error
+
+
+def run(binary: Path, config: Mapping[str, Any]) -> int:
+    """Run the server in the foreground with its log on our own output; return its exit status.
+
+    SIGINT and SIGTERM are handed on to it, once, and it is waited for.
+
+    Raises:
+        ServerFailed: wrong version, refused config, or a port in use.
+    """
+    require_version_6(binary)
+    with config_file(config) as path:
+        check_config(binary, path)
+        require_free_port(config["http_server"]["address"], config["http_server"]["port"])
+        # A session of its own: Ctrl-C would reach it twice, from the terminal and from us.
+        process = subprocess.Popen([binary, "-c", path], start_new_session=True)  # noqa: S603
+        with _handed_on(process):
+            return process.wait()
+
+
+@contextmanager
+def _handed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    def stop(signum: int, frame: FrameType | None) -> None:
+        process.terminate()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

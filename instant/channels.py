@@ -1,0 +1,62 @@
+"""The rules of channel names: the private `$`, namespaces, and what the server accepts.
+
+A name is `chan`, `ns:chan`, `$chan` or `$ns:chan`. The server looks for its private prefix at the very front, strips
+it, and takes what stands before the first `:` for the namespace (Centrifugo's channel rules).
+"""
+
+from __future__ import annotations
+
+from .conf import conf
+from .contract import MAX_CHANNEL_BYTES, NAMESPACE_BOUNDARY, PRIVATE_PREFIX, SOCKETS_NAMESPACE
+from .exceptions import InvalidChannel
+
+
+def is_private(name: str) -> bool:
+    """Tell whether the server lets nobody join `name` without a token."""
+    return name.startswith(PRIVATE_PREFIX)
+
+
+def public_name(name: str) -> str:
+    """Return `name` without its `$`, also where versions before 5 wrote it: `ns:$chan` → `ns:chan`."""
+    name = name.removeprefix(PRIVATE_PREFIX)
+    namespace, boundary, rest = name.partition(NAMESPACE_BOUNDARY)
+    return namespace + boundary + rest.removeprefix(PRIVATE_PREFIX)
+
+
+def private_name(name: str) -> str:
+    """Return `name` with one `$`, at the very front: `chan` → `$chan`, `ns:chan` and `ns:$chan` → `$ns:chan`."""
+    return PRIVATE_PREFIX + public_name(name)
+
+
+def namespace_of(name: str) -> str:
+    """Return the namespace of `name`, or "" where it has none."""
+    namespace, boundary, _ = name.removeprefix(PRIVATE_PREFIX).partition(NAMESPACE_BOUNDARY)
+    return namespace if boundary else ""
+
+
+def check_name(name: object) -> str:
+    """Return `name` if clients can join a channel of this name on the server that our settings describe.
+
+    Raises:
+        InvalidChannel: it is empty, too long, not printable ASCII, has a second `$`, or an unknown namespace.
+    """
+    if not isinstance(name, str) or not name:
+        raise InvalidChannel(f"a channel's name is a string that is not empty, not {name!r}")
+    bare = name.removeprefix(PRIVATE_PREFIX)
+    if not bare or bare != public_name(bare):
+        raise InvalidChannel(
+            f"channel {name!r}: a name follows the {PRIVATE_PREFIX!r}, which stands once, at the very front"
+        )
+    if not name.isascii() or not name.isprintable():
+        raise InvalidChannel(f"channel {name!r}: the server takes printable ASCII only, clients could never join it")
+    if len(name) > MAX_CHANNEL_BYTES:
+        raise InvalidChannel(f"channel {name[:40]!r}…: {len(name)} bytes, the server takes {MAX_CHANNEL_BYTES}")
+    namespace = namespace_of(name)
+    if namespace == SOCKETS_NAMESPACE:
+        raise InvalidChannel(f"channel {name!r}: the namespace {SOCKETS_NAMESPACE!r} is kept for WebSocket handlers")
+    if namespace and namespace not in conf.INSTANT_NAMESPACES:
+        raise InvalidChannel(
+            f"channel {name!r}: there is no namespace {namespace!r}; add it to INSTANT_NAMESPACES: "
+            f'{{"{namespace}": {{}}}}, and start the server again'
+        )
+    return name

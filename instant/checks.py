@@ -1,0 +1,113 @@
+"""manage.py check: what is wrong, or soon will be, each with a hint. Ids are never used twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error
+
+from .backends import get_backend
+from .centrifugo import config
+from .conf import Settings, conf
+from .exceptions import InvalidBackend, InvalidSetting
+
+Apps = Sequence[AppConfig] | None
+
+
+def register() -> None:
+    """Register the checks with Django; called once, when the apps are ready."""
+    checks.register(check_settings)
+    checks.register(check_backend)
+    checks.register(check_namespaces)
+    checks.register(check_deployment, deploy=True)
+
+
+def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E001: a setting of ours has a wrong value. E002: a config that the server would refuse. W001: any origin may
+    connect. W002: origins that the server cannot be told of."""
+    found: list[CheckMessage] = []
+    for name in (name for name in vars(Settings) if name.isupper()):
+        found += _errors("instant.E001", lambda name=name: getattr(conf, name))  # type: ignore[misc]
+    found += found or _errors("instant.E001", lambda: conf.server_url)
+    found += found or _errors("instant.E002", config.render)
+    if not found and "*" in config.allowed_origins():
+        found.append(
+            checks.Warning(
+                "Pages of any site may connect to the websockets server.",
+                hint="Name the origins in CORS_ALLOWED_ORIGINS instead of CORS_ALLOW_ALL_ORIGINS, and the hosts in "
+                "ALLOWED_HOSTS instead of '*'. Tokens are still asked for.",
+                id="instant.W001",
+            )
+        )
+    if getattr(settings, "CORS_ALLOWED_ORIGIN_REGEXES", ()):
+        found.append(
+            checks.Warning(
+                "CORS_ALLOWED_ORIGIN_REGEXES cannot be handed on to the websockets server.",
+                hint="Add these origins to CSRF_TRUSTED_ORIGINS, which takes 'https://*.example.org'.",
+                id="instant.W002",
+            )
+        )
+    return found
+
+
+def _errors(check_id: str, read: Callable[[], object]) -> list[CheckMessage]:
+    try:
+        read()
+    except InvalidSetting as error:
+        return [Error(str(error), id=check_id)]
+    return []
+
+
+def check_backend(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E003: INSTANT_BROADCAST_WITH names no backend; and what the backend itself says."""
+    try:
+        return get_backend().check()
+    except InvalidBackend as error:
+        return [Error(str(error), id="instant.E003")]
+    except InvalidSetting:
+        return []  # E001 says it
+
+
+def check_namespaces(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """W003: a namespace lets clients in, or lets them publish, without asking Django."""
+    try:
+        return list(_opened())
+    except InvalidSetting:
+        return []
+
+
+def _opened() -> Iterator[CheckMessage]:
+    for name, options in conf.INSTANT_NAMESPACES.items():
+        opened = sorted(key for key in options if key.startswith(("allow_subscribe", "allow_publish")) and options[key])
+        if opened:
+            yield checks.Warning(
+                f"INSTANT_NAMESPACES[{name!r}] sets {', '.join(opened)}: clients use them without asking Django.",
+                hint="Remove it: every channel is joined by a token from Django, public ones too.",
+                id="instant.W003",
+            )
+
+
+def check_deployment(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """W004: keys derived from SECRET_KEY. W005: tokens that travel without TLS."""
+    found: list[CheckMessage] = []
+    if not (conf.CENTRIFUGO_HMAC_KEY or conf.CENTRIFUGO_SECRET_KEY) or not conf.CENTRIFUGO_API_KEY:
+        found.append(
+            checks.Warning(
+                "CENTRIFUGO_HMAC_KEY and CENTRIFUGO_API_KEY are derived from SECRET_KEY.",
+                hint="Set both to random values of their own, so that each can be changed without the others.",
+                id="instant.W004",
+            )
+        )
+    if (conf.INSTANT_WEBSOCKET_URL or "").startswith("ws://"):
+        found.append(
+            checks.Warning(
+                "INSTANT_WEBSOCKET_URL is not encrypted.",
+                hint="Use wss://, with a proxy in front of the server.",
+                id="instant.W005",
+            )
+        )
+    return found

@@ -1,0 +1,156 @@
+"""The settings of django-instant: one typed class, read at each access, so that override_settings works.
+
+`from instant.conf import conf`, then `conf.CENTRIFUGO_PORT`. A name that Django's settings lack has the default given
+here; keys that are not set are derived from SECRET_KEY, so that the main job works with no settings at all.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit, urlunsplit
+
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+from .exceptions import InvalidSetting
+
+#: Options of one Centrifugo namespace, by their names in the server's config.
+NamespaceOptions = Mapping[str, Any]
+
+
+class Settings:
+    """Each attribute is a setting of the same name; its annotation is checked when it is read.
+
+    Raises:
+        InvalidSetting: the value in Django's settings has another type; the text names the setting.
+    """
+
+    #: Where Django reaches the server: scheme and host; the port goes behind it, unless it is None.
+    CENTRIFUGO_HOST: str = "http://localhost"
+    CENTRIFUGO_PORT: int | None = 8427
+    #: Signs the tokens. Default: derived from SECRET_KEY.
+    CENTRIFUGO_HMAC_KEY: str | None = None
+    #: Opens the server's HTTP API. Default: derived from SECRET_KEY.
+    CENTRIFUGO_API_KEY: str | None = None
+    #: The server binary that runws starts. Default: `centrifugo/centrifugo` in BASE_DIR, then the one on PATH.
+    CENTRIFUGO_BINARY: str | None = None
+    #: The name of the HMAC key in version 0.1; deprecated.
+    CENTRIFUGO_SECRET_KEY: str | None = None
+
+    #: In each payload: which site a message comes from.
+    SITE_NAME: str = "Site"
+    SITE_SLUG: str = "site"
+
+    #: "python", "console", "memory", or the dotted path of a backend class.
+    INSTANT_BROADCAST_WITH: str = "python"
+    #: Seconds that one publish may take in all, retries included.
+    INSTANT_PUBLISH_TIMEOUT: float = 2.0
+    #: What a payload is on the wire: a JSON object, or a string that holds one (for the 4.x JavaScript client).
+    INSTANT_PAYLOAD: Literal["object", "string"] = "object"
+
+    #: Seconds that a connection token is good for; the client renews it.
+    INSTANT_TOKEN_TTL: int = 30 * 60
+    #: Seconds in which a channel token can be used to join.
+    INSTANT_CHANNEL_TOKEN_TTL: int = 5 * 60
+    #: What names a user on the server: "pk", or "username" as in versions before 5.
+    INSTANT_USER_ID: Literal["pk", "username"] = "pk"
+    #: Whether visitors who are not logged in get tokens for the public channels.
+    INSTANT_ALLOW_ANONYMOUS: bool = False
+
+    #: The address that browsers use. Default: the request's scheme and host name with CENTRIFUGO_PORT.
+    INSTANT_WEBSOCKET_URL: str | None = None
+    #: Namespaces of channels and their options; the name "" holds for channels without one.
+    INSTANT_NAMESPACES: Mapping[str, NamespaceOptions] = {}
+    #: "memory", "redis://…" (also rediss and redis+sentinel), or "nats://…".
+    INSTANT_ENGINE: str = "memory"
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.isupper():
+            return super().__getattribute__(name)
+        default = super().__getattribute__(name)
+        value = getattr(settings, name, default)
+        if value is not default and not _fits(value, _HINTS[name]):
+            raise InvalidSetting(f"{name} is {value!r}; it must be {_described(_HINTS[name])}.")
+        return value
+
+    @property
+    def hmac_key(self) -> str:
+        """The key that signs tokens: CENTRIFUGO_HMAC_KEY, else one derived from SECRET_KEY."""
+        if self.CENTRIFUGO_HMAC_KEY:
+            return self.CENTRIFUGO_HMAC_KEY
+        if self.CENTRIFUGO_SECRET_KEY:
+            warnings.warn(
+                "CENTRIFUGO_SECRET_KEY is deprecated: rename it to CENTRIFUGO_HMAC_KEY.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            return self.CENTRIFUGO_SECRET_KEY
+        return _derived("hmac", settings.SECRET_KEY)
+
+    @property
+    def previous_hmac_key(self) -> str | None:
+        """The key of tokens signed before SECRET_KEY was changed, from SECRET_KEY_FALLBACKS."""
+        explicit = self.CENTRIFUGO_HMAC_KEY or self.CENTRIFUGO_SECRET_KEY
+        if explicit or not settings.SECRET_KEY_FALLBACKS:
+            return None
+        return _derived("hmac", settings.SECRET_KEY_FALLBACKS[0])
+
+    @property
+    def api_key(self) -> str:
+        """The key of the server's API: CENTRIFUGO_API_KEY, else one derived from SECRET_KEY."""
+        return self.CENTRIFUGO_API_KEY or _derived("api", settings.SECRET_KEY)
+
+    @property
+    def server_url(self) -> str:
+        """Where Django reaches the server, without a slash at the end. A port in the host wins."""
+        return _joined(self.CENTRIFUGO_HOST, self.CENTRIFUGO_PORT)
+
+
+@lru_cache(maxsize=16)
+def _joined(host: str, port: int | None) -> str:
+    url = urlsplit(host if "://" in host else f"http://{host}")
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise InvalidSetting(
+            f'CENTRIFUGO_HOST is {host!r}; it must be like "http://localhost" or "https://example.org".'
+        )
+    netloc = url.netloc if port is None or url.port else f"{url.netloc}:{port}"
+    return urlunsplit((url.scheme, netloc, url.path.rstrip("/"), "", ""))
+
+
+@lru_cache(maxsize=16)
+def _derived(purpose: str, secret: str | bytes) -> str:
+    """A key of its own for each purpose: who learns one of them learns neither the others nor SECRET_KEY."""
+    return salted_hmac(f"instant.{purpose}", "centrifugo", secret=secret, algorithm="sha256").hexdigest()
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    origin = get_origin(hint)
+    if origin in (Mapping, Sequence):
+        return isinstance(value, origin)
+    if origin is not None:
+        return any(_fits(value, choice) for choice in get_args(hint))
+    return isinstance(value, hint)
+
+
+def _described(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return " or ".join(repr(choice) for choice in get_args(hint))
+    if get_origin(hint) in (Mapping, Sequence):
+        return f"a {get_origin(hint).__name__.lower()}"
+    if get_origin(hint) is not None:
+        return " or ".join(_described(choice) for choice in get_args(hint))
+    return "None" if hint is type(None) else f"of type {hint.__name__}"
+
+
+_HINTS = get_type_hints(Settings)
+
+conf = Settings()

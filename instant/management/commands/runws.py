@@ -1,0 +1,78 @@
+"""manage.py runws: the websockets server, in the foreground."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from instant.centrifugo import process
+from instant.centrifugo.config import render
+from instant.exceptions import InstantError, ServerNotFound
+
+
+class Command(BaseCommand):
+    """Run Centrifugo, or the devserver, with the config that Django's settings make."""
+
+    help = "Run the websockets server: Centrifugo where it is installed, else the devserver."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--server",
+            choices=["auto", "centrifugo", "dev"],
+            default="auto",
+            help="which one to run; auto takes Centrifugo where it finds it",
+        )
+        parser.add_argument("--port", type=int, help="listen on this port instead of CENTRIFUGO_PORT")
+        parser.add_argument("--host", default="127.0.0.1", help="listen on this address (127.0.0.1)")
+        parser.add_argument(
+            "--insecure-dev",
+            action="store_true",
+            help="let the devserver run although DEBUG is off (never in production)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            config = render(address=options["host"], port=options["port"])
+            binary = self._binary(options["server"])
+            status = self._run_dev(config, options) if binary is None else self._run_centrifugo(binary, config)
+        except InstantError as error:
+            raise CommandError(str(error)) from error
+        if status:
+            sys.exit(status)
+
+    def _binary(self, server: str) -> Path | None:
+        if server == "dev":
+            return None
+        try:
+            return process.find_binary()
+        except ServerNotFound as error:
+            if server == "centrifugo":
+                raise
+            self.stdout.write(f"{error}. Starting the devserver instead.")
+            return None
+
+    def _run_centrifugo(self, binary: Path, config: dict[str, Any]) -> int:
+        self.stdout.write(f"Starting {binary} at {self._place(config)}; Ctrl-C ends it.")
+        self.stdout.flush()
+        return process.run(binary, config)
+
+    def _run_dev(self, config: dict[str, Any], options: dict[str, Any]) -> int:
+        if not settings.DEBUG and not options["insecure_dev"]:
+            raise CommandError(
+                "the devserver is for development, and DEBUG is off: run `manage.py installws` for Centrifugo "
+                "(or pass --insecure-dev, if you know that this is no production)"
+            )
+        from instant.devserver.app import run
+
+        process.require_free_port(config["http_server"]["address"], config["http_server"]["port"])
+        self.stdout.write(f"Starting the devserver at {self._place(config)}; Ctrl-C ends it.")
+        self.stdout.flush()
+        return run(config)
+
+    @staticmethod
+    def _place(config: dict[str, Any]) -> str:
+        return f"{config['http_server']['address']}:{config['http_server']['port']}"

@@ -1,0 +1,168 @@
+"""The tables: Channel, and Revocation, the memory of access that was taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
+
+from . import contract
+from .channels import check_name, private_name, public_name
+from .exceptions import InvalidChannel
+
+if TYPE_CHECKING:
+    from .token import User
+
+NAME_LENGTH = 120
+
+
+class ChannelQuerySet(models.QuerySet["Channel"]):
+    """Channels; the bulk methods keep what `save()` promises, the `$` of the name and the end of access, too."""
+
+    def for_user(self, user: User) -> ChannelQuerySet:
+        """Return the active channels that `user` may join: each once, one query, ordered by name.
+
+        Nobody and inactive users get the public ones. Groups count at level groups only, and `is_staff` and
+        `is_superuser` each opens its own level and no other.
+        """
+        rows: ChannelQuerySet = self.filter(Q(is_active=True) & _levels_of(user)).order_by("name")
+        return rows
+
+    def update(self, **kwargs: Any) -> int:
+        """Save each row with the new values: one UPDATE would leave the `$` and the subscribers as they are."""
+        with transaction.atomic(using=self.db):
+            rows = list(self)
+            for row in rows:
+                for name, value in kwargs.items():
+                    setattr(row, name, value)
+                row.save(using=self.db)
+        return len(rows)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_update(self, objs: Iterable[Channel], fields: Iterable[str], batch_size: int | None = None) -> int:
+        """Save each row, for the reason that `update` gives."""
+        rows, fields = list(objs), list(fields)
+        with transaction.atomic(using=self.db):
+            for row in rows:
+                row.save(using=self.db, update_fields=fields)
+        return len(rows)
+
+    bulk_update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_create(self, objs: Iterable[Channel], *args: Any, **kwargs: Any) -> list[Channel]:
+        """Create the rows at once, each under the name that its level asks for."""
+        rows = list(objs)
+        for row in rows:
+            row.normalize()
+        return super().bulk_create(rows, *args, **kwargs)
+
+    bulk_create.alters_data = True  # type: ignore[attr-defined]
+
+
+def _levels_of(user: User) -> Q:
+    levels = Q(level=contract.PUBLIC)
+    if not (user.is_authenticated and user.is_active):
+        return levels
+    levels |= Q(level=contract.USERS)
+    if getattr(user, "is_staff", False):
+        levels |= Q(level=contract.STAFF)
+    if getattr(user, "is_superuser", False):
+        levels |= Q(level=contract.SUPERUSER)
+    if hasattr(user, "groups"):
+        memberships = Channel.groups.through._default_manager.filter(
+            channel_id=OuterRef("pk"), group_id__in=user.groups.order_by().values("pk")
+        )
+        levels |= Q(Exists(memberships), level=contract.GROUPS)
+    return levels
+
+
+class Channel(models.Model):
+    """A channel and who may join it. Every level but public gives the name a `$` at its very front."""
+
+    class Level(models.TextChoices):
+        Public = contract.PUBLIC, _("Public")
+        Users = contract.USERS, _("Users")
+        Groups = contract.GROUPS, _("Groups")
+        Staff = contract.STAFF, _("Staff")
+        Superuser = contract.SUPERUSER, _("Superuser")
+
+    name = models.CharField(
+        _("Name"),
+        max_length=NAME_LENGTH,
+        unique=True,
+        help_text=_("Any level but public puts a $ in front of the name, and public takes it off."),
+    )
+    level = models.CharField(_("Authorized for"), max_length=20, choices=Level.choices, default=Level.Superuser)
+    is_active = models.BooleanField(_("Active"), default=True)
+    groups = models.ManyToManyField(Group, blank=True, verbose_name=_("Groups"))
+
+    objects = ChannelQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Channel")
+        verbose_name_plural = _("Channels")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def normalize(self) -> None:
+        """Give the name the `$` that its level asks for, or take it off.
+
+        Raises:
+            InvalidChannel: nobody could join a channel of that name on the server.
+        """
+        if not isinstance(self.name, str):
+            raise InvalidChannel(f"a channel's name is text, not {self.name!r}")
+        name = public_name(self.name) if self.level == contract.PUBLIC else private_name(self.name)
+        if len(check_name(name)) > NAME_LENGTH:
+            raise InvalidChannel(f"channel {name!r}: {len(name)} characters with its $, at most {NAME_LENGTH}")
+        self.name = name
+
+    def clean(self) -> None:
+        super().clean()
+        try:
+            self.normalize()
+        except InvalidChannel as error:
+            raise ValidationError({"name": str(error)}) from error
+
+    def save(
+        self,
+        *args: Any,
+        update_fields: Iterable[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Save the row under the name that its level asks for.
+
+        Raises:
+            InvalidChannel: nobody could join a channel of that name on the server.
+        """
+        if update_fields is None or {"name", "level"} & set(update_fields := list(update_fields)):
+            self.normalize()
+            update_fields = None if update_fields is None else {*update_fields, "name"}
+        super().save(*args, update_fields=update_fields, **kwargs)
+
+
+class Revocation(models.Model):
+    """That a user, or a channel, must be looked at again until the tokens given out before have expired.
+
+    `user` names a user as the server does; `channel` is the name of a channel whose subscribers are all looked at.
+    One of the two is set.
+    """
+
+    user = models.CharField(max_length=255, blank=True)
+    channel = models.CharField(max_length=contract.MAX_CHANNEL_BYTES, blank=True)
+    next_at = models.DateTimeField(db_index=True)
+    until = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("Revocation")
+        verbose_name_plural = _("Revocations")
+
+    def __str__(self) -> str:
+        return self.channel or f"user {self.user}"

@@ -1,0 +1,209 @@
+"""publish() and its kin: the one door by which messages go out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, overload
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import transaction
+
+from .backends import get_backend
+from .exceptions import InvalidMessage, PublishError, PublishManyError
+from .messages import Message, Receipt
+
+logger = logging.getLogger("instant")
+
+_TOO_MANY = (
+    "publish() takes a channel and a message, and the rest by keyword: "
+    'publish("$users", "Hello", data={"n": 1}, event_class="info", bucket="news")'
+)
+
+
+@overload
+def publish(
+    *args: str,
+    channel: str | None = None,
+    message: str | None = None,
+    data: Any = None,
+    event_class: str | None = None,
+    bucket: str | None = None,
+    site: str | None = None,
+    on_commit: bool = False,
+    fail_silently: Literal[False] = False,
+    timeout: float | None = None,
+) -> None: ...
+@overload
+def publish(
+    *args: str,
+    channel: str | None = None,
+    message: str | None = None,
+    data: Any = None,
+    event_class: str | None = None,
+    bucket: str | None = None,
+    site: str | None = None,
+    on_commit: bool = False,
+    fail_silently: bool,
+    timeout: float | None = None,
+) -> PublishError | None: ...
+def publish(
+    *args: str,
+    channel: str | None = None,
+    message: str | None = None,
+    data: Any = None,
+    event_class: str | None = None,
+    bucket: str | None = None,
+    site: str | None = None,
+    on_commit: bool = False,
+    fail_silently: bool = False,
+    timeout: float | None = None,
+) -> PublishError | None:
+    """Publish a message, data or both to a channel: `publish("$users", "Hello", data={"n": 1})`.
+
+    One positional argument is the channel; with `channel=` it is the message, as in version 0.1. With `on_commit` a
+    message leaves when the open transaction commits, and never if it rolls back; as nobody is there then to catch an
+    error, it is logged. `timeout` is in seconds, in all; INSTANT_PUBLISH_TIMEOUT by default. Data is what
+    DjangoJSONEncoder takes. With `fail_silently` a failure is logged and returned.
+
+    Raises:
+        InvalidMessage: (a ValueError) no channel, neither message nor data, a name or data that cannot be sent.
+        PublishError: the server was not reached (Unreachable), or refused the message (Rejected).
+        TypeError: more than two positional arguments, or one thing given twice.
+    """
+    channel, message = _channel_and_message(args, channel, message)
+    item = Message(channel, message, data, event_class, bucket, site)
+    return _deliver([item], on_commit=on_commit, fail_silently=fail_silently, timeout=timeout)
+
+
+async def apublish(
+    *args: str,
+    channel: str | None = None,
+    message: str | None = None,
+    data: Any = None,
+    event_class: str | None = None,
+    bucket: str | None = None,
+    site: str | None = None,
+    on_commit: bool = False,
+    fail_silently: bool = False,
+    timeout: float | None = None,
+) -> PublishError | None:
+    """Publish as `publish` does, on the running event loop."""
+    channel, message = _channel_and_message(args, channel, message)
+    item = Message(channel, message, data, event_class, bucket, site)
+    return await _adeliver([item], on_commit=on_commit, fail_silently=fail_silently, timeout=timeout)
+
+
+def publish_many(
+    items: Iterable[Message | Mapping[str, Any]],
+    *,
+    on_commit: bool = False,
+    fail_silently: bool = False,
+    timeout: float | None = None,
+) -> PublishError | None:
+    """Publish many messages in order, in as few requests as the server takes.
+
+    Each item is a `Message`, or a mapping of publish()'s arguments (channel, message, data, event_class, bucket, site).
+    All are looked at before the first is sent.
+
+    Raises:
+        InvalidMessage: an item cannot be sent; nothing was.
+        PublishManyError: some failed: `.failed` has (index, error) pairs, `.sent` the indexes of the others.
+    """
+    return _deliver(_messages(items), on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, many=True)
+
+
+async def apublish_many(
+    items: Iterable[Message | Mapping[str, Any]],
+    *,
+    on_commit: bool = False,
+    fail_silently: bool = False,
+    timeout: float | None = None,
+) -> PublishError | None:
+    """Publish many messages as `publish_many` does, on the running event loop."""
+    messages = _messages(items)
+    return await _adeliver(messages, on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, many=True)
+
+
+def _channel_and_message(args: tuple[str, ...], channel: str | None, message: str | None) -> tuple[str, str | None]:
+    if len(args) > 2:
+        raise TypeError(f"{_TOO_MANY}; it got {len(args)} positional arguments")
+    if len(args) == 2 and (channel is not None or message is not None):
+        raise TypeError(f"{_TOO_MANY}; it got the channel or the message twice")
+    if len(args) == 2:
+        channel, message = args
+    elif len(args) == 1 and channel is None:
+        (channel,) = args
+    elif len(args) == 1:
+        if message is not None:
+            raise TypeError(f"{_TOO_MANY}; it got the message twice")
+        (message,) = args
+    if channel is None:
+        raise InvalidMessage(f"no channel given: {_TOO_MANY}")
+    return channel, message
+
+
+def _messages(items: Iterable[Message | Mapping[str, Any]]) -> list[Message]:
+    messages = []
+    for index, item in enumerate(items):
+        if isinstance(item, Message):
+            messages.append(item)
+            continue
+        unknown = set(item) - {"channel", "message", "data", "event_class", "bucket", "site"}
+        if unknown:
+            raise InvalidMessage(f"item {index} of publish_many() has unknown keys: {', '.join(sorted(unknown))}")
+        if "channel" not in item:
+            raise InvalidMessage(f"item {index} of publish_many() has no channel")
+        messages.append(Message(**item))
+    return messages
+
+
+def _deliver(
+    messages: Sequence[Message], *, on_commit: bool, fail_silently: bool, timeout: float | None, many: bool = False
+) -> PublishError | None:
+    backend = get_backend()
+    if on_commit and not backend.transactional and transaction.get_connection().in_atomic_block:
+        transaction.on_commit(partial(_send_later, messages, timeout, many), robust=True)
+        return None
+    return _settled(backend.send(messages, timeout), fail_silently, many)
+
+
+async def _adeliver(
+    messages: Sequence[Message], *, on_commit: bool, fail_silently: bool, timeout: float | None, many: bool = False
+) -> PublishError | None:
+    if on_commit:  # a transaction is open in Django's own thread only
+        return await sync_to_async(_deliver)(
+            messages, on_commit=True, fail_silently=fail_silently, timeout=timeout, many=many
+        )
+    return _settled(await get_backend().asend(messages, timeout), fail_silently, many)
+
+
+def _send_later(messages: Sequence[Message], timeout: float | None, many: bool) -> None:
+    _settled(get_backend().send(messages, timeout), True, many)
+
+
+def _settled(receipts: list[Receipt], fail_silently: bool, many: bool) -> PublishError | None:
+    """Show debug messages, and raise, or log and return, what failed."""
+    failed = [(index, receipt.error) for index, receipt in enumerate(receipts) if receipt.error is not None]
+    if settings.DEBUG:
+        _print_debug(receipts)
+    if not failed:
+        return None
+    error = failed[0][1]
+    if many:
+        sent = [index for index, receipt in enumerate(receipts) if receipt.error is None]
+        error = PublishManyError(failed, sent, backend=error.backend)
+        error.__cause__ = failed[0][1]
+    if not fail_silently:
+        raise error
+    logger.error("%s", error)
+    return error
+
+
+def _print_debug(receipts: list[Receipt]) -> None:
+    for receipt in receipts:
+        message = receipt.message
+        if message.event_class == "debug":
+            print(f"[{message.channel}] {message.message or ''} {message.data if message.data is not None else ''}")  # noqa: T201

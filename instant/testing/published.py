@@ -1,0 +1,124 @@
+"""capture_published(): what was published inside a block."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, overload
+
+from django.db import transaction
+from django.test import override_settings
+
+from ..backends import get_backend
+from ..backends.memory import MemoryBackend
+from ..messages import Message
+
+_ANY: Any = object()
+logger = logging.getLogger("instant")
+
+
+class Published(Sequence[Message]):
+    """The messages that were published, in order. Looking at it runs the on-commit work that waits, see below."""
+
+    def __init__(self, messages: list[Message], channel: str | None) -> None:
+        self._messages, self._channel = messages, channel
+        self._commits = _Commits()
+        self.closed = False
+
+    def run_commits(self) -> None:
+        """Run the on-commit work that was registered since the block began, as long as it lasts."""
+        if not self.closed:
+            self._commits.run()
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages as a list of its own."""
+        self.run_commits()
+        return [item for item in self._messages if self._channel in (None, item.channel)]
+
+    @overload
+    def __getitem__(self, index: int) -> Message: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Message]: ...
+    def __getitem__(self, index: int | slice) -> Message | list[Message]:
+        return self.messages[index]
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def __repr__(self) -> str:
+        lines = [f"  {item.channel}: {item.payload.decode()}" for item in self.messages]
+        return "\n".join(["Published:", *lines]) if lines else "Nothing was published."
+
+    def assert_published(
+        self, channel: str, *, message: Any = _ANY, data: Any = _ANY, event_class: Any = _ANY, bucket: Any = _ANY
+    ) -> Message:
+        """Return the first message to `channel` with these contents; what is not given is not looked at.
+
+        Raises:
+            AssertionError: there is none; the text shows what was published.
+        """
+        wanted = {"message": message, "data": data, "event_class": event_class, "bucket": bucket}
+        wanted = {name: value for name, value in wanted.items() if value is not _ANY}
+        for item in self.messages:
+            if item.channel == channel and all(getattr(item, name) == value for name, value in wanted.items()):
+                return item
+        contents = "".join(f", {name}={value!r}" for name, value in wanted.items())
+        raise AssertionError(f"nothing like ({channel!r}{contents}) was published.\n{self!r}")
+
+    def assert_nothing_published(self, channel: str | None = None) -> None:
+        """Fail where something was published, or was published to `channel`.
+
+        Raises:
+            AssertionError: there is something; the text shows what was published.
+        """
+        if any(channel in (None, item.channel) for item in self.messages):
+            raise AssertionError(f"something was published{f' to {channel!r}' if channel else ''}.\n{self!r}")
+
+
+class _Commits:
+    """The on-commit work registered since this was made.
+
+    A TestCase (and `pytest.mark.django_db`) is a transaction that never commits. Its own work is run by us; that of
+    an inner `atomic` only once it has ended, and never if it was rolled back, for Django drops it then.
+    """
+
+    def __init__(self) -> None:
+        self.connection = transaction.get_connection()
+        self.in_test = self.connection.in_atomic_block
+        self.start = len(self.connection.run_on_commit)
+        self.depth = len(self.connection.savepoint_ids)
+
+    def run(self) -> None:
+        if not self.in_test or len(self.connection.savepoint_ids) > self.depth:
+            return
+        while len(self.connection.run_on_commit) > self.start:
+            _sids, work, robust = self.connection.run_on_commit.pop(self.start)
+            try:
+                work()
+            except Exception:
+                if not robust:
+                    raise
+                logger.exception("on-commit work failed")
+
+
+@contextmanager
+def capture_published(channel: str | None = None) -> Iterator[Published]:
+    """Keep what is published inside the block, or what is published to `channel`, instead of sending it.
+
+    In a TestCase, or with `pytest.mark.django_db`, the on-commit work registered inside runs when the list is looked
+    at, and at the end of the block.
+    """
+    with override_settings(INSTANT_BROADCAST_WITH="memory"):
+        backend = get_backend()
+        assert isinstance(backend, MemoryBackend)
+        messages: list[Message] = []
+        before, backend.messages = backend.messages, messages
+        published = Published(messages, channel)
+        try:
+            yield published
+            published.run_commits()
+        finally:
+            published.closed = True
+            backend.messages = before

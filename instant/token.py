@@ -1,0 +1,58 @@
+"""The JWTs with which a client connects and joins channels (Centrifugo's connection and subscription tokens)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import jwt
+
+from .channels import check_name
+from .conf import conf
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
+    User = AbstractBaseUser | AnonymousUser
+
+ALGORITHM = "HS256"
+
+
+def user_id(user: User) -> str:
+    """Return what names `user` on the server: the pk as a string, "" for nobody (INSTANT_USER_ID may say username)."""
+    if not user.is_authenticated:
+        return ""
+    return user.get_username() if conf.INSTANT_USER_ID == "username" else str(user.pk)
+
+
+def connection_token(user: User, *, meta: dict[str, Any] | None = None) -> str:
+    """Return the token with which `user` connects, good for INSTANT_TOKEN_TTL seconds.
+
+    It carries no channels: a namespace in it that the server lacks would end the whole login (error 102). `meta` is for
+    the server's proxies only, and must be the same in every renewal.
+    """
+    claims: dict[str, Any] = {"meta": meta} if meta else {}
+    return _signed(user_id(user), conf.INSTANT_TOKEN_TTL, claims)
+
+
+def channel_token(channel: str, user: User) -> str:
+    """Return the token with which `user`, and nobody else, joins `channel` during INSTANT_CHANNEL_TOKEN_TTL seconds.
+
+    `expire_at` 0 keeps the running subscription from asking for renewals, which would revoke nothing anyway: the
+    server renews a subscription for an expired token too. Revocation is `instant.revocation`'s.
+
+    Raises:
+        InvalidChannel: the server would not let anyone join a channel of that name.
+    """
+    return channel_token_for(user_id(user), check_name(channel))
+
+
+def channel_token_for(sub: str, channel: str) -> str:
+    """Return the channel token of the user whom the server knows as `sub`; `channel` is known to be a good name."""
+    return _signed(sub, conf.INSTANT_CHANNEL_TOKEN_TTL, {"channel": channel, "expire_at": 0})
+
+
+def _signed(sub: str, ttl: int, claims: dict[str, Any]) -> str:
+    now = int(time.time())
+    return jwt.encode({"sub": sub, "exp": now + ttl, "iat": now, **claims}, conf.hmac_key, algorithm=ALGORITHM)

@@ -1,0 +1,57 @@
+"""Logging in and out by JSON, for pages that a JavaScript front end draws."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.contrib import auth
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.decorators import decorator_from_middleware
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_variables
+
+from .answers import Refused, json_body, json_view, require_json, text_field
+from .origins import require_known_origin
+from .tokens import credentials_for
+
+
+class JsonCsrf(CsrfViewMiddleware):
+    """Django's own CSRF protection, that says no in JSON."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        logging.getLogger("django.security.csrf").warning("Forbidden (%s): %s", reason, request.path)
+        return JsonResponse({"error": "csrf", "reason": f"CSRF: {reason}"}, status=403)
+
+
+@csrf_exempt  # nobody has a CSRF token before the first answer: Content-Type and Origin are looked at instead
+@json_view("POST")
+@sensitive_variables("content", "password")
+def login_and_get_tokens(request: HttpRequest) -> HttpResponse:
+    """Log in who sends `{"username", "password"}`, and answer with the tokens of that user, and of nobody else."""
+    require_known_origin(request)
+    require_json(request)
+    content = json_body(request)
+    user = _authenticated(request, text_field(content, "username"), text_field(content, "password"))
+    auth.login(request, user)
+    return JsonResponse(credentials_for(request))
+
+
+@sensitive_variables("password")
+def _authenticated(request: HttpRequest, username: str, password: str) -> Any:
+    if "\0" in username or "\0" in password:  # PostgreSQL raises for it
+        raise Refused(403, "wrong_credentials", "wrong username or password")
+    user = auth.authenticate(request, username=username, password=password)
+    if user is None:
+        raise Refused(403, "wrong_credentials", "wrong username or password")
+    return user
+
+
+@csrf_exempt  # but for the next line, which does the same and answers in JSON
+@decorator_from_middleware(JsonCsrf)
+@json_view("POST")
+def logout(request: HttpRequest) -> HttpResponse:
+    """Log out, and close the user's connections (see `instant.revocation`)."""
+    auth.logout(request)
+    return JsonResponse({"response": "ok"})
