@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -32,7 +31,7 @@ class LiveServer:
         self._stack = ExitStack()
 
     def start(self) -> None:
-        """Start it, and wait until it answers.
+        """Start it, and wait until it listens.
 
         Raises:
             ServerFailed: it does not come up.
@@ -56,10 +55,11 @@ class LiveServer:
         deadline = time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(f"{self.url}/health", timeout=2):  # noqa: S310
-                    return
+                socket.create_connection(("127.0.0.1", self.port), timeout=2).close()
             except OSError:
                 time.sleep(0.02)
+            else:
+                return
         self.stop()
         raise ServerFailed(f"the {self.kind} server did not come up at {self.url}")
 

@@ -1,0 +1,37 @@
+# make demo    a site to look at: Django and a websockets server, in the foreground
+# make test    all tests; sets everything up by itself
+# make lint types front bench docs    see below
+VENV ?= .venv
+export VENV
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint types front contract setup clean
+
+demo:
+	@.ci/setup demo
+	@$(BIN)/python -m tests.demo $(ARGS)
+
+setup:
+	@.ci/setup test
+
+test: setup
+	@.ci/test $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: setup
+	$(BIN)/mypy
+	@if [ -d frontend/node_modules ]; then cd frontend && npm run --silent types; else echo "types of frontend/: left out, no npm packages"; fi
+
+contract: setup  # the words of the wire, from Python to TypeScript
+	$(BIN)/python frontend/generate_contract.py
+
+front: contract  # the JavaScript client, for npm and for static files
+	cd frontend && npm run --silent build
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info frontend/node_modules frontend/dist .mypy_cache .ruff_cache .import_linter_cache
