@@ -111,6 +111,8 @@ class ChannelAdmin(ModelAdmin):
             "channels": queryset,
             "media": self.media + form.media,
             "checkbox_name": ACTION_CHECKBOX_NAME,
+            # "Select all 1,500": as many fields as channels would be more than Django takes.
+            "select_across": request.POST.get("select_across") == "1",
         }
         return TemplateResponse(request, "admin/instant/channel/send_message.html", context)
 
@@ -125,7 +127,7 @@ class ChannelAdmin(ModelAdmin):
         for _index, failure in failed:
             self.message_user(request, str(failure), messages.ERROR)
         sent = len(items) - len(failed)
-        if sent:
+        if sent or not failed:
             text = ngettext("Sent to %(sent)d channel.", "Sent to %(sent)d channels.", sent) % {"sent": sent}
             self.message_user(request, text, messages.SUCCESS)
         return True

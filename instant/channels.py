@@ -18,9 +18,8 @@ def is_private(name: str) -> bool:
 
 def public_name(name: str) -> str:
     """Return `name` without its `$`, also where versions before 5 wrote it: `ns:$chan` → `ns:chan`."""
-    name = name.removeprefix(PRIVATE_PREFIX)
-    namespace, boundary, rest = name.partition(NAMESPACE_BOUNDARY)
-    return namespace + boundary + rest.removeprefix(PRIVATE_PREFIX)
+    namespace, boundary, rest = name.lstrip(PRIVATE_PREFIX).partition(NAMESPACE_BOUNDARY)
+    return namespace + boundary + rest.lstrip(PRIVATE_PREFIX)
 
 
 def private_name(name: str) -> str:

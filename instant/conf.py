@@ -7,8 +7,9 @@ here; keys that are not set are derived from SECRET_KEY, so that the main job wo
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
 
@@ -36,7 +37,7 @@ class Settings:
     #: Opens the server's HTTP API. Default: derived from SECRET_KEY.
     CENTRIFUGO_API_KEY: str | None = None
     #: The server binary that runws starts. Default: `centrifugo/centrifugo` in BASE_DIR, then the one on PATH.
-    CENTRIFUGO_BINARY: str | None = None
+    CENTRIFUGO_BINARY: str | Path | None = None
     #: The name of the HMAC key in version 0.1; deprecated.
     CENTRIFUGO_SECRET_KEY: str | None = None
 
@@ -73,7 +74,8 @@ class Settings:
         default = super().__getattribute__(name)
         value = getattr(settings, name, default)
         if value is not default and not _fits(value, _HINTS[name]):
-            raise InvalidSetting(f"{name} is {value!r}; it must be {_described(_HINTS[name])}.")
+            shown = "wrong" if name.endswith("_KEY") else repr(value)
+            raise InvalidSetting(f"{name} is {shown}; it must be {_described(_HINTS[name])}.")
         return value
 
     @property
@@ -85,7 +87,7 @@ class Settings:
             warnings.warn(
                 "CENTRIFUGO_SECRET_KEY is deprecated: rename it to CENTRIFUGO_HMAC_KEY.",
                 DeprecationWarning,
-                stacklevel=2,
+                stacklevel=3,  # above __getattribute__
             )
             return self.CENTRIFUGO_SECRET_KEY
         return _derived("hmac", settings.SECRET_KEY)
@@ -101,7 +103,15 @@ class Settings:
     @property
     def api_key(self) -> str:
         """The key of the server's API: CENTRIFUGO_API_KEY, else one derived from SECRET_KEY."""
-        return self.CENTRIFUGO_API_KEY or _derived("api", settings.SECRET_KEY)
+        key = self.CENTRIFUGO_API_KEY
+        if not key:
+            return _derived("api", settings.SECRET_KEY)
+        if not (key.isascii() and key.isprintable()):
+            raise InvalidSetting(
+                "CENTRIFUGO_API_KEY has characters that no HTTP header can hold, as the end of a line; "
+                "it must be printable ASCII."
+            )
+        return key
 
     @property
     def server_url(self) -> str:
@@ -111,12 +121,18 @@ class Settings:
 
 @lru_cache(maxsize=16)
 def _joined(host: str, port: int | None) -> str:
-    url = urlsplit(host if "://" in host else f"http://{host}")
-    if url.scheme not in ("http", "https") or not url.hostname:
+    if port is not None and not 0 < port < 65536:
+        raise InvalidSetting(f"CENTRIFUGO_PORT is {port}; it must be from 1 to 65535, or None.")
+    try:
+        url = urlsplit(host if "://" in host else f"http://{host}")
+        own_port, valid = url.port, url.scheme in ("http", "https") and bool(url.hostname)
+    except ValueError:
+        own_port, valid = None, False
+    if not valid:
         raise InvalidSetting(
             f'CENTRIFUGO_HOST is {host!r}; it must be like "http://localhost" or "https://example.org".'
         )
-    netloc = url.netloc if port is None or url.port else f"{url.netloc}:{port}"
+    netloc = url.netloc if port is None or own_port else f"{url.netloc}:{port}"
     return urlunsplit((url.scheme, netloc, url.path.rstrip("/"), "", ""))
 
 
@@ -129,13 +145,18 @@ def _derived(purpose: str, secret: str | bytes) -> str:
 def _fits(value: object, hint: Any) -> bool:
     if get_origin(hint) is Literal:
         return value in get_args(hint)
+    if hint is Any:
+        return True
     if hint is float:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     origin = get_origin(hint)
-    if origin in (Mapping, Sequence):
-        return isinstance(value, origin)
+    if origin is Mapping:
+        key_hint, item_hint = get_args(hint)
+        return isinstance(value, Mapping) and all(
+            _fits(key, key_hint) and _fits(item, item_hint) for key, item in value.items()
+        )
     if origin is not None:
         return any(_fits(value, choice) for choice in get_args(hint))
     return isinstance(value, hint)
@@ -144,8 +165,10 @@ def _fits(value: object, hint: Any) -> bool:
 def _described(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return " or ".join(repr(choice) for choice in get_args(hint))
-    if get_origin(hint) in (Mapping, Sequence):
-        return f"a {get_origin(hint).__name__.lower()}"
+    if get_origin(hint) is Mapping:
+        item_hint = get_args(hint)[1]
+        inner = "" if item_hint is Any else f", of a name to {_described(item_hint)}"
+        return f"a mapping{inner}"
     if get_origin(hint) is not None:
         return " or ".join(_described(choice) for choice in get_args(hint))
     return "None" if hint is type(None) else f"of type {hint.__name__}"

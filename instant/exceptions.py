@@ -57,7 +57,8 @@ class PublishError(InstantError):
     namespace). The cause is in `__cause__`.
     """
 
-    def __init__(self, reason: str, *, channel: str, backend: str, retryable: bool) -> None:
+    # What is given by position is in `args`, of which pickle and Celery's JSON make the error again.
+    def __init__(self, reason: str, channel: str, backend: str, retryable: bool) -> None:
         self.reason, self.channel, self.backend, self.retryable = reason, channel, backend, retryable
         super().__init__(reason, channel, backend, retryable)
 
@@ -73,9 +74,10 @@ class Unreachable(PublishError):
 class Rejected(PublishError):
     """The server answered with the API error `code`."""
 
-    def __init__(self, reason: str, *, channel: str, backend: str, retryable: bool, code: int) -> None:
+    def __init__(self, reason: str, channel: str, backend: str, retryable: bool, code: int) -> None:
+        super().__init__(reason, channel, backend, retryable)
         self.code = code
-        super().__init__(reason, channel=channel, backend=backend, retryable=retryable)
+        self.args = (*self.args, code)
 
 
 class PublishManyError(PublishError):
@@ -84,23 +86,27 @@ class PublishManyError(PublishError):
     `failed` holds (index, error) pairs, `sent` the indexes that the server took.
     """
 
-    def __init__(self, failed: Sequence[tuple[int, PublishError]], sent: Sequence[int], *, backend: str) -> None:
+    def __init__(self, failed: Sequence[tuple[int, PublishError]], sent: Sequence[int], backend: str) -> None:
         self.failed, self.sent = list(failed), list(sent)
         first = self.failed[0][1]
         super().__init__(
             f"{len(self.failed)} of {len(self.failed) + len(self.sent)} messages failed, the first one: {first.reason}",
-            channel=first.channel,
-            backend=backend,
-            retryable=any(error.retryable for _, error in self.failed),
+            first.channel,
+            backend,
+            any(error.retryable for _, error in self.failed),
         )
+        self.args = (self.failed, self.sent, backend)
 
 
 class ServerError(InstantError):
     """A call of the server's API, other than a publish, failed. `code` is 0 where the server gave no answer."""
 
-    def __init__(self, reason: str, *, code: int = 0, retryable: bool = False) -> None:
+    def __init__(self, reason: str, code: int = 0, retryable: bool = False) -> None:
         self.reason, self.code, self.retryable = reason, code, retryable
-        super().__init__(reason)
+        super().__init__(reason, code, retryable)
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class ServerNotFound(InstantError):

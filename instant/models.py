@@ -35,18 +35,20 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
 
     def update(self, **kwargs: Any) -> int:
         """Save each row with the new values: one UPDATE would leave the `$` and the subscribers as they are."""
+        self._for_write = True  # else `db` is the one to read from
         with transaction.atomic(using=self.db):
             rows = list(self)
             for row in rows:
                 for name, value in kwargs.items():
                     setattr(row, name, value)
-                row.save(using=self.db)
+                row.save(using=self.db, update_fields=kwargs)
         return len(rows)
 
     update.alters_data = True  # type: ignore[attr-defined]
 
     def bulk_update(self, objs: Iterable[Channel], fields: Iterable[str], batch_size: int | None = None) -> int:
         """Save each row, for the reason that `update` gives."""
+        self._for_write = True
         rows, fields = list(objs), list(fields)
         with transaction.atomic(using=self.db):
             for row in rows:
@@ -126,6 +128,8 @@ class Channel(models.Model):
 
     def clean(self) -> None:
         super().clean()
+        if not self.name:  # the field says that it is required
+            return
         try:
             self.normalize()
         except InvalidChannel as error:

@@ -1,8 +1,22 @@
 from __future__ import annotations
 
+import importlib.util
+import shutil
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
+from pytest_django import Settings
 
 from instant import revocation
+from instant.centrifugo import process
+from instant.centrifugo.config import render
+from instant.testing import LiveServer
+from instant.testing.live import free_port
+
+#: The kinds of servers that a test of this run used.
+_tried: set[str] = set()
 
 
 @pytest.fixture(autouse=True)
@@ -10,3 +24,62 @@ def no_repeating(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """No thread repeats revocations behind a test's back, but where the test is about it."""
     if "repeating" not in request.keywords:
         monkeypatch.setattr(revocation._repeater, "start", lambda: None)
+
+
+def need_server(kind: str) -> None:
+    """Skip the test where this kind of server cannot be run."""
+    if kind == "centrifugo" and shutil.which("centrifugo") is None:
+        pytest.skip("Centrifugo: no binary on PATH")
+    if kind == "dev" and importlib.util.find_spec("instant.devserver.thread") is None:
+        pytest.skip("the devserver cannot be imported")
+    _tried.add(kind)
+
+
+@pytest.fixture(params=["dev", "centrifugo"])
+def server_kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of server that can be run here."""
+    need_server(request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def namespaces() -> dict[str, Any]:
+    """INSTANT_NAMESPACES of `server`; a module may have its own."""
+    return {"chat": {"presence": True}}
+
+
+@pytest.fixture
+def server(server_kind: str, settings: Settings, namespaces: dict[str, Any]) -> Iterator[LiveServer]:
+    """A running server of each kind, and Django's settings pointing at it."""
+    # Not live_server(): its override_settings would end before that of a `settings` asked for earlier, and stay.
+    settings.CENTRIFUGO_HOST, settings.CENTRIFUGO_PORT = "http://127.0.0.1", free_port()
+    settings.INSTANT_NAMESPACES = namespaces
+    running = LiveServer("dev" if server_kind == "dev" else "centrifugo", render())
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def centrifugo() -> None:
+    """For tests of the binary itself."""
+    need_server("centrifugo")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """Say last which servers were tried: half of the tests are silent where there is no Centrifugo."""
+    yield
+    binary = shutil.which("centrifugo")
+    names = ["devserver"] if "dev" in _tried else []
+    if binary and "centrifugo" in _tried:
+        names.append(f"Centrifugo {_version(Path(binary))} ({binary})")
+    if names:
+        terminalreporter.write_line(f"Servers tried: {', '.join(names)}")
+    if binary is None:
+        terminalreporter.write_line("Centrifugo: not on PATH, that half was skipped")
+
+
+def _version(binary: Path) -> str:
+    found = process.version(binary)
+    return "of a development build" if found == "0.0.0" else found

@@ -13,6 +13,9 @@ from ..exceptions import PublishError, Rejected, ServerError, Unreachable
 from ..messages import Message, Receipt
 from .base import BaseBackend
 
+_FRAME = b'{"commands":[%b]}'
+_COMMAND = b'{"publish":%b}'
+
 
 class PythonBackend(BaseBackend):
     """Publish by HTTP and wait for the server's answer, so that errors reach the caller."""
@@ -22,9 +25,9 @@ class PythonBackend(BaseBackend):
     def send(self, messages: Sequence[Message], timeout: float | None = None) -> list[Receipt]:
         deadline = _deadline(timeout)
         receipts: list[Receipt] = []
-        for batch in _batches(messages):
+        for batch, method, body in _batches(messages):
             try:
-                receipts += self._receipts(batch, http.post(*_request(batch), deadline - time.monotonic()))
+                receipts += self._receipts(batch, http.post(method, body, deadline - time.monotonic()))
             except ServerError as error:
                 receipts += self._failed(batch, error)
         return receipts
@@ -32,9 +35,9 @@ class PythonBackend(BaseBackend):
     async def asend(self, messages: Sequence[Message], timeout: float | None = None) -> list[Receipt]:
         deadline = _deadline(timeout)
         receipts: list[Receipt] = []
-        for batch in _batches(messages):
+        for batch, method, body in _batches(messages):
             try:
-                receipts += self._receipts(batch, await http.apost(*_request(batch), deadline - time.monotonic()))
+                receipts += self._receipts(batch, await http.apost(method, body, deadline - time.monotonic()))
             except ServerError as error:
                 receipts += self._failed(batch, error)
         return receipts
@@ -69,26 +72,30 @@ def _deadline(timeout: float | None) -> float:
     return time.monotonic() + (conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout)
 
 
-def _batches(messages: Sequence[Message]) -> Iterator[list[Message]]:
-    """Cut the messages into requests of at most MAX_BATCH_COMMANDS commands and MAX_BATCH_BYTES bytes."""
+def _batches(messages: Sequence[Message]) -> Iterator[tuple[list[Message], str, bytes]]:
+    """Cut the messages into requests of at most MAX_BATCH_COMMANDS commands and MAX_BATCH_BYTES bytes: what each holds,
+    its method and its body. A larger message goes alone."""
     batch: list[Message] = []
-    size = 0
+    commands: list[bytes] = []
+    size = len(_FRAME)
     for message in messages:
-        length = len(message.payload)
+        command = message.command()
+        length = len(command) + len(_COMMAND)
         if batch and (len(batch) == MAX_BATCH_COMMANDS or size + length > MAX_BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
+            yield batch, *_request(commands)
+            batch, commands, size = [], [], len(_FRAME)
         batch.append(message)
+        commands.append(command)
         size += length
     if batch:
-        yield batch
+        yield batch, *_request(commands)
 
 
-def _request(batch: list[Message]) -> tuple[str, bytes]:
+def _request(commands: list[bytes]) -> tuple[str, bytes]:
     """The method and the body: the server keeps a batch in order, as `parallel` is not asked for."""
-    if len(batch) == 1:
-        return "publish", batch[0].command()
-    return "batch", b'{"commands":[%b]}' % b",".join(b'{"publish":%b}' % message.command() for message in batch)
+    if len(commands) == 1:
+        return "publish", commands[0]
+    return "batch", _FRAME % b",".join(_COMMAND % command for command in commands)
 
 
 def _receipt(message: Message, result: dict[str, Any]) -> Receipt:

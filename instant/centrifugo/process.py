@@ -27,7 +27,7 @@ STOP_TIMEOUT = 35
 
 def install_dir() -> Path:
     """Return the folder of installws: `centrifugo` in BASE_DIR, or in the current folder where there is none."""
-    return Path(getattr(settings, "BASE_DIR", Path.cwd())) / "centrifugo"
+    return Path(getattr(settings, "BASE_DIR", None) or Path.cwd()) / "centrifugo"
 
 
 def find_binary() -> Path:

@@ -7,8 +7,8 @@ def renamed(name, level):
     A public channel called `$chan` stays: it works, and the site publishes to it.
     """
     front = name.startswith("$")
-    namespace, boundary, rest = name.removeprefix("$").partition(":")
-    bare = namespace + boundary + rest.removeprefix("$")
+    namespace, boundary, rest = name.lstrip("$").partition(":")
+    bare = namespace + boundary + rest.lstrip("$")
     return bare if level == "public" and not front else "$" + bare
 
 
@@ -27,6 +27,7 @@ def rename(apps, schema_editor):
             print(  # noqa: T201
                 f"\n  instant: channel {row.name!r} was there twice; kept, inactive, as {name!r}"
             )
+        taken.discard(row.name)
         taken.add(name)
         row.name = name
         row.save(update_fields=["name", "is_active"])

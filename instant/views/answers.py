@@ -7,11 +7,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import HttpRequest, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
+from django.http.response import HttpResponseBase
 
-View = Callable[[HttpRequest], HttpResponse]
+View = Callable[[HttpRequest], HttpResponseBase]
 
 
 class Refused(Exception):
@@ -23,37 +25,54 @@ class Refused(Exception):
 
 
 def json_view(*methods: str) -> Callable[[View], View]:
-    """Let a view take these methods only, answer `Refused` as JSON, and keep every answer out of all caches."""
+    """Let a view take these methods only, answer each refusal as JSON, and keep every answer out of all caches.
+
+    LoginRequiredMiddleware lets it pass: who is not logged in gets an answer of the view, not a page to log in.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def wrapped(request: HttpRequest) -> HttpResponse:
+        def wrapped(request: HttpRequest) -> HttpResponseBase:
             try:
                 if request.method not in methods:
                     raise Refused(405, "method_not_allowed", f"use {' or '.join(methods)}")
                 response = view(request)
-            except Refused as refused:
+            except (Refused, PermissionDenied, SuspiciousOperation, MultiPartParserError) as error:
+                refused = _refused(error)
                 response = JsonResponse({"error": refused.code, "reason": refused.reason}, status=refused.status)
                 if refused.status == 405:
                     response["Allow"] = ", ".join(methods)
             response["Cache-Control"] = "no-store, private"
             return response
 
+        wrapped.login_required = False  # type: ignore[attr-defined]
         return wrapped
 
     return decorate
+
+
+def _refused(error: Exception) -> Refused:
+    """What Django would answer with a page of HTML."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, PermissionDenied):  # of a receiver of a signal, such as django-axes' user_locked_out
+        return Refused(403, "permission_denied", str(error) or "permission denied")
+    if isinstance(error, RequestDataTooBig):
+        return Refused(413, "too_large", "the body is too large")
+    if isinstance(error, DisallowedHost):
+        return Refused(400, "bad_host", "this host is not in ALLOWED_HOSTS")
+    return Refused(400, "bad_request", "the body is broken, or has too many fields")
 
 
 def json_body(request: HttpRequest) -> dict[str, Any]:
     """Return the body, a JSON object; {} where it is empty.
 
     Raises:
-        Refused: it is not JSON, no object, too large, or was cut off on its way.
+        Refused: it is not JSON, no object, or was cut off on its way.
+        RequestDataTooBig: it is too large.
     """
     try:
         body = request.body
-    except RequestDataTooBig as error:
-        raise Refused(413, "too_large", "the body is too large") from error
     except UnreadablePostError as error:
         raise Refused(400, "unreadable", "the body could not be read to its end") from error
     if not body.strip():
@@ -81,9 +100,9 @@ def text_field(content: dict[str, Any], name: str) -> str:
     """Return the text under `name`.
 
     Raises:
-        Refused: it is not there, or no text.
+        Refused: it is not there, or no text; a half of a surrogate pair, which no database takes, is none.
     """
     value = content.get(name)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or any("\ud800" <= char <= "\udfff" for char in value):
         raise Refused(400, "missing_field", f"the body needs {name!r}, as text")
     return value

@@ -13,12 +13,15 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
 from .answers import Refused, json_body, json_view, require_json, text_field
-from .origins import require_known_origin
+from .origins import is_known, require_known_origin
 from .tokens import credentials_for
 
 
 class JsonCsrf(CsrfViewMiddleware):
-    """Django's own CSRF protection, that says no in JSON."""
+    """Django's own CSRF protection, that says no in JSON, and knows the origins that may log in."""
+
+    def _origin_verified(self, request: HttpRequest) -> bool:
+        return is_known(request, request.headers["Origin"])
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
         logging.getLogger("django.security.csrf").warning("Forbidden (%s): %s", reason, request.path)
@@ -43,14 +46,14 @@ def _authenticated(request: HttpRequest, username: str, password: str) -> Any:
     if "\0" in username or "\0" in password:  # PostgreSQL raises for it
         raise Refused(403, "wrong_credentials", "wrong username or password")
     user = auth.authenticate(request, username=username, password=password)
-    if user is None:
+    if user is None or not user.is_active:  # AllowAllUsersModelBackend lets the inactive pass
         raise Refused(403, "wrong_credentials", "wrong username or password")
     return user
 
 
-@csrf_exempt  # but for the next line, which does the same and answers in JSON
-@decorator_from_middleware(JsonCsrf)
+@csrf_exempt  # but for the line before the last, which does the same and answers in JSON
 @json_view("POST")
+@decorator_from_middleware(JsonCsrf)
 def logout(request: HttpRequest) -> HttpResponse:
     """Log out, and close the user's connections (see `instant.revocation`)."""
     auth.logout(request)

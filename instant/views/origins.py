@@ -44,5 +44,8 @@ def _is_trusted(origin: str, trusted: str) -> bool:
     """As Django's CSRF middleware reads CSRF_TRUSTED_ORIGINS: exact, or `https://*.example.org` for its subdomains."""
     if "*" not in trusted:
         return origin == trusted
-    got, wanted = urlsplit(origin), urlsplit(trusted)
+    try:
+        got, wanted = urlsplit(origin), urlsplit(trusted)
+    except ValueError:
+        return False
     return got.scheme == wanted.scheme and is_same_domain(got.netloc, wanted.netloc.lstrip("*"))

@@ -69,7 +69,8 @@ def prepare() -> None:
 
 
 def manage(*args: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, str(MANAGE), *args])
+    # In a session of its own: Ctrl-C would reach it twice, from the terminal and from end().
+    return subprocess.Popen([sys.executable, str(MANAGE), *args], start_new_session=True)
 
 
 def watch(children: list[subprocess.Popen[bytes]], port: int) -> int:

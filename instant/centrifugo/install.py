@@ -1,0 +1,308 @@
+"""Fetch Centrifugo's release for this machine, check its SHA-256 sum and put the one binary in place."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import hmac
+import os
+import platform
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Final
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+import requests
+
+from ..exceptions import InstallError
+from . import unpack
+
+RELEASES: Final = "https://github.com/centrifugal/centrifugo/releases/download"
+#: The release that this version of django-instant was tried against.
+VERSION: Final = "6.9.1"
+#: Seconds to connect, and between two pieces of an answer.
+TIMEOUTS = (10.0, 30.0)
+#: Gets the bytes that have come so far and, where it is known, how many there will be.
+Progress = Callable[[int, "int | None"], None]
+
+_CPUS = {"linux": "amd64 arm64 armv6", "darwin": "amd64 arm64", "freebsd": "amd64", "windows": "amd64"}
+_CPU_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "armv6l": "armv6", "armv7l": "armv6", "armv8l": "armv6"}
+_VERSION = r"\d+\.\d+\.\d+(?:[-+.][0-9A-Za-z.+-]+)?"
+
+
+@dataclass(frozen=True)
+class Release:
+    """One archive of one release, by the words that its name is made of.
+
+    Raises:
+        InstallError: the version does not look like one.
+    """
+
+    version: str
+    system: str
+    machine: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(_VERSION, self.version, re.ASCII):
+            raise InstallError(f"{self.version!r} is no version of Centrifugo: give one such as {VERSION}.")
+
+    @classmethod
+    def for_this_machine(cls, version: str = VERSION) -> Release:
+        """Name the release for the system and CPU that this process runs on.
+
+        Raises:
+            InstallError: there is none; the text names those that there are.
+        """
+        system, machine = platform.system().lower(), platform.machine().lower()
+        cpu = _CPU_NAMES.get(machine, machine)
+        if cpu not in _CPUS.get(system, "").split():
+            supported = ", ".join(f"{name} ({cpus})" for name, cpus in _CPUS.items())
+            raise InstallError(
+                f"Centrifugo has no release for {system or '?'} on {machine or '?'}, only for {supported}: "
+                "build it from source and set CENTRIFUGO_BINARY to the file."
+            )
+        return cls(version.removeprefix("v"), system, cpu)
+
+    @property
+    def archive(self) -> str:
+        """The file name of the archive."""
+        kind = "zip" if self.system == "windows" else "tar.gz"
+        return f"centrifugo_{self.version}_{self.system}_{self.machine}.{kind}"
+
+    @property
+    def sums(self) -> str:
+        """The file name of the SHA-256 sums."""
+        return f"centrifugo_{self.version}_checksums.txt"
+
+    @property
+    def binary(self) -> str:
+        """The name of the server, in the archive and on this machine."""
+        return "centrifugo.exe" if self.system == "windows" else "centrifugo"
+
+    def url(self, releases: str = RELEASES) -> str:
+        """The address of the archive."""
+        return f"{releases.rstrip('/')}/v{self.version}/{self.archive}"
+
+
+def version_in_name(source: str | Path) -> str | None:
+    """Read the version out of an archive's name; None where it is not named as a release."""
+    found = re.match(rf"centrifugo_({_VERSION})_", _name(_origin(source)), re.ASCII)
+    return found[1] if found else None
+
+
+def installed_version(binary: Path) -> str:
+    """Ask a server binary for its version; its own words where they hold none.
+
+    Raises:
+        InstallError: it does not run, or not as Centrifugo does.
+    """
+    command = [str(binary.absolute()), "version"]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=15, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InstallError(f"{binary} does not run as Centrifugo on this machine: {why}") from error
+    words = (done.stdout or done.stderr).decode(errors="replace").strip()
+    found = re.search(_VERSION, words, re.ASCII)
+    return found[0] if found else words[:80] or "of unknown version"
+
+
+def install(
+    release: Release,
+    directory: Path,
+    source: str | Path | None = None,
+    progress: Progress | None = None,
+    *,
+    warn: Callable[[str], None] | None = None,
+    releases: str | None = None,
+) -> Path:
+    """Put the release's binary into `directory`, over one that is there, and return its path.
+
+    A missing directory is made. `source` is another archive to take: a local file or an address. Its sum is
+    looked for beside it; `warn` hears of a local file that has none. `releases` takes the place of RELEASES.
+
+    Raises:
+        InstallError: the text says what to do, `__cause__` is the original; nothing half-done is left.
+    """
+    origin = release.url(releases or RELEASES) if source is None else _origin(source)
+    target = directory / release.binary
+    with _folder(directory, target), tempfile.TemporaryFile(dir=directory) as archive:
+        expected = _expected_sum(release, origin, published=source is None)
+        found = _store(origin, archive, progress or (lambda done, total: None))
+        if expected is None and warn:
+            warn(f"{origin} was not checked: neither {release.sums} nor {_name(origin)}.sha256 is beside it.")
+        if expected is not None and not hmac.compare_digest(found, expected):
+            raise InstallError(
+                f"{_shown(origin)} is not what its SHA-256 sum promises ({found} instead of {expected}): "
+                "it was damaged or tampered with. Download it again; nothing was installed."
+            )
+        unpack.put(archive, target)
+    return target
+
+
+@contextmanager
+def _folder(directory: Path, target: Path) -> Iterator[None]:
+    """Make the folder; when the body fails, take it back and tell errors of the disk in plain words."""
+    made = [folder for folder in (directory, *directory.parents) if not os.path.exists(folder)]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            raise InstallError(f"{target} is a folder: move it away, or choose another place with --dir.")
+        yield
+    except BaseException as error:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+        if isinstance(error, OSError):
+            raise InstallError(_disk_trouble(error, directory)) from error
+        raise
+
+
+def _disk_trouble(error: OSError, directory: Path) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk of {directory} is full: free about 200 MB and try again."
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return f"{error.filename} is a file where a folder is needed: choose another place with --dir."
+    hint = "choose another place with --dir, or stop the server if it runs from there"
+    return f"Cannot write to {directory} ({error.strerror or error}): {hint}."
+
+
+def _origin(source: str | Path) -> str | Path:
+    """An address as it is, a local file as a path."""
+    try:
+        scheme, _, path, *_ = urlsplit(str(source))
+    except ValueError as error:
+        raise InstallError(f"{source} is no valid address: {error}.") from error
+    if scheme in ("http", "https") and isinstance(source, str):
+        return source
+    return Path(url2pathname(path) if scheme == "file" else source)
+
+
+def _name(origin: str | Path) -> str:
+    return origin.name if isinstance(origin, Path) else unquote(urlsplit(origin).path.rpartition("/")[2])
+
+
+def _shown(origin: str | Path) -> str:
+    """The origin without the secrets that an address may hold: a password, a signature in the query."""
+    if isinstance(origin, Path):
+        return str(origin)
+    parts = urlsplit(origin)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _beside(origin: str | Path, name: str) -> str | Path:
+    if isinstance(origin, Path):
+        return origin.parent / name
+    parts = urlsplit(origin)
+    return parts._replace(path=f"{parts.path.rpartition('/')[0]}/{name}", query="", fragment="").geturl()
+
+
+def _expected_sum(release: Release, origin: str | Path, *, published: bool) -> str | None:
+    """The archive's sum, from the first file beside it that should have one; None: a local file without."""
+    name = _name(origin)
+    for sums in (_beside(origin, release.sums), _beside(origin, f"{name}.sha256")):
+        with suppress(_Absent), _opened(sums) as (pieces, _):
+            return _sum_in(b"".join(islice(pieces, 8)).decode(errors="replace"), name, sums)
+    if isinstance(origin, Path):
+        return None
+    if published:
+        raise InstallError(
+            f"There is no Centrifugo {release.version} at {_shown(origin)}: choose a version from "
+            "https://github.com/centrifugal/centrifugo/releases and pass it with --version."
+        )
+    raise InstallError(
+        f"There are no SHA-256 sums beside {_shown(origin)} ({release.sums} or {name}.sha256): "
+        "download the archive, check it, and pass the file with --from."
+    )
+
+
+def _sum_in(text: str, name: str, sums: str | Path) -> str:
+    alone = _name(sums).endswith(".sha256")
+    for line in text.splitlines():
+        digest, _, named = line.strip().partition(" ")
+        fits = named.strip().removeprefix("*") == name or (alone and not named)
+        if fits and re.fullmatch("[0-9a-fA-F]{64}", digest):
+            return digest.lower()
+    raise InstallError(f"{_shown(sums)} has no SHA-256 sum for {name}: the archive must keep its released name.")
+
+
+class _Absent(InstallError):
+    """There is nothing at a place."""
+
+
+@contextmanager
+def _opened(origin: str | Path) -> Iterator[tuple[Iterator[bytes], int | None]]:
+    """The content in pieces and, where it is known, its size."""
+    if isinstance(origin, str):
+        with _answer(origin) as answer:
+            length = answer.headers.get("Content-Length", "")
+            yield answer.iter_content(unpack.CHUNK), int(length) if length.isdigit() else None
+        return
+    try:
+        file = origin.open("rb")
+    except OSError as error:
+        kind = _Absent if isinstance(error, (FileNotFoundError, NotADirectoryError)) else InstallError
+        raise kind(f"Cannot read {origin}: {error.strerror}. Pass an archive with --from.") from error
+    with file:
+        yield iter(lambda: file.read(unpack.CHUNK), b""), os.fstat(file.fileno()).st_size
+
+
+@contextmanager
+def _answer(url: str) -> Iterator[requests.Response]:
+    try:
+        with requests.Session() as session:
+            session.max_redirects = 3
+            if url.lower().startswith("https:"):
+                # The sums come the same way as the archive: no redirect may make that way a plain one.
+                del session.adapters["http://"]
+            session.headers["Accept-Encoding"] = "identity"
+            with session.get(url, stream=True, timeout=TIMEOUTS) as answer:
+                answer.raise_for_status()
+                yield answer
+    # A ValueError is urllib3's, of a host name that cannot be one; requests lets it through.
+    except (requests.RequestException, ValueError) as error:
+        missing = getattr(getattr(error, "response", None), "status_code", 0) in (404, 410)
+        raise (_Absent if missing else InstallError)(_network_trouble(error, url)) from error
+
+
+def _network_trouble(error: Exception, url: str) -> str:
+    root: BaseException = error
+    while inner := root.__cause__ or root.__context__:
+        root = inner
+    host = urlsplit(url).hostname
+    match error:
+        case requests.HTTPError(response=requests.Response() as answer):
+            what = f"{_shown(url)} was answered with HTTP {answer.status_code} {answer.reason}"
+        case _ if isinstance(root, TimeoutError):
+            what = f"{host} did not answer in time"
+        case requests.exceptions.ChunkedEncodingError():
+            what = f"The connection to {host} was cut in the middle of {_shown(url)}"
+        case requests.ConnectionError():
+            what = f"Cannot reach {host} ({getattr(root, 'strerror', None) or root})"
+        case _:
+            what = f"Cannot fetch {_shown(url)} ({str(error).replace(url, _shown(url))})"
+    return f"{what}: check address, network and HTTPS_PROXY, or get the file elsewhere and pass it with --from."
+
+
+def _store(origin: str | Path, file: IO[bytes], progress: Progress) -> str:
+    """Write the archive into the file and return its SHA-256 sum."""
+    digest, done = hashlib.sha256(), 0
+    with _opened(origin) as (pieces, total):
+        progress(0, total)
+        for piece in pieces:
+            done += len(piece)
+            if done > unpack.MAX_BYTES:
+                raise InstallError(f"{_shown(origin)} is larger than {unpack.MAX_BYTES:,} bytes: no release is.")
+            digest.update(piece)
+            file.write(piece)
+            progress(done, total)
+    if total is not None and done != total:
+        raise InstallError(f"{_shown(origin)} broke off after {done:,} of {total:,} bytes: try again.")
+    return digest.hexdigest()

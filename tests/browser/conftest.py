@@ -1,0 +1,67 @@
+"""A real Chromium for tests that are not async."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+BINARY = next((found for name in ("chromium", "google-chrome", "chromium-browser") if (found := shutil.which(name))), None)
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if BINARY is None:
+        pytest.skip("Chromium: not on PATH")
+    # Playwright's sync API runs an event loop in this thread, and Django would refuse to touch the database here.
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=BINARY, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+    if before is None:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def errors() -> list[str]:
+    """What the pages of this test reported; it must be empty at the end, unless the test clears it."""
+    return []
+
+
+@pytest.fixture
+def new_page(browser: Browser, errors: list[str]) -> Iterator[Callable[[], Page]]:
+    """new_page(): a page in a browser context of its own, as on another computer."""
+    contexts: list[BrowserContext] = []
+
+    def make() -> Page:
+        contexts.append(browser.new_context())
+        page = contexts[-1].new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda entry: errors.append(entry.text) if entry.type == "error" else None)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert errors == []

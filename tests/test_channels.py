@@ -1,0 +1,145 @@
+"""The rules of names: what gets a `$`, where it stands, and what the server would refuse."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+from django.test import override_settings
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from instant.channels import check_name, is_private, namespace_of, private_name, public_name
+from instant.exceptions import InvalidChannel, InvalidMessage
+
+#: Few letters, so that every place of `$` and `:` is tried.
+NAMES = st.text("$:a1 ", max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("name", "private"),
+    [
+        ("chan", "$chan"),
+        ("$chan", "$chan"),
+        ("ns:chan", "$ns:chan"),
+        ("ns:$chan", "$ns:chan"),
+        ("$ns:chan", "$ns:chan"),
+        ("$ns:$chan", "$ns:chan"),
+        ("$$chan", "$chan"),
+        ("ns:$$chan", "$ns:chan"),
+        ("a:b:c", "$a:b:c"),
+        ("$a:b:c", "$a:b:c"),
+        (":x", "$:x"),
+        ("a$b", "$a$b"),
+        ("chan$", "$chan$"),
+    ],
+)
+def test_the_prefix_stands_once_and_at_the_very_front(name: str, private: str) -> None:
+    assert private_name(name) == private
+    assert public_name(name) == private[1:]
+
+
+@given(NAMES)
+@example("$$x")
+@example("$$:$x")
+def test_giving_and_taking_the_prefix_twice_is_as_once(name: str) -> None:
+    assert private_name(private_name(name)) == private_name(name)
+    assert public_name(public_name(name)) == public_name(name)
+    assert public_name(private_name(name)) == public_name(name)
+    assert private_name(public_name(name)) == private_name(name)
+    assert is_private(private_name(name))
+    assert not is_private(public_name(name))
+
+
+@given(NAMES)
+@override_settings(INSTANT_NAMESPACES={"a1": {}, "1a": {}, "aa": {}})
+def test_a_name_that_passes_is_the_one_that_its_level_gives(name: str) -> None:
+    try:
+        assert check_name(name) == name
+    except InvalidChannel:
+        return
+    assert name == (private_name(name) if is_private(name) else public_name(name))
+
+
+@given(st.text(max_size=12))
+def test_nothing_but_an_invalid_channel_is_raised(name: str) -> None:
+    try:
+        check_name(name)
+    except InvalidChannel as error:
+        assert str(error)
+    else:
+        assert name.isascii()
+        assert name.isprintable()
+
+
+@given(NAMES)
+def test_the_migration_names_rows_as_their_next_save_does(name: str) -> None:
+    renamed = import_module("instant.migrations.0003_rename_private_channels").renamed
+    assert renamed(name, "users") == private_name(name)
+    if not name.startswith("$"):
+        assert renamed(name, "public") == public_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["chan", "$chan", "ns:chan", "$ns:chan", "ns:", "ns:a:b", ":x", "a b", "a/b", "a$b", "x" * 255, "$" + "x" * 254, "~"],
+)
+@override_settings(INSTANT_NAMESPACES={"ns": {}})
+def test_names_that_clients_can_join(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "not empty"),
+        (None, "not None"),
+        (7, "not 7"),
+        (b"chan", "string"),
+        (["chan"], "string"),
+        ("$", "a name follows"),
+        ("$$", "a name follows"),
+        ("$$chan", "once, at the very front"),
+        ("ns:$chan", "once, at the very front"),
+        ("$ns:$chan", "once, at the very front"),
+        ("ü", "printable ASCII"),
+        ("a\nb", "printable ASCII"),
+        ("a\0b", "printable ASCII"),
+        ("a\x7f", "printable ASCII"),
+        ("\ud800", "printable ASCII"),
+        ("x" * 256, "256 bytes"),
+        ("$" + "x" * 255, "256 bytes"),
+        ("ws:x", "WebSocket handlers"),
+        ("$ws:x", "WebSocket handlers"),
+        ("other:x", "no namespace 'other'"),
+        ("$other:x", "no namespace 'other'"),
+        ("NS:x", "no namespace 'NS'"),
+    ],
+)
+@override_settings(INSTANT_NAMESPACES={"ns": {}})
+def test_names_that_nobody_could_join(name: object, reason: str) -> None:
+    with pytest.raises(InvalidChannel, match=reason.replace("$", r"\$")) as caught:
+        check_name(name)
+    assert isinstance(caught.value, InvalidMessage)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_a_long_name_is_not_repeated_in_whole() -> None:
+    with pytest.raises(InvalidChannel) as caught:
+        check_name("x" * 5000)
+    assert len(str(caught.value)) < 200
+
+
+def test_an_unknown_namespace_says_which_setting_makes_it_known() -> None:
+    with pytest.raises(InvalidChannel, match=r'add it to INSTANT_NAMESPACES: \{"blog": \{\}\}'):
+        check_name("blog:x")
+    with override_settings(INSTANT_NAMESPACES={"blog": {}}):
+        assert check_name("blog:x") == "blog:x"
+
+
+@pytest.mark.parametrize(
+    ("name", "namespace"),
+    [("chan", ""), ("$chan", ""), ("ns:chan", "ns"), ("$ns:chan", "ns"), (":x", ""), ("a:b:c", "a"), ("$:x", "")],
+)
+def test_the_namespace_is_found_behind_the_prefix(name: str, namespace: str) -> None:
+    assert namespace_of(name) == namespace

@@ -1,0 +1,344 @@
+"""Channels as rows: their names, however they are written, and `for_user`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, User
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connections, models
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+
+from instant.exceptions import InvalidChannel
+from instant.models import Channel
+
+pytestmark = pytest.mark.django_db
+
+LEVELS = Channel.Level.values
+WITH_NAMESPACE = override_settings(INSTANT_NAMESPACES={"ns": {}})
+
+
+class PlainUser(AbstractBaseUser):
+    """A custom user model without groups and flags."""
+
+    USERNAME_FIELD = "email"
+    email = models.EmailField(unique=True)
+
+    class Meta:
+        app_label = "nobody"
+        managed = False
+
+
+def names(user: User | AnonymousUser | AbstractBaseUser) -> list[str]:
+    return [channel.name for channel in Channel.objects.for_user(user)]
+
+
+def one_of_each() -> Group:
+    """A channel of each level, and the group of the one at level groups."""
+    group = Group.objects.create(name="editors")
+    for level in LEVELS:
+        Channel.objects.create(name=level, level=level).groups.set([group] if level == "groups" else [])
+    return group
+
+
+# The row
+
+
+def test_defaults() -> None:
+    channel = Channel.objects.create(name="chan")
+    assert (channel.name, channel.level, channel.is_active, str(channel)) == ("$chan", "superuser", True, "$chan")
+    assert Channel._meta.db_table == "instant_channel"
+    assert Channel._meta.get_field("name").max_length == 120
+    assert [(level.name, level.value) for level in Channel.Level] == [
+        ("Public", "public"),
+        ("Users", "users"),
+        ("Groups", "groups"),
+        ("Staff", "staff"),
+        ("Superuser", "superuser"),
+    ]
+
+
+def by_create(name: str, level: str) -> Channel:
+    return Channel.objects.create(name=name, level=level)
+
+
+def by_save(name: str, level: str) -> Channel:
+    channel = Channel(name="other")
+    channel.name, channel.level = name, level
+    channel.save()
+    return channel
+
+
+def by_update(name: str, level: str) -> Channel:
+    channel = Channel.objects.create(name="other")
+    assert Channel.objects.filter(pk=channel.pk).update(name=name, level=level) == 1
+    return channel
+
+
+def by_bulk_create(name: str, level: str) -> Channel:
+    return Channel.objects.bulk_create([Channel(name=name, level=level)])[0]
+
+
+def by_bulk_update(name: str, level: str) -> Channel:
+    channel = Channel.objects.create(name="other")
+    channel.name, channel.level = name, level
+    assert Channel.objects.bulk_update([channel], ["name", "level"]) == 1
+    return channel
+
+
+def by_get_or_create(name: str, level: str) -> Channel:
+    return Channel.objects.get_or_create(name=name, defaults={"level": level})[0]
+
+
+def by_update_or_create(name: str, level: str) -> Channel:
+    channel = Channel.objects.create(name="other")
+    return Channel.objects.update_or_create(pk=channel.pk, defaults={"name": name, "level": level})[0]
+
+
+def by_full_clean_alone(name: str, level: str) -> Channel:
+    channel = Channel(name=name, level=level)
+    channel.full_clean()
+    models.Model.save_base(channel)
+    return channel
+
+
+def by_group(name: str, level: str) -> Channel:
+    return Group.objects.create(name="g").channel_set.create(name=name, level=level)
+
+
+WAYS = [
+    by_create,
+    by_save,
+    by_update,
+    by_bulk_create,
+    by_bulk_update,
+    by_get_or_create,
+    by_update_or_create,
+    by_full_clean_alone,
+    by_group,
+]
+
+
+@WITH_NAMESPACE
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["chan", "$chan", "$$chan", "ns:chan", "ns:$chan", "$ns:chan"])
+@pytest.mark.parametrize("level", ["public", "users", "superuser"])
+def test_the_level_decides_the_prefix_whatever_way_the_row_is_written(
+    way: Callable[[str, str], Channel], name: str, level: str
+) -> None:
+    bare = "ns:chan" if "ns" in name else "chan"
+    row = Channel.objects.get(pk=way(name, level).pk)
+    assert (row.name, row.level) == (bare if level == "public" else f"${bare}", level)
+
+
+def test_going_to_public_and_back_takes_the_prefix_off_and_gives_it() -> None:
+    channel = Channel.objects.create(name="chan", level="users")
+    for level, name in (("public", "chan"), ("staff", "$chan"), ("public", "chan")):
+        channel.level = level
+        channel.save()
+        channel.refresh_from_db()
+        assert channel.name == name
+
+
+@pytest.mark.parametrize("write", ["save", "update", "bulk_update"])
+def test_a_new_level_alone_renames_too(write: str) -> None:
+    channel = Channel.objects.create(name="chan", level="users")
+    channel.level = Channel.Level.Public
+    if write == "save":
+        channel.save(update_fields=["level"])
+    elif write == "update":
+        Channel.objects.update(level=Channel.Level.Public)
+    else:
+        Channel.objects.bulk_update([channel], ["level"])
+    assert Channel.objects.get().name == "chan"
+
+
+def test_other_fields_are_saved_alone() -> None:
+    channel = Channel.objects.create(name="chan", level="users")
+    channel.is_active, channel.level = False, "public"
+    channel.save(update_fields=["is_active"])
+    assert Channel.objects.values_list("name", "level", "is_active").get() == ("$chan", "users", False)
+
+
+def test_save_takes_update_fields_once_from_an_iterator() -> None:
+    channel = Channel.objects.create(name="chan", level="users")
+    channel.level, channel.is_active = "public", False
+    channel.save(update_fields=iter(["level", "is_active"]))
+    assert Channel.objects.values_list("name", "level", "is_active").get() == ("chan", "public", False)
+
+
+@pytest.mark.parametrize("write", ["save", "update", "bulk_create"])
+def test_a_name_that_nobody_could_join_is_not_written(write: str) -> None:
+    Channel.objects.create(name="good")
+    with pytest.raises(InvalidChannel, match="no namespace 'gone'"):
+        if write == "save":
+            Channel(name="gone:chan").save()
+        elif write == "update":
+            Channel.objects.update(name="gone:chan")
+        else:
+            Channel.objects.bulk_create([Channel(name="fine"), Channel(name="gone:chan")])
+    assert list(Channel.objects.values_list("name", flat=True)) == ["$good"]
+
+
+@pytest.mark.parametrize("name", [None, 7, "", "$"])
+def test_save_refuses_what_is_no_name(name: object) -> None:
+    with pytest.raises(InvalidChannel):
+        Channel(name=name).save()
+
+
+def test_full_clean_says_what_is_wrong_with_the_name_once() -> None:
+    for name, words in (("ü", "printable ASCII"), ("gone:x", "no namespace"), ("", "cannot be blank")):
+        with pytest.raises(ValidationError) as caught:
+            Channel(name=name).full_clean()
+        assert list(caught.value.message_dict) == ["name"]
+        (text,) = caught.value.message_dict["name"]
+        assert words in text
+
+
+def test_the_length_counts_with_the_prefix() -> None:
+    assert len(Channel.objects.create(name="x" * 119, level="users").name) == 120
+    assert len(Channel.objects.create(name="y" * 120, level="public").name) == 120
+    with pytest.raises(InvalidChannel, match="121 characters with its"):
+        Channel.objects.create(name="z" * 120, level="users")
+
+
+def test_a_duplicate_is_found_under_the_name_that_will_be_saved() -> None:
+    Channel.objects.create(name="$users", level="users")
+    for name, level in (("users", "users"), ("users", "staff"), ("$users", "groups")):
+        with pytest.raises(ValidationError) as caught:
+            Channel(name=name, level=level).full_clean()
+        assert list(caught.value.message_dict) == ["name"]
+    Channel(name="users", level="public").full_clean()
+    with pytest.raises(IntegrityError):
+        Channel.objects.create(name="users", level="staff")
+
+
+def test_a_row_whose_namespace_is_gone_can_be_switched_off_and_deleted() -> None:
+    with WITH_NAMESPACE:
+        Channel.objects.create(name="ns:chan")
+    Channel.objects.create(name="other")
+    assert Channel.objects.update(is_active=False) == 2
+    assert not Channel.objects.filter(is_active=True).exists()
+    row = Channel.objects.get(name="$ns:chan")
+    row.is_active = True
+    row.save(update_fields=["is_active"])
+    assert Channel.objects.filter(name="$ns:chan", is_active=True).delete()[0] == 1
+
+
+def test_update_refuses_fields_that_are_not_there() -> None:
+    Channel.objects.create(name="chan")
+    with pytest.raises(ValueError, match="colour"):
+        Channel.objects.update(colour="red")
+
+
+def test_update_undoes_all_when_one_row_cannot_be_saved() -> None:
+    for name in ("a", "b"):
+        Channel.objects.create(name=name)
+    with pytest.raises(IntegrityError):
+        Channel.objects.update(name="c")
+    assert list(Channel.objects.order_by("name").values_list("name", flat=True)) == ["$a", "$b"]
+
+
+class Router:
+    """Remembers what it was asked for."""
+
+    asked: list[str] = []
+
+    def db_for_read(self, model: type[models.Model], **hints: object) -> str:
+        self.asked.append("read")
+        return "default"
+
+    def db_for_write(self, model: type[models.Model], **hints: object) -> str:
+        self.asked.append("write")
+        return "default"
+
+
+@pytest.mark.parametrize("write", ["update", "bulk_update"])
+def test_bulk_methods_use_the_database_for_writing(write: str) -> None:
+    channel = Channel.objects.create(name="chan", level="users")
+    channel.level = "public"
+    with override_settings(DATABASE_ROUTERS=["tests.test_models.Router"]):
+        Router.asked.clear()
+        if write == "update":
+            Channel.objects.update(level="public")
+        else:
+            Channel.objects.bulk_update([channel], ["level"])
+    assert Router.asked[0] == "write"  # with replicas, what is read first is what is saved
+
+
+# for_user
+
+
+def test_each_flag_opens_its_own_level_and_no_other() -> None:
+    one_of_each()
+    for is_staff, is_superuser in itertools.product([False, True], repeat=2):
+        user = User.objects.create_user(f"u{is_staff}{is_superuser}", is_staff=is_staff, is_superuser=is_superuser)
+        wanted = {"public", "$users"}
+        wanted |= {"$staff"} if is_staff else set()
+        wanted |= {"$superuser"} if is_superuser else set()
+        assert set(names(user)) == wanted
+
+
+def test_groups_count_at_level_groups_only() -> None:
+    group = one_of_each()
+    for channel in Channel.objects.all():
+        channel.groups.add(group)
+    member = User.objects.create_user("member")
+    member.groups.add(group)
+    assert names(member) == ["$groups", "$users", "public"]
+
+
+def test_another_group_opens_nothing() -> None:
+    one_of_each()
+    user = User.objects.create_user("user")
+    user.groups.add(Group.objects.create(name="others"))
+    assert "$groups" not in names(user)
+
+
+def test_a_channel_of_level_groups_without_groups_is_nobodys() -> None:
+    Channel.objects.create(name="none", level="groups")
+    user = User.objects.create_superuser("root")
+    user.groups.add(Group.objects.create(name="editors"))
+    assert names(user) == []
+
+
+def test_nobody_and_inactive_users_get_public_channels_only() -> None:
+    group = one_of_each()
+    inactive = User.objects.create_user("gone", is_active=False, is_staff=True, is_superuser=True)
+    inactive.groups.add(group)
+    assert names(inactive) == ["public"]
+    assert names(AnonymousUser()) == ["public"]
+
+
+def test_inactive_channels_are_nobodys() -> None:
+    one_of_each()
+    Channel.objects.update(is_active=False)
+    assert names(User.objects.create_superuser("root")) == []
+    assert names(AnonymousUser()) == []
+
+
+def test_each_once_in_one_query_and_in_order() -> None:
+    groups = [Group.objects.create(name=f"g{n}") for n in range(3)]
+    for name in ("c", "a", "b"):
+        Channel.objects.create(name=name, level="groups").groups.set(groups)
+    Channel.objects.create(name="d", level="users").groups.set(groups)
+    user = User.objects.create_user("user")
+    user.groups.set(groups)
+    with CaptureQueriesContext(connections["default"]) as queries:
+        assert names(user) == ["$a", "$b", "$c", "$d"]
+    assert len(queries) == 1
+
+
+def test_for_user_goes_on_from_a_queryset() -> None:
+    one_of_each()
+    rows = Channel.objects.exclude(level="public").for_user(User.objects.create_user("user"))
+    assert [row.name for row in rows.filter(name__contains="s")] == ["$users"]
+    assert rows.count() == 1
+
+
+def test_a_user_model_without_groups_and_flags() -> None:
+    one_of_each()
+    assert names(PlainUser(pk=1, email="a@example.org")) == ["$users", "public"]
