@@ -17,9 +17,11 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from asgiref.local import Local
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.contrib.auth.signals import user_logged_out
+from django.core.signals import request_finished
 from django.db import close_old_connections, connections, transaction
 from django.db.models import signals
 from django.utils import timezone
@@ -216,13 +218,23 @@ def _groups_of_channels_changed(instance: Any, action: str, reverse: bool, pk_se
         recheck(channels=[instance.name])
 
 
+_leaving = Local()
+
+
 def _logged_out(user: Any, **_: Any) -> None:
     """All the user's pages are closed: those of other browsers ask for new tokens and come back, this one may not.
 
-    Not remembered: the user keeps every right, and may log in again at once.
+    Django tells before it ends the session, which would still give out tokens, so this waits for the request's end. It
+    is not remembered: the user keeps every right, and may log in again at once.
     """
     if user is not None and user.is_authenticated:
-        transaction.on_commit(partial(_disconnect, user_id(user)))
+        _leaving.users = [*getattr(_leaving, "users", ()), user_id(user)]
+
+
+def _request_over(**_: Any) -> None:
+    users, _leaving.users = getattr(_leaving, "users", ()), ()
+    for sub in users:
+        _disconnect(sub)
 
 
 def _disconnect(sub: str) -> None:
@@ -249,3 +261,4 @@ def connect() -> None:
         _groups_of_channels_changed, sender=Channel.groups.through, dispatch_uid="instant.channels_groups"
     )
     user_logged_out.connect(_logged_out, dispatch_uid="instant.logged_out")
+    request_finished.connect(_request_over, dispatch_uid="instant.request_over")

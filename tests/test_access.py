@@ -18,7 +18,7 @@ from instant import access
 from instant.access import Access, audience, channels_for, credentials, may_connect, may_join, members
 from instant.conf import conf
 from instant.models import Channel
-from tests.test_models import PlainUser
+from tests.test_for_user import PlainUser
 
 pytestmark = pytest.mark.django_db
 
@@ -79,9 +79,7 @@ def test_may_join_takes_the_name_as_it_is(alice: User) -> None:
         assert not may_join(alice, name)
 
 
-def test_a_row_of_an_unknown_namespace_does_not_spoil_the_others(
-    alice: User, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_row_of_an_unknown_namespace_does_not_spoil_the_others(alice: User, caplog: pytest.LogCaptureFixture) -> None:
     with override_settings(INSTANT_NAMESPACES={"gone": {}}):
         Channel.objects.create(name="gone:chan", level="users")
     Channel.objects.create(name="here", level="users")
@@ -111,8 +109,9 @@ def everybody(groups: list[Group]) -> list[User]:
 def test_members_are_those_for_whom_for_user_finds_the_channel() -> None:
     groups = [Group.objects.create(name=name) for name in "abc"]
     users = everybody(groups[:2])
-    for level, in_groups in itertools.product(Channel.Level.values, [[], groups[:1], groups, groups[2:]]):
-        channel = Channel.objects.create(name=f"{level}{len(in_groups)}{in_groups[:1]}", level=level)
+    kinds = itertools.product(Channel.Level.values, [[], groups[:1], groups, groups[2:]])
+    for number, (level, in_groups) in enumerate(kinds):
+        channel = Channel.objects.create(name=f"chan{number}", level=level)
         channel.groups.set(in_groups)
         may = [user for user in users if may_join(user, channel.name)]
         assert list(members(channel).order_by("pk")) == may
@@ -145,7 +144,10 @@ def test_credentials_are_the_json_of_the_endpoints(alice: User) -> None:
     answer = credentials(alice)
     assert set(answer) == {"ws_token", "websocket_url", "channels", "refused"}
     assert claims(answer["ws_token"])["sub"] == str(alice.pk)
-    assert [(found["name"], found["level"]) for found in answer["channels"]] == [("$users", "users"), ("news", "public")]
+    assert [(found["name"], found["level"]) for found in answer["channels"]] == [
+        ("$users", "users"),
+        ("news", "public"),
+    ]
     for found in answer["channels"]:
         assert set(found) == {"name", "level", "token"}
         assert claims(found["token"])["channel"] == found["name"]

@@ -65,11 +65,10 @@ def test_a_name_that_passes_is_the_one_that_its_level_gives(name: str) -> None:
 def test_nothing_but_an_invalid_channel_is_raised(name: str) -> None:
     try:
         check_name(name)
-    except InvalidChannel as error:
-        assert str(error)
-    else:
-        assert name.isascii()
-        assert name.isprintable()
+    except InvalidChannel:
+        return
+    assert name.isascii()
+    assert name.isprintable()
 
 
 @given(NAMES)
@@ -82,7 +81,21 @@ def test_the_migration_names_rows_as_their_next_save_does(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["chan", "$chan", "ns:chan", "$ns:chan", "ns:", "ns:a:b", ":x", "a b", "a/b", "a$b", "x" * 255, "$" + "x" * 254, "~"],
+    [
+        "chan",
+        "$chan",
+        "ns:chan",
+        "$ns:chan",
+        "ns:",
+        "ns:a:b",
+        ":x",
+        "a b",
+        "a/b",
+        "a$b",
+        "x" * 255,
+        "$" + "x" * 254,
+        "~",
+    ],
 )
 @override_settings(INSTANT_NAMESPACES={"ns": {}})
 def test_names_that_clients_can_join(name: str) -> None:

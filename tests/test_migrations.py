@@ -83,9 +83,7 @@ def rows(database: BaseDatabaseWrapper) -> list[tuple[str, str, bool]]:
         ("x" * 120, "users", "$" + "x" * 119),
     ],
 )
-def test_a_row_gets_the_name_that_its_level_asks_for(
-    old: BaseDatabaseWrapper, name: str, level: str, new: str
-) -> None:
+def test_a_row_gets_the_name_that_its_level_asks_for(old: BaseDatabaseWrapper, name: str, level: str, new: str) -> None:
     insert(old, (name, level))
     migrate(old)
     assert rows(old) == [(new, level, True)]
@@ -159,7 +157,9 @@ def test_a_site_of_version_4_2(database: BaseDatabaseWrapper) -> None:
 def test_the_old_migrations_keep_their_names_and_effect(old: BaseDatabaseWrapper) -> None:
     with old.cursor() as cursor:
         tables = old.introspection.table_names(cursor)
-        described = {column.name: column for column in old.introspection.get_table_description(cursor, Channel._meta.db_table)}
+        described = {
+            column.name: column for column in old.introspection.get_table_description(cursor, Channel._meta.db_table)
+        }
         constraints = old.introspection.get_constraints(cursor, "instant_channel")
     assert {table for table in tables if table.startswith("instant")} == {"instant_channel", "instant_channel_groups"}
     assert set(described) == {"id", "name", "level", "is_active"}

@@ -8,11 +8,13 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
 from instant import access, publish, revocation
+from instant.centrifugo import api
 from instant.models import Channel, Revocation
 from instant.testing import LiveServer
 from instant.token import channel_token, connection_token
@@ -127,6 +129,20 @@ def test_logging_out_disconnects(alice: User, joined: Joined) -> None:
     assert client.wait_for("disconnected") == 4501
     assert_still_in(other, "$users")
     assert not Revocation.objects.exists()  # nothing to repeat: every right is still there
+
+
+def test_the_session_is_over_before_the_pages_are_closed(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a page would ask for new tokens with the session that is about to end, and get them."""
+    seen: list[bool] = []
+    monkeypatch.setattr(api, "disconnect", lambda sub: seen.append(Session.objects.exists()))
+    browser = Client()
+    browser.force_login(alice)
+    browser.post("/instant/logout/")
+    browser.force_login(alice)
+    browser.post("/admin/logout/")
+    assert seen == [False, False]
+    browser.get("/instant/get_token/")
+    assert len(seen) == 2
 
 
 def change_deactivate(channel: Channel) -> None:

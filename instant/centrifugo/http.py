@@ -11,7 +11,6 @@ import json
 import time
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -29,9 +28,11 @@ RETRIES = 2
 #: The server's one error code that a retry can mend.
 INTERNAL_ERROR = 100
 _PAUSES = (0.02, 0.1)
+#: What one answer of the server has, and of which type; another program's JSON must not count as a success.
+_ANSWERS = {"result": dict, "replies": list, "error": dict}
 
 _pools: dict[str, urllib3.HTTPConnectionPool] = {}
-_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[AsyncGenerator[Any, None], Any]] = WeakKeyDictionary()
+_sessions: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[Any, None], Any]] = {}
 
 
 def _after_fork() -> None:
@@ -129,8 +130,13 @@ async def _kept_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
     """Held open by a generator: a loop closes its generators when it ends (shutdown_asyncgens), so the session too."""
     import aiohttp
 
-    async with aiohttp.ClientSession() as session:
-        yield session
+    loop = asyncio.get_running_loop()
+    try:
+        async with aiohttp.ClientSession() as session:
+            yield session
+    finally:
+        # The session knows its loop: kept here, it would keep a loop for each asyncio.run() in memory.
+        _sessions.pop(loop, None)
 
 
 def _headers() -> dict[str, str]:
@@ -159,9 +165,9 @@ def _parsed(url: str, status: int, body: bytes) -> dict[str, Any]:
         raise ServerError(f"the server at {url} answered with HTTP {status}", code=status, retryable=status >= 500)
     try:
         answer = json.loads(body)
-    except ValueError as error:
-        raise ServerError(f"what answers at {url} is not Centrifugo: {body[:80]!r}", code=status) from error
-    if not isinstance(answer, dict):
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or not any(isinstance(answer.get(key), kind) for key, kind in _ANSWERS.items()):
         raise ServerError(f"what answers at {url} is not Centrifugo: {body[:80]!r}", code=status)
     if "error" in answer:
         raise api_error(answer["error"])

@@ -9,7 +9,7 @@ from django.contrib import auth
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.decorators import decorator_from_middleware
-from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 from django.views.decorators.debug import sensitive_variables
 
 from .answers import Refused, json_body, json_view, require_json, text_field
@@ -30,6 +30,7 @@ class JsonCsrf(CsrfViewMiddleware):
 
 @csrf_exempt  # nobody has a CSRF token before the first answer: Content-Type and Origin are looked at instead
 @json_view("POST")
+@ensure_csrf_cookie
 @sensitive_variables("content", "password")
 def login_and_get_tokens(request: HttpRequest) -> HttpResponse:
     """Log in who sends `{"username", "password"}`, and answer with the tokens of that user, and of nobody else."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
-from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 
 from .. import access, revocation
 from ..conf import conf
@@ -21,6 +21,7 @@ MAX_NAMES = 10_000
 
 @csrf_exempt  # it changes nothing, and its answer cannot be read by another site
 @json_view("GET", "POST")
+@ensure_csrf_cookie
 def get_connection_token(request: HttpRequest) -> HttpResponse:
     """Answer with the tokens of who asks: all of them, or with `{"channels": [names]}` those of just these channels."""
     content = json_body(request) if request.method == "POST" else {}
@@ -65,7 +66,7 @@ def websocket_url(request: HttpRequest) -> str:
     scheme = "wss" if request.is_secure() else "ws"
     try:
         host = urlsplit(f"//{request.get_host()}").hostname or "localhost"
-    except ValueError as error:  # `[1.2]`, which is no address, and a host for Django
+    except ValueError as error:  # `[1:2]`, which is no address, and a host for Django
         raise Refused(400, "bad_host", "this host is no name or address") from error
     host = f"[{host}]" if ":" in host else host
     return f"{scheme}://{host}" if conf.CENTRIFUGO_PORT is None else f"{scheme}://{host}:{conf.CENTRIFUGO_PORT}"

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 BINARY = next((found for name in ("chromium", "google-chrome", "chromium-browser") if (found := shutil.which(name))), None)
 ARGUMENTS = [
@@ -53,12 +53,16 @@ def new_page(browser: Browser, errors: list[str]) -> Iterator[Callable[[], Page]
     """new_page(): a page in a browser context of its own, as on another computer."""
     contexts: list[BrowserContext] = []
 
+    def report(entry: ConsoleMessage) -> None:
+        if entry.type == "error" and not entry.location["url"].endswith("/favicon.ico"):
+            errors.append(entry.text)
+
     def make() -> Page:
         contexts.append(browser.new_context())
         page = contexts[-1].new_page()
         page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda entry: errors.append(entry.text) if entry.type == "error" else None)
+        page.on("console", report)
         return page
 
     yield make

@@ -62,11 +62,11 @@ async function start(name) {
 }
 
 instant.on("*", showMessage);
-instant.onConnect(() => { showState(); showChannels(); });
-instant.onDisconnect(({ reason }) => { showState(); showProblem(reason ? `Disconnected: ${reason}` : ""); });
+instant.onState(showState);
+instant.onConnect(showChannels);
+instant.onDisconnect(({ reason }) => showProblem(`Disconnected: ${reason}`));
 instant.onUnsubscribe(showChannels);
-instant.onError((error) => { console.warn(error); showState(); });
-setInterval(showState, 500);
+instant.onError((error) => console.warn(error));
 
 for (const button of document.querySelectorAll("[data-login]")) {
   button.addEventListener("click", async () => {
@@ -78,7 +78,6 @@ for (const button of document.querySelectorAll("[data-login]")) {
 $("logout").addEventListener("click", async () => {
   await instant.logout();
   showUser("");
-  showState();
 });
 
 $("publish").addEventListener("submit", async (event) => {
