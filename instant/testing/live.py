@@ -45,23 +45,32 @@ class LiveServer:
             output = self._stack.enter_context(self.log.open("ab")) if self.log else subprocess.DEVNULL
             child = subprocess.Popen([process.find_binary(), "-c", path], stdout=output, stderr=output)  # noqa: S603
             self._stack.callback(_ended, child)
-        self._wait()
+        try:
+            wait_until_listening(self.port)
+        except ServerFailed as error:
+            self.stop()
+            raise ServerFailed(f"the {self.kind} server did not come up: {error}") from error
 
     def stop(self) -> None:
         """End it; all clients are closed."""
         self._stack.close()
 
-    def _wait(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=2).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
-                return
-        self.stop()
-        raise ServerFailed(f"the {self.kind} server did not come up at {self.url}")
+
+def wait_until_listening(port: int) -> None:
+    """Wait until a program listens on this port of 127.0.0.1.
+
+    Raises:
+        ServerFailed: none does after START_TIMEOUT seconds.
+    """
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise ServerFailed(f"nothing listens on 127.0.0.1:{port}")
 
 
 def _ended(child: subprocess.Popen[bytes]) -> None:
