@@ -1,0 +1,81 @@
+import type { Centrifuge } from "centrifuge";
+import type { InstantError } from "./errors.js";
+import type { DisconnectEvent, State } from "./events.js";
+import type { Handler } from "./handlers.js";
+import type { Undo } from "./listeners.js";
+import type { Options } from "./options.js";
+import type { SubscribeEvent, UnsubscribeEvent } from "./room.js";
+import { Session } from "./session.js";
+
+/** A channel that the page is in, or joins when it connects. */
+export interface Channel {
+  readonly name: string;
+  /** Who may join: "public", "users", "groups", "staff" or "superuser"; "" until Django has told. */
+  readonly level: string;
+}
+
+/** What `useInstant` returns. Its functions need no `this`, and each `on…` returns its undo. */
+export interface Instant {
+  /** The user whose tokens these are, as the server knows them; "" for a visitor, null while unknown. */
+  readonly user: string | null;
+  readonly state: State;
+  readonly channels: readonly Channel[];
+  /** The SDK's client, for what this package does not do. Another one takes its place when the user changes. */
+  readonly client: Centrifuge | null;
+  /** Log in at Django. Where there is a connection it becomes that of the new user. */
+  login(username: string, password: string): Promise<void>;
+  /** Disconnect, forget everything of the user, and log out at Django. */
+  logout(): Promise<void>;
+  /** Connect and join all the user's channels. Rejects where Django or the server refuses. */
+  connect(): Promise<void>;
+  disconnect(): void;
+  /** Join a channel, and connect first where that was not done. Rejects with `ChannelRefused`. */
+  subscribe(name: string): Promise<void>;
+  unsubscribe(name: string): void;
+  /** Have messages of a channel, of an event class, or all ("*") handled. */
+  on(selector: string, handler: Handler): Undo;
+  onConnect(tell: () => void): Undo;
+  /** The connection is over for good; one that comes back by itself is seen with `onState`. */
+  onDisconnect(tell: (event: DisconnectEvent) => void): Undo;
+  onError(tell: (error: InstantError) => void): Undo;
+  onSubscribe(tell: (event: SubscribeEvent) => void): Undo;
+  onUnsubscribe(tell: (event: UnsubscribeEvent) => void): Undo;
+  onState(tell: (state: State) => void): Undo;
+}
+
+/** Make the page's client. Nothing is asked or connected before `login`, `connect` or `subscribe` is called. */
+export function useInstant(options: Options = {}): Instant {
+  return facade(new Session(options));
+}
+
+/** The functions of a session, bound. */
+export function facade(session: Session): Instant {
+  const { events } = session;
+  return {
+    get user() {
+      return session.account.user;
+    },
+    get state() {
+      return session.state;
+    },
+    get channels() {
+      return session.rooms.all.map(({ name, level }) => ({ name, level }));
+    },
+    get client() {
+      return session.client;
+    },
+    login: (username, password) => session.login(username, password),
+    logout: () => session.logout(),
+    connect: () => session.connect(),
+    disconnect: () => session.disconnect(),
+    subscribe: (name) => session.subscribe(name),
+    unsubscribe: (name) => session.unsubscribe(name),
+    on: (selector, handler) => events.messages.on(selector, handler),
+    onConnect: (tell) => events.connected.add(tell),
+    onDisconnect: (tell) => events.disconnected.add(tell),
+    onError: (tell) => events.error.add(tell),
+    onSubscribe: (tell) => events.subscribed.add(tell),
+    onUnsubscribe: (tell) => events.unsubscribed.add(tell),
+    onState: (tell) => events.state.add(tell),
+  };
+}

@@ -1,0 +1,38 @@
+import { HandlerError, type InstantError } from "./errors.js";
+import { Handlers } from "./handlers.js";
+import { Listeners } from "./listeners.js";
+import type { SubscribeEvent, UnsubscribeEvent } from "./room.js";
+
+export type State = "disconnected" | "connecting" | "connected";
+
+/** How a connection ended. */
+export interface DisconnectEvent {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** Everything that a page may listen to. */
+export class Events {
+  readonly connected = new Listeners<void>();
+  readonly disconnected = new Listeners<DisconnectEvent>();
+  readonly error = new Listeners<InstantError>();
+  readonly subscribed = new Listeners<SubscribeEvent>();
+  readonly unsubscribed = new Listeners<UnsubscribeEvent>();
+  readonly state = new Listeners<State>();
+  readonly messages = new Handlers((message, cause) => {
+    console.error("instant: a handler threw", cause);
+    this.error.emit(new HandlerError(message.channel, cause));
+  });
+
+  constructor(private readonly talks: boolean) {}
+
+  /** Tell the page of an error; where nobody listens, the console, unless a promise `isRejected` for it. */
+  report(error: InstantError, isRejected = false): void {
+    if (this.error.size > 0) this.error.emit(error);
+    else if (!isRejected) console.error(`instant: ${error.name}: ${error.message}`);
+  }
+
+  debug(text: string): void {
+    if (this.talks) console.debug(`instant: ${text}`);
+  }
+}

@@ -1,0 +1,85 @@
+import { InstantError, RequestFailed, UnauthorizedError } from "./errors.js";
+import { isObject } from "./message.js";
+import { DEFAULT_PREFIX, type Options } from "./options.js";
+import { type Credentials, parseCredentials } from "./tokens.js";
+
+/** A request that Django has not answered by then has failed. */
+const TIMEOUT = 20_000;
+
+/** Django's doors: login, get_token and logout. */
+export class Backend {
+  csrfToken = "";
+  private readonly base: string;
+  private readonly fetch: typeof fetch;
+
+  constructor(options: Options) {
+    const prefix = (options.prefix ?? DEFAULT_PREFIX).replace(/^\/|\/$/g, "");
+    this.base = `${(options.backendUrl ?? "").replace(/\/$/, "")}/${prefix === "" ? "" : `${prefix}/`}`;
+    this.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
+  }
+
+  login(username: string, password: string): Promise<Credentials> {
+    return this.credentials("login/", { username, password });
+  }
+
+  /** Ask for the tokens of these channels, or with null for those of all the user's channels. */
+  getToken(channels: readonly string[] | null, signal: AbortSignal): Promise<Credentials> {
+    return this.credentials("get_token/", channels === null ? {} : { channels }, signal);
+  }
+
+  async logout(): Promise<void> {
+    await this.post("logout/", {});
+    this.csrfToken = "";
+  }
+
+  private async credentials(path: string, body: unknown, signal?: AbortSignal): Promise<Credentials> {
+    const answer = await this.post(path, body, signal);
+    try {
+      const credentials = parseCredentials(JSON.parse(answer));
+      this.csrfToken = credentials.csrfToken || this.csrfToken;
+      return credentials;
+    } catch (error) {
+      const reason = error instanceof InstantError ? error.message : "the answer is no JSON";
+      throw new RequestFailed(path, 200, "invalid_answer", reason);
+    }
+  }
+
+  private async post(path: string, body: unknown, signal?: AbortSignal): Promise<string> {
+    const abort = new AbortController();
+    const stop = (): void => abort.abort();
+    const timer = setTimeout(stop, TIMEOUT);
+    signal?.addEventListener("abort", stop);
+    try {
+      const response = await this.fetch(this.base + path, this.request(body, abort.signal));
+      if (!response.ok) throw await refusal(path, response);
+      return await response.text();
+    } catch (error) {
+      if (error instanceof RequestFailed) throw error;
+      throw new RequestFailed(path, 0, "network", error instanceof Error ? error.message : "", error);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  private request(body: unknown, signal: AbortSignal): RequestInit {
+    const headers: Record<string, string> = { "Content-Type": "application/json" };
+    if (this.csrfToken !== "") headers["X-CSRFToken"] = this.csrfToken;
+    return { method: "POST", credentials: "include", headers, body: JSON.stringify(body), signal };
+  }
+}
+
+async function refusal(path: string, response: Response): Promise<RequestFailed> {
+  const { error, reason } = await details(response);
+  const Kind = response.status === 401 || response.status === 403 ? UnauthorizedError : RequestFailed;
+  return new Kind(path, response.status, error, reason);
+}
+
+async function details(response: Response): Promise<{ error: string; reason: string }> {
+  const body: unknown = await response.json().catch(() => null);
+  const { error, reason } = isObject(body) ? body : {};
+  return {
+    error: typeof error === "string" ? error : "http",
+    reason: typeof reason === "string" ? reason : response.statusText,
+  };
+}

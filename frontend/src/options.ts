@@ -1,0 +1,34 @@
+/** How to reach Django and the server; all may be left out on a page of the Django site itself. */
+export interface Options {
+  /** Where Django is, such as "https://example.org". Default: "", the page's own site. */
+  backendUrl?: string;
+  /** Where the server is. Default: what Django answers. Without a path, Centrifugo's own is added. */
+  websocketUrl?: string;
+  /** Where Django's urls.py includes instant.urls. Default: "/instant/". */
+  prefix?: string;
+  /** The WebSocket class where there is no global one: that of `ws` in Node before 22. */
+  websocket?: unknown;
+  /** Default: the global fetch. */
+  fetch?: typeof fetch;
+  /** Tell the console what happens. No token is ever printed. */
+  debug?: boolean;
+  /** An answer of get_token that Django rendered into the page: it saves the first request while it is fresh. */
+  credentials?: unknown;
+  /** Milliseconds before the first attempt to come back. Default: 500. */
+  minReconnectDelay?: number;
+  /** The longest time between two attempts, in milliseconds. Default: 20000. */
+  maxReconnectDelay?: number;
+}
+
+export const DEFAULT_PREFIX = "/instant/";
+export const MIN_RECONNECT_DELAY = 500;
+export const MAX_RECONNECT_DELAY = 20_000;
+const SERVER_PATH = "/connection/websocket";
+
+/** Return the full ws:// address of the server: `url` may be relative, start with http, or lack the path. */
+export function serverAddress(url: string, base: string | undefined = globalThis.location?.href): string {
+  const address = new URL(url, base);
+  address.protocol = address.protocol.replace(/^http/, "ws");
+  if (address.pathname === "/") address.pathname = SERVER_PATH;
+  return address.href;
+}

@@ -1,0 +1,116 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { REMEMBERED_UIDS } from "../src/contract";
+import { Handlers } from "../src/handlers";
+import { Listeners } from "../src/listeners";
+import { type Message, toMessage } from "../src/message";
+
+const message = (content: Partial<Message> = {}): Message => ({
+  ...toMessage("news", null),
+  eventClass: "post.saved",
+  ...content,
+});
+
+describe("handlers", () => {
+  let failures: unknown[];
+  let handlers: Handlers;
+  let ran: string[];
+  beforeEach(() => {
+    failures = [];
+    ran = [];
+    handlers = new Handlers((_message, error) => failures.push(error));
+  });
+
+  const note = (name: string) => (): void => void ran.push(name);
+
+  it("run in order: the channel's, the event class's, those of all", () => {
+    handlers.on("*", note("all"));
+    handlers.on("post.saved", note("class 1"));
+    handlers.on("news", note("channel 1"));
+    handlers.on("post.saved", note("class 2"));
+    handlers.on("news", note("channel 2"));
+    handlers.on("other", note("other"));
+    handlers.dispatch(message());
+    expect(ran).toEqual(["channel 1", "channel 2", "class 1", "class 2", "all"]);
+  });
+
+  it("run once where channel and event class have the same name", () => {
+    handlers.on("news", note("both"));
+    handlers.dispatch(message({ eventClass: "news" }));
+    expect(ran).toEqual(["both"]);
+  });
+
+  it("end with their undo, which may be called again", () => {
+    const same = note("same");
+    const undo = handlers.on("news", same);
+    handlers.on("news", same);
+    handlers.dispatch(message());
+    undo();
+    undo();
+    handlers.dispatch(message());
+    expect(ran).toEqual(["same", "same", "same"]);
+  });
+
+  it("do not disturb later ones by an undo that comes late", () => {
+    const undo = handlers.on("news", note("first"));
+    undo();
+    handlers.on("news", note("second"));
+    undo();
+    handlers.dispatch(message());
+    expect(ran).toEqual(["second"]);
+  });
+
+  it("may undo and add others while they run", () => {
+    const undos = [handlers.on("news", () => undos[1]?.())];
+    undos.push(handlers.on("news", note("undone")));
+    handlers.on("*", () => handlers.on("*", note("added")));
+    handlers.dispatch(message());
+    expect(ran).toEqual([]);
+    handlers.dispatch(message());
+    expect(ran).toEqual(["added"]);
+  });
+
+  it("that throw stop nobody", () => {
+    const error = new Error("on purpose");
+    handlers.on("news", () => {
+      throw error;
+    });
+    handlers.on("news", note("next"));
+    handlers.dispatch(message());
+    expect([ran, failures]).toEqual([["next"], [error]]);
+  });
+
+  it("get each uid once, of the last 1000", () => {
+    handlers.on("*", ({ uid }) => ran.push(uid));
+    for (let index = 0; index <= REMEMBERED_UIDS; index += 1) handlers.dispatch(message({ uid: String(index) }));
+    expect(ran).toHaveLength(REMEMBERED_UIDS + 1);
+    handlers.dispatch(message({ uid: "1" }));
+    handlers.dispatch(message({ uid: String(REMEMBERED_UIDS), channel: "elsewhere" }));
+    expect(ran).toHaveLength(REMEMBERED_UIDS + 1);
+    handlers.dispatch(message({ uid: "0" }));
+    expect(ran).toHaveLength(REMEMBERED_UIDS + 2);
+  });
+
+  it("get every message without uid", () => {
+    handlers.on("*", note("again"));
+    handlers.dispatch(message());
+    handlers.dispatch(message());
+    expect(ran).toHaveLength(2);
+  });
+});
+
+describe("listeners", () => {
+  it("that throw stop nobody, and are undone", () => {
+    const printed = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const listeners = new Listeners<number>();
+    const told: number[] = [];
+    listeners.add(() => {
+      throw new Error("on purpose");
+    });
+    const undo = listeners.add((event) => told.push(event));
+    listeners.add(() => undo());
+    listeners.emit(1);
+    listeners.emit(2);
+    expect([told, listeners.size, printed.mock.calls.length]).toEqual([[1], 2, 2]);
+    printed.mockRestore();
+  });
+});

@@ -1,0 +1,108 @@
+/** Starts the servers that the tests run against: the devserver, and Centrifugo where it is on PATH. */
+
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { TestProject } from "vitest/node";
+
+export interface Server {
+  readonly name: string;
+  readonly port: number;
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    servers: Server[];
+  }
+}
+
+export const HMAC_KEY = "a-key-for-the-tests-of-the-frontend-only";
+export const API_KEY = "an-api-key-for-the-tests";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+
+function python(): string {
+  const venv = join(root, ".venv", "bin", "python");
+  return process.env["INSTANT_PYTHON"] ?? (existsSync(venv) ? venv : "python3");
+}
+
+const kinds: { readonly [name: string]: { command: () => string; args: string[]; probe: string[] } } = {
+  devserver: { command: python, args: ["-m", "instant.devserver"], probe: ["-c", "import instant.devserver.__main__"] },
+  centrifugo: { command: () => "centrifugo", args: ["-c"], probe: ["version"] },
+};
+
+function config(port: number): object {
+  const recovering = { history_ttl: "600s", force_recovery: true };
+  return {
+    http_server: { address: "127.0.0.1", port },
+    log: { level: "error" },
+    client: { token: { hmac_secret_key: HMAC_KEY }, concurrency: 8, channel_limit: 1000 },
+    http_api: { key: API_KEY },
+    health: { enabled: true },
+    usage_stats: { disabled: true },
+    channel: {
+      without_namespace: { history_size: 300, ...recovering },
+      namespaces: [{ name: "short", history_size: 2, ...recovering }],
+    },
+  };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+async function answers(port: number, child: ChildProcess): Promise<void> {
+  const url = `http://127.0.0.1:${port}/api/info`;
+  const request = { method: "POST", headers: { "X-API-Key": API_KEY }, body: "{}" };
+  for (let attempt = 0; attempt < 150; attempt += 1) {
+    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
+    if (await fetch(url, request).then((response) => response.ok, () => false)) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("the server does not answer");
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = mkdtempSync(join(tmpdir(), "instant-frontend-"));
+  const running: ChildProcess[] = [];
+  const servers: Server[] = [];
+  const absent: string[] = [];
+  const stop = async (): Promise<void> => {
+    for (const child of running) {
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      if (child.exitCode === null && child.kill()) await gone;
+    }
+    rmSync(folder, { recursive: true });
+    for (const name of absent) console.warn(`\nSKIPPED: no ${name} here, its half of the live tests did not run`);
+  };
+  try {
+    for (const [name, { command, args, probe }] of Object.entries(kinds)) {
+      if (spawnSync(command(), probe, { cwd: root }).status !== 0) {
+        absent.push(name);
+        continue;
+      }
+      const port = await freePort();
+      const path = join(folder, `${name}.json`);
+      writeFileSync(path, JSON.stringify(config(port)));
+      const child = spawn(command(), [...args, path], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+      running.push(child);
+      await answers(port, child);
+      servers.push({ name, port });
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  project.provide("servers", servers);
+  return stop;
+}

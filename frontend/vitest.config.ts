@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  define: { __VERSION__: JSON.stringify("0.0.0-test") },
+  test: {
+    include: ["tests/*.test.ts"],
+    globalSetup: ["tests/support/servers.ts"],
+    testTimeout: 20_000,
+    // Live tests wait more than they compute.
+    maxWorkers: 4,
+    // Without servers, the files of live tests hold none.
+    passWithNoTests: true,
+  },
+});
