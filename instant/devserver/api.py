@@ -1,0 +1,276 @@
+"""The HTTP API as a function: a method's name and its body in, a reply out."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from instant.devserver import faults, permissions, wire
+from instant.devserver.client import MAX_TTL
+from instant.devserver.commands import since_of
+from instant.devserver.connecting import VERSION
+from instant.devserver.grants import Grant
+from instant.devserver.patterns import compile_glob
+from instant.devserver.streams import Position, Publication
+from instant.devserver.subscribing import Request, join
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instant.devserver.channels import ChannelRules
+    from instant.devserver.client import Client
+    from instant.devserver.hub import Hub
+    from instant.devserver.options import ChannelOptions
+
+Body = dict[str, Any]
+
+# The server API words one error in its own way.
+_NOT_FOUND = faults.METHOD_NOT_FOUND._replace(message="not found")
+
+
+class UnknownMethodError(LookupError):
+    """The API has no such method."""
+
+
+class Api:
+    """The server's API over one hub."""
+
+    def __init__(self, hub: Hub, rules: ChannelRules) -> None:
+        self._hub, self._rules = hub, rules
+        self._started, self._uid = hub.clock(), str(uuid.uuid4())
+        self._methods: dict[str, Callable[[Body], Body]] = {
+            "publish": self._publish,
+            "broadcast": self._broadcast,
+            "subscribe": self._subscribe,
+            "unsubscribe": self._unsubscribe,
+            "disconnect": self._disconnect,
+            "history": self._history,
+            "history_remove": self._history_remove,
+            "presence": self._presence,
+            "presence_stats": self._presence_stats,
+            "info": self._info,
+            "rpc": self._rpc,
+            "refresh": self._refresh,
+            "channels": self._channels,
+        }
+
+    def has(self, method: str) -> bool:
+        """Tell whether there is a method of this name, other than `batch`."""
+        return method in self._methods
+
+    def call(self, method: str, body: Body) -> Body:
+        """Run a method; an error of its own is in the reply.
+
+        Raises: UnknownMethodError; MalformedError where a field has a wrong type.
+        """
+        if method == "batch":
+            return wire.filled(replies=[self._command(command) for command in commands_of(body)])
+        if method not in self._methods:
+            raise UnknownMethodError(method)
+        try:
+            return {"result": self._methods[method](body)}
+        except faults.ReplyError as error:
+            return _failed(error.error)
+
+    def _command(self, command: Body | None) -> Body:
+        """Run one command of a batch, whose replies have no `result` around them."""
+        if command is None:
+            return _failed(faults.BAD_REQUEST)
+        method = next((name for name in self._methods if command.get(name) is not None), None)
+        if method is None:
+            return _failed(_NOT_FOUND)
+        reply = self.call(method, wire.read_object(command, method) or {})
+        return {method: reply["result"]} if "result" in reply else reply
+
+    def _publish(self, body: Body) -> Body:
+        return self._publish_to(_channel(body), body, _data(body))
+
+    def _broadcast(self, body: Body) -> Body:
+        channels, data = wire.read_strings(body, "channels"), _data(body)
+        if not channels:
+            raise faults.ReplyError(faults.BAD_REQUEST)
+        return {"responses": [self._response(channel, body, data) for channel in channels]}
+
+    def _response(self, channel: str, body: Body, data: Any) -> Body:
+        try:
+            return {"result": self._publish_to(_required(channel), body, data)}
+        except faults.ReplyError as error:
+            return _failed(error.error)
+
+    def _publish_to(self, channel: str, body: Body, data: Any) -> Body:
+        tags = wire.read_object(body, "tags") or {}
+        wire.read_strings({"tags": list(tags.values())}, "tags")
+        options = self._options(channel)
+        if not options.takes_streams or not permissions.accepts(options, data):
+            raise faults.ReplyError(faults.BAD_REQUEST)
+        position = self._hub.publish(
+            channel,
+            Publication(None if data is wire.MISSING else data, tags=tags),
+            options,
+            keep=not wire.read(body, "skip_history", False),
+            idempotency_key=wire.read(body, "idempotency_key", ""),
+            version=wire.read_uint(body, "version"),
+            version_epoch=wire.read(body, "version_epoch", ""),
+        )
+        return position.encoded()
+
+    def _subscribe(self, body: Body) -> Body:
+        channel = _channel(body)
+        try:
+            expire_at = wire.read(body, "expire_at", 0)
+            grant = Grant.from_request(self._options(channel), body, "api", expire_at=expire_at)
+        except wire.MalformedError:
+            raise
+        except ValueError as error:
+            raise faults.ReplyError(faults.BAD_REQUEST) from error
+        since = since_of(body, "recover_since")
+        request = Request(channel, recover=since is not None, since=since or Position())
+        for client in self._targets(body):
+            self._subscribe_client(client, request, grant)
+        return {}
+
+    def _subscribe_client(self, client: Client, request: Request, grant: Grant) -> None:
+        if 0 < client.options.channel_limit <= len(client.subscriptions):
+            client.close(faults.CHANNEL_LIMIT)
+            return
+        try:
+            # A client that is subscribed already is subscribed anew (a server's rule).
+            result, subscription = join(client, request, grant, server_side=True)
+        except faults.ReplyError as error:
+            raise faults.ReplyError(faults.INTERNAL) from error
+        told = ("recoverable", "positioned", "epoch", "offset", "data")
+        push = {name: result[name] for name in told if name in result}
+        client.push("subscribe", push, request.channel)
+        self._hub.announce(subscription)
+
+    def _unsubscribe(self, body: Body) -> Body:
+        channel = wire.read(body, "channel", "")
+        if channel:
+            self._options(channel)
+        for client in self._targets(body):
+            client.unsubscribe(channel, faults.SERVER_UNSUBSCRIBED)
+        return {}
+
+    def _disconnect(self, body: Body) -> Body:
+        asked, kept = wire.read_object(body, "disconnect"), wire.read_strings(body, "whitelist")
+        disconnect = faults.FORCED
+        if asked is not None:
+            code = wire.read_uint(asked, "code", wire.UINT32)
+            disconnect = faults.Disconnect(code, wire.read(asked, "reason", ""))
+        for client in self._targets(body):
+            if client.id not in kept:
+                client.close(disconnect)
+        return {}
+
+    def _refresh(self, body: Body) -> Body:
+        expired, expire_at = wire.read(body, "expired", False), wire.read(body, "expire_at", 0)
+        info = wire.read_raw(body, "info")
+        for client in self._targets(body):
+            ttl = min(expire_at - client.now(), MAX_TTL) if expire_at > 0 else 0
+            if expired or (expire_at > 0 and ttl <= 0):
+                client.close(faults.CONNECTION_EXPIRED)
+                continue
+            client.closes_at = None
+            if ttl:
+                client.info = client.info if info is wire.MISSING else info
+                client.expire_in(ttl)
+            client.push("refresh", wire.filled(expires=ttl > 0, ttl=ttl))
+        return {}
+
+    def _history(self, body: Body) -> Body:
+        channel = _channel(body)
+        options = self._with_history(channel)
+        limit, reverse = wire.read(body, "limit", 0), wire.read(body, "reverse", False)
+        since = since_of(body)
+        if reverse and since is not None and since.offset == 0:
+            raise faults.ReplyError(faults.INTERNAL)
+        publications, top = self._hub.history(channel, options.history_meta_ttl, limit, since, reverse=reverse)
+        return {"publications": [item._replace(epoch="").encoded() for item in publications], **top._asdict()}
+
+    def _history_remove(self, body: Body) -> Body:
+        channel = _channel(body)
+        self._with_history(channel)
+        self._hub.remove_history(channel)
+        return {}
+
+    def _presence(self, body: Body) -> Body:
+        return {"presence": self._hub.presence(self._with_presence(body))}
+
+    def _presence_stats(self, body: Body) -> Body:
+        return {"num_clients": 0, "num_users": 0, **self._hub.presence_stats(self._with_presence(body))}
+
+    def _channels(self, body: Body) -> Body:
+        pattern = wire.read(body, "pattern", "")
+        try:
+            wanted = compile_glob(pattern or "*")
+        except ValueError as error:
+            raise faults.ReplyError(faults.INTERNAL) from error
+        found = ((name, count) for name, count in self._hub.channels() if wanted.fullmatch(name))
+        return {"channels": {name: {"num_clients": count} for name, count in found}}
+
+    def _info(self, _: Body) -> Body:
+        node: Body = {"uid": self._uid, "name": "devserver", "version": VERSION, **self._hub.numbers()}
+        node["uptime"] = int(self._hub.clock() - self._started)
+        return {"nodes": [node]}
+
+    def _rpc(self, body: Body) -> Body:
+        raise faults.ReplyError(_NOT_FOUND if wire.read(body, "method", "") else faults.BAD_REQUEST)
+
+    def _options(self, channel: str) -> ChannelOptions:
+        options = self._rules.options(channel)
+        if options is None:
+            raise faults.ReplyError(faults.UNKNOWN_CHANNEL)
+        return options
+
+    def _with_history(self, channel: str) -> ChannelOptions:
+        options = self._options(channel)
+        if not options.has_history:
+            raise faults.ReplyError(faults.NOT_AVAILABLE)
+        return options
+
+    def _with_presence(self, body: Body) -> str:
+        channel = _channel(body)
+        if not self._options(channel).presence:
+            raise faults.ReplyError(faults.NOT_AVAILABLE)
+        return channel
+
+    def _targets(self, body: Body) -> list[Client]:
+        """Find the connections a command is about: without a user it is every anonymous one (a server's rule)."""
+        only, session = wire.read(body, "client", ""), wire.read(body, "session", "")
+        # WebSocket connections have no session that anyone could name.
+        clients = [] if session else self._hub.clients_of(wire.read(body, "user", ""))
+        return [client for client in clients if not only or client.id == only]
+
+
+def commands_of(body: Body) -> list[Body | None]:
+    """Return the commands of a batch.
+
+    Raises: MalformedError.
+    """
+    commands: list[Any] = wire.read(body, "commands", [])
+    if not all(command is None or isinstance(command, dict) for command in commands):
+        raise wire.MalformedError("a command must be an object")
+    return commands
+
+
+def _failed(error: faults.Error) -> Body:
+    return {"error": {"code": error.code, "message": error.message}}
+
+
+def _channel(body: Body) -> str:
+    return _required(wire.read(body, "channel", ""))
+
+
+def _required(channel: str) -> str:
+    if not channel:
+        raise faults.ReplyError(faults.BAD_REQUEST)
+    return channel
+
+
+def _data(body: Body) -> Any:
+    try:
+        return wire.read_bytes(body, "data")
+    except wire.MalformedError:
+        raise
+    except ValueError as error:
+        raise faults.ReplyError(faults.BAD_REQUEST) from error

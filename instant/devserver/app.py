@@ -1,0 +1,295 @@
+"""The sockets of the devserver, HTTP and WebSocket by aiohttp: the only module that awaits them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import WSMsgType, web
+
+from instant.devserver import config as configs
+from instant.devserver import faults
+from instant.devserver.api import Api
+from instant.devserver.channels import ChannelRules
+from instant.devserver.http_api import HttpApi
+from instant.devserver.hub import Hub
+from instant.devserver.patterns import OriginCheck
+from instant.devserver.session import RpcHandler, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from instant.devserver.http_api import Answering
+
+logger = logging.getLogger("instant.devserver")
+
+#: Frames that are joined into one WebSocket message.
+_JOINED = 16
+#: How long a client may take to answer a close frame, and the server to stop, in seconds.
+_FAREWELL = 1.0
+_CLOSE_CODES = range(2**16)
+
+
+class DevServer:
+    """Serve the client protocol and the HTTP API of a config in Centrifugo's v6 layout.
+
+    `rpc` answers rpc commands; without it they get error 108.
+
+    Raises: ConfigError, a ValueError, for what Centrifugo's `checkconfig` would refuse.
+    """
+
+    def __init__(self, config: Mapping[str, Any], *, rpc: RpcHandler | None = None) -> None:
+        self.config = configs.load(config)
+        self.port = 0
+        self._rpc = rpc
+        self._hub, self._rules = Hub(), ChannelRules(self.config)
+        self._api = HttpApi(Api(self._hub, self._rules), self.config.http_api)
+        self._origins = OriginCheck(self.config.client.allowed_origins)
+        self._sessions: dict[Session, asyncio.Task[Any]] = {}
+        self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
+
+    @property
+    def url(self) -> str:
+        """The address of the running server."""
+        host = self.config.http_server.address
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    async def start(self) -> None:
+        """Bind `http_server.address` and `port`; port 0 takes a free one.
+
+        Raises: OSError where the port is taken.
+        """
+        options = self.config.http_server
+        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=_FAREWELL)
+        await self._runner.setup()
+        self._site = web.TCPSite(self._runner, options.address, options.port)
+        try:
+            await self._site.start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self.port = self._runner.addresses[0][1]
+        logger.info("devserver (a stand-in for Centrifugo, not for production) at %s", self.url)
+
+    async def stop(self) -> None:
+        """Close all clients with 3001 "shutdown" and free the port."""
+        if self._site is None or self._runner is None:
+            return
+        await self._site.stop()
+        self._site = None
+        for session in list(self._sessions):
+            session.client.close(faults.SHUTDOWN)
+        if self._sessions:
+            await asyncio.wait(list(self._sessions.values()), timeout=2 * _FAREWELL)
+        await self._runner.cleanup()
+
+    def _app(self) -> web.Application:
+        config = self.config
+        # The server's API takes a body of any size.
+        app = web.Application(client_max_size=0)
+        if not config.http_api.disabled:
+            prefix = config.http_api.handler_prefix
+            app.router.add_route("*", prefix, self._serve_api)
+            app.router.add_route("*", prefix + "/{method}", self._serve_api)
+        if config.health.enabled:
+            app.router.add_route("*", config.health.handler_prefix, self._serve_health)
+        app.router.add_route("*", config.websocket.handler_prefix, self._serve_websocket)
+        return app
+
+    async def _serve_health(self, _: web.Request) -> web.Response:
+        return web.json_response({})
+
+    async def _serve_api(self, request: web.Request) -> web.Response:
+        method = request.match_info.get("method")
+        if method is not None and not self._api.knows(method):
+            return web.Response(status=404, text="404 page not found\n")
+        if request.method != "POST":
+            return web.Response(status=405)
+        if not self._api.admits(request.headers, request.query):
+            return web.Response(status=401)
+        body = await request.read()
+        if method is None:
+            return await _answer(self._api.answer_old(body))
+        return await _answer(self._api.answer(method, body, request.headers))
+
+    async def _serve_websocket(self, request: web.Request) -> web.StreamResponse:
+        origin, limit = request.headers.get("Origin", ""), self.config.client.connection_limit
+        if not self._origins.allows(origin):
+            logger.info("request Origin is not authorized: %r", origin)
+            return web.Response(status=403, text="Forbidden\n")
+        if self._site is None or 0 < limit <= len(self._sessions):
+            return web.Response(status=503)
+        if "centrifuge-protobuf" in request.headers.get("Sec-WebSocket-Protocol", "") or "protobuf" in (
+            request.query.get("format"),
+            request.query.get("cf_protocol"),
+        ):
+            logger.warning("a client asked for protobuf; the devserver speaks JSON only")
+            return web.Response(status=400, text="the devserver speaks JSON only\n")
+        return await self._converse(request)
+
+    async def _converse(self, request: web.Request) -> web.StreamResponse:
+        # aiohttp counts a message of exactly the limit as too large.
+        size = self.config.websocket.message_size_limit + 1
+        asked = "centrifuge-json" in request.headers.get("Sec-WebSocket-Protocol", "")
+        socket = web.WebSocketResponse(
+            timeout=_FAREWELL,
+            protocols=("centrifuge-json",) if asked else (),
+            compress=False,
+            max_msg_size=size,
+        )
+        await socket.prepare(request)
+        transport, task = request.transport, asyncio.current_task()
+        if transport is not None and task is not None:
+            session = Session(self._hub, self._rules, self.config, rpc=self._rpc)
+            self._sessions[session] = task
+            try:
+                await _Connection(session, socket, transport, self.config.websocket.write_timeout).run()
+            finally:
+                del self._sessions[session]
+        return socket
+
+
+class _Connection:
+    """Carry text between one socket and one session, and keep the session's time."""
+
+    def __init__(
+        self,
+        session: Session,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        patience: float,
+    ) -> None:
+        self._session, self._socket, self._transport = session, socket, transport
+        self._patience = patience
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at: float | None = None
+        session.client.wake = self._news.set
+        self._reading = self._loop.create_task(self._read())
+
+    async def run(self) -> None:
+        """Read and write until either side has closed."""
+        self._set_alarm()
+        try:
+            await self._write()
+        finally:
+            self._session.lost()
+            self._set_alarm()
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+
+    async def _read(self) -> None:
+        try:
+            async for message in self._socket:
+                if message.type is WSMsgType.TEXT:
+                    self._session.receive(message.data)
+                elif message.type is WSMsgType.BINARY:
+                    # To the server JSON in a binary frame is as good.
+                    self._session.receive(message.data.decode("utf-8", "replace"))
+                self._set_alarm()
+        except Exception:
+            logger.exception("error handling a command")
+            self._session.client.close(faults.SERVER_ERROR)
+        finally:
+            self._session.lost()
+
+    async def _write(self) -> None:
+        client = self._session.client
+        with contextlib.suppress(ConnectionError):
+            while not client.closing:
+                await self._news.wait()
+                self._news.clear()
+                self._set_alarm()
+                await self._flush()
+            await self._flush()
+            await self._close(client.closing)
+
+    async def _flush(self) -> None:
+        client = self._session.client
+        while client.outbox and not self._socket.closed:
+            text = "\n".join(frame.text for frame in client.take(_JOINED))
+            with self._impatience(self._patience):
+                await self._socket.send_str(text)
+
+    async def _close(self, disconnect: faults.Disconnect) -> None:
+        if self._socket.closed:
+            return
+        if disconnect.code == faults.DROPPED.code or disconnect.code not in _CLOSE_CODES:
+            self._transport.close()
+            return
+        # aiohttp waits for the client's close frame only if nobody else is reading.
+        self._reading.cancel()
+        await asyncio.wait([self._reading])
+        with self._impatience(self._patience + _FAREWELL):
+            await self._socket.close(code=disconnect.code, message=disconnect.reason.encode()[:123])
+
+    @contextlib.contextmanager
+    def _impatience(self, seconds: float) -> Iterator[None]:
+        """Cut the connection of a peer that does not read."""
+        abort = self._loop.call_later(seconds, self._transport.abort)
+        try:
+            yield
+        finally:
+            abort.cancel()
+
+    def _set_alarm(self) -> None:
+        deadline = self._session.deadline()
+        if deadline == self._alarm_at:
+            return
+        if self._alarm:
+            self._alarm.cancel()
+        self._alarm_at = deadline
+        if deadline is not None:
+            self._alarm = self._loop.call_later(max(0.0, deadline - time.time()), self._ring)
+
+    def _ring(self) -> None:
+        self._alarm_at = None
+        self._session.tick()
+        self._set_alarm()
+
+
+async def _answer(answering: Answering) -> web.Response:
+    """Run an answer, and let the sockets have their turn at each of its pauses."""
+    while True:
+        try:
+            next(answering)
+        except StopIteration as done:
+            status, text, is_json = done.value
+            kind = "application/json" if is_json else "text/plain; charset=utf-8"
+            return web.Response(status=status, body=text.encode(), headers={"Content-Type": kind})
+        await asyncio.sleep(0)
+
+
+def run(config: Mapping[str, Any], *, rpc: RpcHandler | None = None) -> int:
+    """Serve in the foreground until SIGINT or SIGTERM and return an exit status.
+
+    A bad config or a taken port is one line on stderr and 1.
+    """
+    try:
+        asyncio.run(_run(DevServer(config, rpc=rpc)))
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"devserver: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+async def _run(server: DevServer) -> None:
+    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        # Not on Windows, where Ctrl-C is a KeyboardInterrupt, nor in a thread, where no signal arrives.
+        with contextlib.suppress(RuntimeError):
+            loop.add_signal_handler(name, stopped.set)
+    await server.start()
+    try:
+        await stopped.wait()
+    finally:
+        await server.stop()

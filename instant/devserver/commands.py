@@ -1,0 +1,102 @@
+"""Commands of a connected client besides subscribing: publish, presence, history and leaving a channel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from instant.devserver import faults, permissions, wire
+from instant.devserver.streams import Position, Publication
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from instant.devserver.client import Client
+
+
+def publish(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Publish into a channel if its namespace lets clients do so.
+
+    Raises: ReplyError; CloseError without a channel, as all commands here.
+    """
+    channel, data = _channel(request), wire.read_raw(request, "data")
+    options = permissions.options_of(client, channel)
+    if not permissions.accepts(options, data):
+        client.log("publish data validation failed", channel=channel)
+        raise faults.ReplyError(faults.BAD_REQUEST)
+    if options.publish_proxy_enabled or options.subscribe_stream_proxy_enabled:
+        client.log("the devserver has no publish proxy", channel=channel)
+        raise faults.ReplyError(faults.NOT_AVAILABLE)
+    permissions.demand(client, channel, options, "publish")
+    payload = None if data is wire.MISSING else data
+    client.hub.publish(channel, Publication(payload, info=client.info_in(channel)), options)
+    return {}
+
+
+def presence(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell who is in a channel.
+
+    Raises: ReplyError 108 where the namespace has no presence.
+    """
+    return {"presence": client.hub.presence(_with_presence(client, request))}
+
+
+def presence_stats(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Count who is in a channel.
+
+    Raises: ReplyError 108 where the namespace has no presence.
+    """
+    return client.hub.presence_stats(_with_presence(client, request))
+
+
+def history(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return publications, at most `client.history_max_publication_limit`.
+
+    Raises: ReplyError 108 where the namespace has no history, 112 for a position of another epoch.
+    """
+    channel, limit = _channel(request), wire.read(request, "limit", 0)
+    options = permissions.options_of(client, channel)
+    if not options.has_history:
+        raise faults.ReplyError(faults.NOT_AVAILABLE)
+    permissions.demand(client, channel, options, "history")
+    most = client.options.history_max_publication_limit
+    if most > 0 and not 0 <= limit <= most:
+        limit = most
+    publications, top = client.hub.history(
+        channel,
+        options.history_meta_ttl,
+        limit,
+        since_of(request),
+        reverse=wire.read(request, "reverse", False),
+    )
+    return {"publications": [item.encoded() for item in publications], **top.encoded()}
+
+
+def unsubscribe(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave a channel; not being in it is no error."""
+    client.leave(_channel(request))
+    return {}
+
+
+def since_of(request: Mapping[str, Any], name: str = "since") -> Position | None:
+    """Read a position.
+
+    Raises: MalformedError.
+    """
+    since = wire.read_object(request, name)
+    return None if since is None else Position(wire.read_uint(since, "offset"), wire.read(since, "epoch", ""))
+
+
+def _with_presence(client: Client, request: Mapping[str, Any]) -> str:
+    channel = _channel(request)
+    options = permissions.options_of(client, channel)
+    if not options.presence:
+        raise faults.ReplyError(faults.NOT_AVAILABLE)
+    permissions.demand(client, channel, options, "presence")
+    return channel
+
+
+def _channel(request: Mapping[str, Any]) -> str:
+    channel = wire.read(request, "channel", "")
+    if not channel:
+        raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+    return channel

@@ -1,0 +1,212 @@
+"""The connect command and what keeps a connection alive: tokens and their renewal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from instant.devserver import faults, wire
+from instant.devserver.client import MAX_TTL, Client
+from instant.devserver.grants import Grant
+from instant.devserver.subscribing import Request, join
+from instant.devserver.tokens import ConnectionToken, ExpiredTokenError, InvalidTokenError, TokenReader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from instant.devserver.client import Subscription
+
+#: The version a Centrifugo without a licence reports to clients.
+VERSION = "0.0.0 OSS"
+
+
+def connect(
+    client: Client, reader: TokenReader, request: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Subscription]]:
+    """Let a client in, with its server-side subscriptions; the caller replies, then announces them.
+
+    Raises: ReplyError, CloseError.
+    """
+    if client.authenticated:
+        raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+    wishes = wire.read_object(request, "subs") or {}
+    token = _credentials(client, reader, wire.read(request, "token", ""))
+    grants = {**token.subs, **_personal(client, token.user), **_wished(client, token, wishes)}
+    grants.pop("", None)
+    if 0 < client.options.channel_limit < len(grants):
+        raise faults.CloseError(faults.CHANNEL_LIMIT)
+    _limit_connections(client, token.user)
+    expires = _admit(client, token)
+    client.hub.add(client)
+    results, subscriptions = {}, []
+    for channel, grant in grants.items():
+        wish = wire.read_object(wishes, channel) or {}
+        results[channel], joined = join(client, Request.read(wish, channel), grant, server_side=True)
+        subscriptions.append(joined)
+    return {**_greeting(client), **expires, **wire.filled(subs=results)}, subscriptions
+
+
+def refresh(client: Client, reader: TokenReader, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Renew the connection's token.
+
+    Raises: CloseError 3005 for an expired token, 3500 for a bad one or another user's, 3010 where the token's
+    channels are not those of the connection; ReplyError 110.
+    """
+    given = wire.read(request, "token", "")
+    if not given:
+        raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+    try:
+        token = reader.connection(given)
+    except ExpiredTokenError:
+        raise faults.CloseError(faults.CONNECTION_EXPIRED) from None
+    except InvalidTokenError as error:
+        client.log(f"invalid refresh token: {error}")
+        raise faults.CloseError(faults.INVALID_TOKEN) from error
+    if token.user != client.user:
+        client.log("refresh token user mismatch", token_user=token.user)
+        raise faults.CloseError(faults.INVALID_TOKEN)
+    granted = {item.channel for item in client.subscriptions.values() if item.grant.source == "connection_token"}
+    if granted - token.subs.keys() or token.subs.keys() - client.subscriptions.keys():
+        raise faults.CloseError(faults.INSUFFICIENT_STATE)
+    if token.meta is not wire.MISSING:
+        client.meta = token.meta
+    return _renew(client, token)
+
+
+def sub_refresh(client: Client, reader: TokenReader, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Renew a subscription's token.
+
+    An expired token of the right kind ends the subscription's expiry: a hole of v6.9.1 that is copied here.
+
+    Raises: ReplyError 103 where not subscribed, 107 without a token; CloseError 3500.
+    """
+    channel, given = wire.read(request, "channel", ""), wire.read(request, "token", "")
+    if not channel:
+        raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+    subscription = client.subscriptions.get(channel)
+    if subscription is None:
+        raise faults.ReplyError(faults.PERMISSION_DENIED)
+    if subscription.server_side:
+        raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+    if not given:
+        raise faults.ReplyError(faults.BAD_REQUEST)
+    try:
+        token = reader.subscription(given)
+    except ExpiredTokenError:
+        subscription.expire_at, subscription.info = 0, wire.MISSING
+        return {}
+    except InvalidTokenError as error:
+        client.log(f"invalid subscription refresh token: {error}", channel=channel)
+        raise faults.CloseError(faults.INVALID_TOKEN) from error
+    if (token.channel, token.user, token.client or client.id) != (channel, client.user, client.id):
+        client.log("sub refresh token mismatch", channel=channel)
+        raise faults.CloseError(faults.INVALID_TOKEN)
+    return _renew_subscription(client, subscription, token.grant)
+
+
+def _credentials(client: Client, reader: TokenReader, given: str) -> ConnectionToken:
+    options = client.options
+    if not given:
+        if options.allow_anonymous_connect_without_token or options.insecure:
+            return ConnectionToken("")
+        client.log("client credentials not found")
+        raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+    try:
+        token = reader.connection(given)
+    except ExpiredTokenError:
+        raise faults.ReplyError(faults.TOKEN_EXPIRED) from None
+    except InvalidTokenError as error:
+        client.log(f"invalid connection token: {error}")
+        raise faults.CloseError(faults.INVALID_TOKEN) from error
+    if not token.user and options.disallow_anonymous_connection_tokens:
+        client.log("anonymous connection tokens disallowed")
+        raise faults.CloseError(faults.CLOSED_PERMISSION_DENIED)
+    return token
+
+
+def _personal(client: Client, user: str) -> dict[str, Grant]:
+    personal = client.options.subscribe_to_user_personal_channel
+    if not personal.enabled or not user:
+        return {}
+    if personal.single_connection:
+        for other in client.hub.clients_of(user):
+            other.close(faults.CONNECTION_LIMIT)
+    channel = client.rules.personal_channel(personal.personal_channel_namespace, user)
+    options = client.rules.options(channel)
+    if options is None:
+        raise faults.ReplyError(faults.UNKNOWN_CHANNEL)
+    return {channel: Grant.from_options(options, "personal")}
+
+
+def _wished(client: Client, token: ConnectionToken, wishes: Mapping[str, Any]) -> dict[str, Grant]:
+    """Grant those channels that the client could join by itself without a token; pass over the others."""
+    grants = {}
+    for channel in wishes:
+        options = client.rules.options(channel)
+        if options is None:
+            client.log("subscribe unknown channel", channel=channel)
+            raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+        closed = client.rules.is_private(channel) or options.subscribe_proxy_enabled
+        if closed or channel in token.subs or not client.rules.is_valid(channel, options):
+            continue
+        if client.rules.is_user_limited(channel, options):
+            allowed = bool(token.user) and client.rules.lists_user(channel, token.user)
+        else:
+            named = bool(token.user) or options.allow_subscribe_for_anonymous
+            allowed = options.allow_subscribe_for_client and named
+        if allowed or client.options.insecure:
+            grants[channel] = Grant.from_options(options, "wish")
+    return grants
+
+
+def _limit_connections(client: Client, user: str) -> None:
+    limit = client.options.user_connection_limit
+    if user and 0 < limit <= len(client.hub.clients_of(user)):
+        client.log("limit of connections for user reached", limit=limit)
+        raise faults.CloseError(faults.CONNECTION_LIMIT)
+
+
+def _admit(client: Client, token: ConnectionToken) -> dict[str, Any]:
+    client.user, client.info, client.meta = token.user, token.info, token.meta
+    expire_at = 0 if client.options.insecure else token.expire_at
+    ttl = min(expire_at - client.now(), MAX_TTL)
+    if expire_at and ttl < 0:
+        client.log("connection expiration must be greater than now")
+        raise faults.ReplyError(faults.EXPIRED)
+    client.authenticated = True
+    if expire_at:
+        client.expire_in(ttl)
+    return wire.filled(expires=bool(expire_at), ttl=ttl if expire_at else 0)
+
+
+def _greeting(client: Client) -> dict[str, Any]:
+    options, hub = client.options, client.hub
+    return {
+        "client": client.id,
+        "version": VERSION,
+        **wire.filled(
+            ping=int(options.ping_interval),
+            pong=options.ping_interval > 0 and options.pong_timeout > 0,
+            time=int(hub.clock() * 1000) if options.connect_include_server_time else 0,
+        ),
+    }
+
+
+def _renew(client: Client, token: ConnectionToken) -> dict[str, Any]:
+    if not token.expire_at:
+        return {}
+    ttl = min(token.expire_at - client.now(), MAX_TTL)
+    if ttl <= 0:
+        raise faults.ReplyError(faults.EXPIRED)
+    if token.info is not wire.MISSING:
+        client.info = token.info
+    client.expire_in(ttl)
+    return {"expires": True, "ttl": ttl}
+
+
+def _renew_subscription(client: Client, subscription: Subscription, grant: Grant) -> dict[str, Any]:
+    ttl = min(grant.expire_at - client.now(), MAX_TTL)
+    if grant.expire_at and ttl < 0:
+        raise faults.ReplyError(faults.EXPIRED)
+    subscription.expire_at = client.now() + ttl if grant.expire_at else 0
+    subscription.info = grant.info
+    return {"expires": True, **wire.filled(ttl=ttl)} if grant.expire_at else {}

@@ -1,0 +1,74 @@
+"""What a subscription is allowed to be, wherever the permission came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from instant.devserver import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from instant.devserver.options import ChannelOptions
+
+_OVERRIDES = {
+    "presence": "presence",
+    "join_leave": "join_leave",
+    "force_push_join_leave": "push_join_leave",
+    "force_recovery": "recovery",
+    "force_positioning": "positioning",
+}
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Options of one subscription; `expire_at` 0 is never."""
+
+    options: ChannelOptions
+    source: str
+    presence: bool
+    join_leave: bool
+    push_join_leave: bool
+    recovery: bool
+    positioning: bool
+    auto_recover: bool = False
+    expire_at: int = 0
+    info: Any = wire.MISSING
+    data: Any = wire.MISSING
+
+    @classmethod
+    def from_options(cls, options: ChannelOptions, source: str) -> Grant:
+        """Grant what the namespace gives to everyone."""
+        return cls(
+            options=options,
+            source=source,
+            presence=options.presence,
+            join_leave=options.join_leave,
+            push_join_leave=options.force_push_join_leave,
+            recovery=options.force_recovery,
+            positioning=options.force_positioning,
+        )
+
+    @classmethod
+    def from_request(
+        cls, options: ChannelOptions, request: Mapping[str, Any], source: str, *, expire_at: int = 0
+    ) -> Grant:
+        """Grant what a token's claims or an API call add: `override`, `info`, `data` and their `b64` forms.
+
+        Raises: ValueError.
+        """
+        changes: dict[str, Any] = {"expire_at": expire_at}
+        overrides = wire.read_object(request, "override") or {}
+        for name, attribute in _OVERRIDES.items():
+            override = wire.read_object(overrides, name)
+            if override is not None:
+                changes[attribute] = wire.read(override, "value", False)
+        changes["info"] = wire.read_bytes(request, "info")
+        changes["data"] = wire.read_bytes(request, "data")
+        return cls(**{**vars(cls.from_options(options, source)), **changes})
+
+    @property
+    def positioned(self) -> bool:
+        """Recovery includes positioning."""
+        return self.recovery or self.positioning

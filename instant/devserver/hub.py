@@ -1,0 +1,193 @@
+"""All channels of the server: who is subscribed, what was published, who is present."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
+
+from instant.devserver import faults, wire
+from instant.devserver.streams import Position, Publication, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from instant.devserver.client import Client, Subscription
+    from instant.devserver.options import ChannelOptions
+
+#: How long a repeated publish with the same key in the same channel is answered without publishing.
+IDEMPOTENT_SECONDS: Final = 300
+_SWEEP_SECONDS: Final = 60
+
+
+class Hub:
+    """Connect clients to channels. `clock` gives Unix time."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self.clients: dict[str, Client] = {}
+        self._users: dict[str, dict[str, Client]] = {}
+        self._subscribers: dict[str, dict[str, Subscription]] = {}
+        self._presence: dict[str, dict[str, dict[str, Any]]] = {}
+        self._streams: dict[str, Stream] = {}
+        self._results: OrderedDict[tuple[str, str], tuple[float, Position]] = OrderedDict()
+        self._swept_at = clock()
+
+    def add(self, client: Client) -> None:
+        """Register a connected client."""
+        self.clients[client.id] = client
+        self._users.setdefault(client.user, {})[client.id] = client
+
+    def remove(self, client: Client) -> None:
+        """Forget a client; it has left its channels already."""
+        if self.clients.pop(client.id, None):
+            _discard(self._users, client.user, client.id)
+
+    def clients_of(self, user: str) -> list[Client]:
+        """Return the connections of a user; "" is every anonymous one."""
+        return list(self._users.get(user, {}).values())
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Deliver the channel's publications to a subscription, and show its client as present."""
+        client = subscription.client
+        self._subscribers.setdefault(subscription.channel, {})[client.id] = subscription
+        if subscription.grant.presence:
+            self._presence.setdefault(subscription.channel, {})[client.id] = subscription.client_info()
+
+    def announce(self, subscription: Subscription) -> None:
+        """Send the join of a new subscription, to itself too."""
+        if subscription.grant.join_leave:
+            self._push_info(subscription, "join")
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Take a subscription out of its channel and send its leave to the others."""
+        channel, client_id = subscription.channel, subscription.client.id
+        _discard(self._subscribers, channel, client_id)
+        _discard(self._presence, channel, client_id)
+        if subscription.grant.join_leave:
+            self._push_info(subscription, "leave")
+
+    def publish(
+        self,
+        channel: str,
+        publication: Publication,
+        options: ChannelOptions,
+        *,
+        keep: bool = True,
+        idempotency_key: str = "",
+        version: int = 0,
+        version_epoch: str = "",
+    ) -> Position:
+        """Hand a publication to all subscribers, encoded once, and return its position ((0, "") out of history).
+
+        A repeated idempotency key or an old version is answered with the position and not delivered.
+        """
+        known = self._known_result(channel, idempotency_key)
+        if known is not None:
+            return known
+        position = Position()
+        if keep and options.has_history:
+            stream = self._stream(channel, options.history_meta_ttl)
+            if stream.knows_version(version, version_epoch):
+                return stream.position
+            publication = stream.add(publication, options, self.clock(), version, version_epoch)
+            position = stream.position
+        if idempotency_key:
+            self._results[channel, idempotency_key] = (self.clock() + IDEMPOTENT_SECONDS, position)
+        self._deliver(channel, publication, position)
+        return position
+
+    def history(
+        self,
+        channel: str,
+        meta_ttl: float,
+        limit: int = 0,
+        since: Position | None = None,
+        *,
+        reverse: bool = False,
+    ) -> tuple[list[Publication], Position]:
+        """Return publications and the top position; reading makes the stream, so the position is stable.
+
+        Raises: ReplyError 112 for a position of another epoch, 107 for reading backwards from 0.
+        """
+        if reverse and since is not None and since.offset == 0:
+            raise faults.ReplyError(faults.BAD_REQUEST)
+        stream = self._stream(channel, meta_ttl)
+        if since is not None and since.epoch not in ("", stream.epoch):
+            raise faults.ReplyError(faults.UNRECOVERABLE_POSITION)
+        offset = None if since is None else since.offset
+        return stream.read(offset, limit, reverse=reverse), stream.position
+
+    def remove_history(self, channel: str) -> None:
+        """Forget the publications of a channel; its position stays."""
+        if channel in self._streams:
+            self._streams[channel].clear()
+
+    def presence(self, channel: str) -> dict[str, dict[str, Any]]:
+        """Return who is present: client id to info."""
+        return self._presence.get(channel, {})
+
+    def presence_stats(self, channel: str) -> dict[str, Any]:
+        """Count clients and users."""
+        present = self.presence(channel).values()
+        users = {info.get("user", "") for info in present}
+        return wire.filled(num_clients=len(present), num_users=len(users))
+
+    def channels(self) -> Iterable[tuple[str, int]]:
+        """Return each channel that has subscribers, with their number."""
+        return ((channel, len(subscribers)) for channel, subscribers in self._subscribers.items())
+
+    def numbers(self) -> dict[str, int]:
+        """Count clients, users, channels and subscriptions."""
+        return {
+            "num_clients": len(self.clients),
+            "num_users": len(self._users),
+            "num_channels": len(self._subscribers),
+            "num_subs": sum(map(len, self._subscribers.values())),
+        }
+
+    def _deliver(self, channel: str, publication: Publication, position: Position) -> None:
+        subscribers = self._subscribers.get(channel)
+        if subscribers:
+            frame = wire.frame({"push": {"channel": channel, "pub": publication.encoded()}})
+            # A subscriber that is closed as slow leaves the channel while we walk.
+            for subscription in list(subscribers.values()):
+                subscription.deliver(position, frame)
+
+    def _push_info(self, subscription: Subscription, kind: str) -> None:
+        subscribers = self._subscribers.get(subscription.channel, {})
+        listeners = [other for other in subscribers.values() if other.push_join_leave]
+        if listeners:
+            body = {kind: {"info": subscription.client_info()}}
+            frame = wire.frame({"push": {"channel": subscription.channel, **body}})
+            for listener in listeners:
+                listener.client.send(frame)
+
+    def _stream(self, channel: str, meta_ttl: float) -> Stream:
+        now = self.clock()
+        stream = self._streams.get(channel)
+        if stream is None or now >= stream.removed_at:
+            self._sweep(now)
+            stream = self._streams[channel] = Stream()
+        stream.touch(now, meta_ttl)
+        return stream
+
+    def _sweep(self, now: float) -> None:
+        if now - self._swept_at >= _SWEEP_SECONDS:
+            self._swept_at = now
+            self._streams = {name: item for name, item in self._streams.items() if now < item.removed_at}
+
+    def _known_result(self, channel: str, key: str) -> Position | None:
+        now = self.clock()
+        while self._results and next(iter(self._results.values()))[0] <= now:
+            self._results.popitem(last=False)
+        return self._results[channel, key][1] if key and (channel, key) in self._results else None
+
+
+def _discard(groups: dict[str, dict[str, Any]], group: str, member: str) -> None:
+    """Remove a member, and its group with the last one."""
+    members = groups.get(group)
+    if members is not None:
+        members.pop(member, None)
+        if not members:
+            del groups[group]

@@ -1,0 +1,64 @@
+"""Globs as Centrifugo reads them, for `client.allowed_origins` and the `channels` API method.
+
+A `*` also matches `/`, `.` and `:`. Besides it: `?`, `[abc]`, `[a-z]`, `[!a]`, `{one,two}` and a backslash.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PART = re.compile(
+    r"\\(?P<escaped>.)|(?P<star>\*+)|(?P<one>\?)|\[(?P<not>!?)(?P<set>[^\]]+)\]|(?P<mark>[{},\[\\])",
+    re.DOTALL,
+)
+
+
+class OriginCheck:
+    """Tell whether a browser's `Origin` may connect.
+
+    Without an allowed origin no browser may; a client that sends no `Origin` always may.
+    """
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self._patterns = [compile_glob(pattern) for pattern in allowed]
+
+    def allows(self, origin: str) -> bool:
+        """Compare with scheme and port; as on the server the origin, not the pattern, is lowered first."""
+        return not origin or any(pattern.fullmatch(origin.lower()) for pattern in self._patterns)
+
+
+def compile_glob(pattern: str) -> re.Pattern[str]:
+    """Turn a glob into a regular expression for `fullmatch`; braces that do not pair up stand for themselves.
+
+    Raises: ValueError for a bracket that does not close.
+    """
+    depth, end, parts = 0, 0, []
+    paired = pattern.count("{") == pattern.count("}")
+    for found in _PART.finditer(pattern):
+        parts.append(re.escape(pattern[end : found.start()]))
+        end = found.end()
+        if found["mark"] in ("[", "\\"):
+            raise ValueError(f"malformed pattern {pattern!r}")
+        depth += {"{": 1, "}": -1}.get(found["mark"] or "", 0) if paired else 0
+        parts.append(_translated(found, depth) if paired or not found["mark"] else re.escape(found["mark"]))
+    return re.compile("".join([*parts, re.escape(pattern[end:])]), re.DOTALL)
+
+
+def _translated(found: re.Match[str], depth: int) -> str:
+    if found["escaped"]:
+        return re.escape(found["escaped"])
+    if found["set"]:
+        allowed = re.sub(r"([\[\]^\\&~|])", r"\\\1", found["set"])
+        return f"[{'^' if found['not'] else ''}{allowed}]"
+    if found["star"]:
+        return ".*"
+    if found["one"]:
+        return "."
+    mark = found["mark"]
+    if mark == ",":
+        return "|" if depth else ","
+    return "(?:" if mark == "{" else ")"

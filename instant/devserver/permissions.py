@@ -1,0 +1,57 @@
+"""What a namespace lets a client do in a channel, beyond joining it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from instant.devserver import faults, wire
+
+if TYPE_CHECKING:
+    from instant.devserver.client import Client
+    from instant.devserver.options import ChannelOptions
+
+Action = Literal["publish", "history", "presence"]
+
+
+def options_of(client: Client, channel: str) -> ChannelOptions:
+    """Return the options of a channel that a client names.
+
+    Raises: ReplyError 102 for an unknown namespace, 107 for a name that clients cannot use.
+    """
+    options = client.rules.options(channel)
+    if options is None:
+        client.log("unknown channel", channel=channel)
+        raise faults.ReplyError(faults.UNKNOWN_CHANNEL)
+    if not client.rules.is_valid(channel, options):
+        client.log("invalid channel name", channel=channel)
+        raise faults.ReplyError(faults.BAD_REQUEST)
+    return options
+
+
+def may(client: Client, channel: str, options: ChannelOptions, action: Action, *, subscribed: bool = False) -> bool:
+    """Tell whether the namespace's allow_* options permit an action.
+
+    `subscribed` counts a client that is about to join as a subscriber.
+    """
+    named = bool(client.user) or bool(getattr(options, f"allow_{action}_for_anonymous"))
+    anyone = getattr(options, f"allow_{action}_for_client")
+    subscriber = getattr(options, f"allow_{action}_for_subscriber")
+    inside = subscribed or channel in client.subscriptions
+    return bool(named and (anyone or (subscriber and inside))) or client.options.insecure
+
+
+def demand(client: Client, channel: str, options: ChannelOptions, action: Action) -> None:
+    """Insist on a permission.
+
+    Raises: ReplyError 103.
+    """
+    if not may(client, channel, options, action):
+        client.log(f"attempt to call {action} without sufficient permission", channel=channel)
+        raise faults.ReplyError(faults.PERMISSION_DENIED)
+
+
+def accepts(options: ChannelOptions, data: object) -> bool:
+    """Tell whether data has the namespace's format; all it carries is JSON anyway."""
+    if options.publication_data_format == "json_object":
+        return isinstance(data, dict)
+    return data is not wire.MISSING or options.publication_data_format == "binary"

@@ -1,0 +1,205 @@
+"""One client's protocol, without I/O: text in, replies and events out.
+
+A transport calls `receive()` for each frame and `tick()` when `deadline()` is reached, sends what `client.take()`
+returns, and closes when `client.closing` is set. `client.wake` tells it when to look.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from instant.devserver import commands, connecting, faults, wire
+from instant.devserver.client import Client
+from instant.devserver.subscribing import Request, subscribe
+from instant.devserver.tokens import TokenReader
+
+if TYPE_CHECKING:
+    from instant.devserver.channels import ChannelRules
+    from instant.devserver.client import Subscription
+    from instant.devserver.config import Config
+    from instant.devserver.hub import Hub
+
+#: Answers an rpc command: called with the client, the command's id, its method and its data (raw JSON or
+#: `wire.MISSING`). It calls `client.reply(id, "rpc", {...})` or `client.fail(id, error)`, at once or later.
+RpcHandler = Callable[[Client, int, str, Any], None]
+
+#: How long a client may stay after an error reply to its connect (a server's rule; SDKs leave at once).
+UNUSABLE_SECONDS = 5.0
+
+_SIMPLE = {
+    "unsubscribe": commands.unsubscribe,
+    "publish": commands.publish,
+    "presence": commands.presence,
+    "presence_stats": commands.presence_stats,
+    "history": commands.history,
+}
+# The order in which the server looks for a command's name.
+_NAMES = ("connect", "subscribe", *_SIMPLE, "rpc", "send", "refresh", "sub_refresh")
+
+
+class Session:
+    """The protocol of one connection. All times come from the hub's clock; `jitter` gives 0..1."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        rules: ChannelRules,
+        config: Config,
+        *,
+        rpc: RpcHandler | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.client = Client(hub, rules, config.client)
+        self._options, self._clock, self._rpc, self._jitter = config.client, hub.clock, rpc, jitter
+        self._reader = self._tokens(rules, config.client.token)
+        own_keys = config.client.subscription_token
+        self._subscription_reader = self._tokens(rules, own_keys) if own_keys.enabled else self._reader
+        self._unusable = False
+        self._stale_at: float | None = self._after(self._options.stale_close_delay)
+        self._ping_at: float | None = None
+        self._pong_until: float | None = None
+        self._check_at: float | None = None
+        self._pong_owed = False
+
+    def receive(self, text: str) -> None:
+        """Handle one WebSocket message: one or more commands, a line each."""
+        lines = text.removesuffix("\n").split("\n")
+        for line in lines:
+            if self.client.closing or self._unusable:
+                return
+            try:
+                self._handle(wire.decode(line))
+            except wire.MalformedError as error:
+                self.client.log(f"error reading command: {error}")
+                self.client.close(faults.CLOSED_BAD_REQUEST)
+
+    def deadline(self) -> float | None:
+        """Return when `tick()` has something to do, None for never."""
+        if self.client.closing:
+            return None
+        times = (self._stale_at, self._ping_at, self._pong_until, self._check_at, self.client.closes_at)
+        return min((at for at in times if at is not None), default=None)
+
+    def tick(self) -> None:
+        """Do what is due: ping, and close what is stale, silent or expired."""
+        now = self._clock()
+        if _due(self._stale_at, now):
+            self.client.close(faults.DROPPED if self._unusable else faults.STALE)
+        elif _due(self._pong_until, now):
+            self._pong_until = None
+            if self._pong_owed:
+                self.client.close(faults.NO_PONG)
+        elif _due(self.client.closes_at, now):
+            self.client.close(faults.CONNECTION_EXPIRED)
+        if _due(self._ping_at, now):
+            self._ping()
+        if _due(self._check_at, now):
+            self._check_at = self._after(self._options.presence_update_interval)
+            self._check_expiry()
+
+    def lost(self) -> None:
+        """Note that the transport is gone."""
+        self.client.close(faults.DROPPED)
+
+    def _handle(self, command: Any) -> None:
+        if not isinstance(command, dict):
+            raise wire.MalformedError("a command must be an object")
+        command_id = wire.read_uint(command, "id", wire.UINT32)
+        bodies = ((name, wire.read_object(command, name)) for name in _NAMES)
+        name, body = next(((name, body) for name, body in bodies if body is not None), ("", {}))
+        if not self.client.authenticated and name != "connect":
+            self.client.close(faults.CLOSED_BAD_REQUEST)
+        elif command_id == 0 and name != "send":
+            self._pong()
+        else:
+            self._run(command_id, name, body or {})
+
+    def _run(self, command_id: int, name: str, body: Mapping[str, Any]) -> None:
+        try:
+            self._dispatch(command_id, name, body)
+        except faults.CloseError as error:
+            self.client.log("disconnect after handling command", command=name, reason=error.disconnect.reason)
+            self.client.close(error.disconnect)
+        except faults.ReplyError as error:
+            if name == "connect":
+                self._give_up()
+            self.client.fail(command_id, error.error)
+
+    def _dispatch(self, command_id: int, name: str, body: Mapping[str, Any]) -> None:
+        if name in _SIMPLE:
+            self.client.reply(command_id, name, _SIMPLE[name](self.client, body))
+        elif name == "connect":
+            self._connect(command_id, body)
+        elif name == "subscribe":
+            result, joined = subscribe(self.client, self._subscription_reader, Request.read(body))
+            self._welcome(command_id, name, result, [joined])
+        elif name == "refresh":
+            self.client.reply(command_id, name, connecting.refresh(self.client, self._reader, body))
+        elif name == "sub_refresh":
+            result = connecting.sub_refresh(self.client, self._subscription_reader, body)
+            self.client.reply(command_id, name, result)
+        elif name == "rpc":
+            self._call(command_id, body)
+        else:
+            raise faults.CloseError(faults.CLOSED_NOT_AVAILABLE if name == "send" else faults.CLOSED_BAD_REQUEST)
+
+    def _connect(self, command_id: int, body: Mapping[str, Any]) -> None:
+        result, joined = connecting.connect(self.client, self._reader, body)
+        self._stale_at = None
+        interval = self._options.ping_interval
+        if interval > 0:
+            # Spread, so that clients that came together are not pinged together.
+            self._ping_at = self._after(interval * (1 + self._jitter()) / 2)
+        self._check_at = self._after(self._options.presence_update_interval * (1 + self._jitter()) / 2)
+        self._welcome(command_id, "connect", result, joined)
+
+    def _welcome(self, command_id: int, name: str, result: dict[str, Any], joined: list[Subscription]) -> None:
+        self.client.reply(command_id, name, result)
+        for subscription in joined:
+            self.client.hub.announce(subscription)
+
+    def _call(self, command_id: int, body: Mapping[str, Any]) -> None:
+        if self._rpc is None:
+            raise faults.ReplyError(faults.NOT_AVAILABLE)
+        self._rpc(self.client, command_id, wire.read(body, "method", ""), wire.read_raw(body, "data"))
+
+    def _give_up(self) -> None:
+        self._unusable = True
+        self.client.closes_at = None
+        self._stale_at = self._after(UNUSABLE_SECONDS)
+
+    def _ping(self) -> None:
+        self.client.send(wire.frame({}))
+        self._pong_owed = True
+        self._ping_at = self._after(self._options.ping_interval)
+        if self._options.pong_timeout > 0:
+            self._pong_until = self._after(self._options.pong_timeout)
+
+    def _pong(self) -> None:
+        if not self._pong_owed:
+            self.client.close(faults.CLOSED_BAD_REQUEST)
+        self._pong_owed = False
+
+    def _check_expiry(self) -> None:
+        """Subscriptions are looked at now and then only, as on the server: their expiry is no revocation."""
+        late = self.client.now() - int(self._options.expired_sub_close_delay)
+        for subscription in list(self.client.subscriptions.values()):
+            if not 0 < subscription.expire_at < late:
+                continue
+            if subscription.server_side:
+                self.client.close(faults.CLOSED_SUBSCRIPTION_EXPIRED)
+                return
+            self.client.unsubscribe(subscription.channel, faults.SUBSCRIPTION_EXPIRED)
+
+    def _tokens(self, rules: ChannelRules, options: Any) -> TokenReader:
+        skip = self._options.insecure_skip_token_signature_verify
+        return TokenReader(options, rules, skip_signature=skip, clock=self._clock)
+
+    def _after(self, seconds: float) -> float:
+        return self._clock() + seconds
+
+
+def _due(at: float | None, now: float) -> bool:
+    return at is not None and now >= at

@@ -1,0 +1,101 @@
+"""The history of one channel: publications with offsets under an epoch."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from instant.devserver import wire
+
+if TYPE_CHECKING:
+    from instant.devserver.options import ChannelOptions
+
+
+class Position(NamedTuple):
+    """A place in a stream. Offsets only compare within one epoch."""
+
+    offset: int = 0
+    epoch: str = ""
+
+    def encoded(self) -> dict[str, Any]:
+        """Return the fields of a reply."""
+        return wire.filled(offset=self.offset, epoch=self.epoch)
+
+
+class Publication(NamedTuple):
+    """One message; offset 0 outside of history. Clients are told the epoch with the first of a stream."""
+
+    data: Any
+    offset: int = 0
+    tags: dict[str, str] | None = None
+    info: dict[str, Any] | None = None
+    epoch: str = ""
+
+    def encoded(self) -> dict[str, Any]:
+        """Return the fields of a push or reply to a client."""
+        return {"data": self.data, **wire.filled(**{**self._asdict(), "data": None})}
+
+
+class Stream:
+    """The last publications of a channel.
+
+    When `history_ttl` is over since the last one, all are forgotten, yet the position stays until
+    `history_meta_ttl` is over since the stream was last used; a stream made anew has another epoch.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = "".join(secrets.choice(string.ascii_letters) for _ in range(8))
+        self.top = 0
+        self.removed_at = 0.0
+        self._version, self._version_epoch = 0, ""
+        self._items: deque[Publication] = deque()
+        self._expires_at = 0.0
+
+    @property
+    def position(self) -> Position:
+        """The offset of the latest publication ever added."""
+        return Position(self.top, self.epoch)
+
+    def touch(self, now: float, meta_ttl: float) -> None:
+        """Note a use, and forget publications whose time is over."""
+        self.removed_at = now + meta_ttl
+        if now >= self._expires_at:
+            self.clear()
+
+    def knows_version(self, version: int, version_epoch: str) -> bool:
+        """Tell whether an equal or newer version is here already; version 0 takes no part."""
+        same = version_epoch in ("", self._version_epoch)
+        return version > 0 and self.top > 0 and same and version <= self._version
+
+    def add(
+        self, publication: Publication, options: ChannelOptions, now: float, version: int, version_epoch: str
+    ) -> Publication:
+        """Append a publication and return it with its offset."""
+        self.top += 1
+        placed = publication._replace(offset=self.top, epoch=self.epoch if self.top == 1 else "")
+        self._items.append(placed)
+        while len(self._items) > options.history_size:
+            self._items.popleft()
+        self._expires_at = now + options.history_ttl
+        self._version, self._version_epoch = version, version_epoch
+        return placed
+
+    def clear(self) -> None:
+        """Forget the publications, not the position."""
+        self._items.clear()
+
+    def read(self, since: int | None, limit: int, *, reverse: bool = False) -> list[Publication]:
+        """Return publications after (reverse: before) an offset; a negative limit is none, 0 gives nothing.
+
+        Where the first one after `since` is gone, reading forward starts at the oldest that is left.
+        """
+        items = list(self._items)
+        if since is not None and items:
+            index = since + 1 - items[0].offset
+            before = items[: index - 1] if 0 <= index - 2 < len(items) else []
+            items = before if reverse else items[max(index, 0) :]
+        if reverse:
+            items.reverse()
+        return items if limit < 0 else items[:limit]

@@ -1,0 +1,144 @@
+"""JSON as the server reads and writes it: strict input, compact output without zero values."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = TypeVar("T")
+
+UINT32: Final = 2**32 - 1
+UINT64: Final = 2**64 - 1
+
+
+class _Missing:
+    def __bool__(self) -> bool:
+        return False
+
+
+#: Stands for raw JSON that was not given, for `null` is a value like any other.
+MISSING: Final = _Missing()
+
+
+class MalformedError(ValueError):
+    """Input that the server's decoder would refuse: not JSON, or a value of a wrong type."""
+
+
+class Frame(NamedTuple):
+    """One encoded object on its way to one or many clients."""
+
+    text: str
+    size: int
+
+
+def decode(text: str | bytes) -> Any:
+    """Parse JSON.
+
+    Raises: MalformedError, also for NaN, numbers that overflow and nesting too deep.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(str(error)) from error
+
+
+def encode(value: object) -> str:
+    """Write JSON on one line."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # A lone surrogate is legal in JSON as an escape only.
+    return text if _encodable(text) else json.dumps(value, separators=(",", ":"))
+
+
+def frame(value: object) -> Frame:
+    """Encode an object once, for any number of clients."""
+    text = encode(value)
+    return Frame(text, len(text) if text.isascii() else len(text.encode()))
+
+
+def filled(**fields: object) -> dict[str, Any]:
+    """Leave out zero values (`0`, `""`, `false`, empty lists), as the server does."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def with_raw(fields: dict[str, Any], **raw: object) -> dict[str, Any]:
+    """Add raw JSON fields that were given, whatever their value."""
+    fields.update((name, value) for name, value in raw.items() if value is not MISSING)
+    return fields
+
+
+def read(data: Mapping[str, Any], name: str, default: T) -> T:
+    """Return a field of the default's type; a missing field and `null` give the default.
+
+    Raises: MalformedError for another type. `True` is no number.
+    """
+    value = data.get(name)
+    if value is None:
+        return default
+    if type(value) is not type(default):
+        raise MalformedError(f"{name} must be {type(default).__name__}")
+    return value
+
+
+def read_uint(data: Mapping[str, Any], name: str, limit: int = UINT64) -> int:
+    """Return an unsigned number, 0 where it is missing."""
+    value = read(data, name, 0)
+    if not 0 <= value <= limit:
+        raise MalformedError(f"{name} is out of range")
+    return value
+
+
+def read_object(data: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """Return an object, None where it is missing."""
+    return read(data, name, cast("dict[str, Any]", {})) if data.get(name) is not None else None
+
+
+def read_strings(data: Mapping[str, Any], name: str) -> list[str]:
+    """Return a list of strings."""
+    values: list[Any] = read(data, name, [])
+    if not all(isinstance(value, str) for value in values):
+        raise MalformedError(f"{name} must hold strings")
+    return values
+
+
+def read_raw(data: Mapping[str, Any], name: str) -> Any:
+    """Return raw JSON, or MISSING."""
+    return data.get(name, MISSING)
+
+
+def read_bytes(data: Mapping[str, Any], name: str) -> Any:
+    """Return raw JSON that a `b64` field (before the plain one) or the plain one holds.
+
+    Raises: ValueError (not MalformedError: only the command fails) for bad base64 or bytes that are no JSON,
+    which the devserver does not carry.
+    """
+    encoded: str = read(data, f"b64{name}", "")
+    if not encoded:
+        return read_raw(data, name)
+    try:
+        return decode(base64.b64decode(encoded, validate=True))
+    except (binascii.Error, MalformedError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"{text} is too large")
+    return value
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.isascii() or text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
