@@ -23,14 +23,15 @@ def main() -> int:
     if options.database:
         os.environ["DEMO_DATABASE"] = options.database
     prepare()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
     children = [
         manage("runws", "--server", options.server),
         manage("runserver", "--noreload", f"127.0.0.1:{port}"),
     ]
     try:
         return watch(children, port)
-    except (KeyboardInterrupt, SystemExit):
+    except SystemExit:
         return 0
     finally:
         end(children)
@@ -101,7 +102,7 @@ def end(children: list[subprocess.Popen[bytes]]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for child in children:
         if child.poll() is None:
-            child.send_signal(signal.SIGINT)
+            child.terminate()
     for child in children:
         child.wait(40)
 
