@@ -79,12 +79,18 @@ def channels_for(user: User, path: str | None = None) -> list[Access]:
     return [Access(name, level) for name, level in rows if _is_joinable(name)]
 
 
+#: Names that the log has already: it should not be told at each request.
+_told: set[str] = set()
+
+
 def _is_joinable(name: str) -> bool:
     """A row whose namespace has left the settings since must not spoil the tokens of the others."""
     try:
         check_name(name)
     except InvalidChannel as error:
-        logger.warning("left out of the tokens: %s", error)
+        if name not in _told:
+            _told.add(name)
+            logger.warning("left out of the tokens: %s", error)
         return False
     return True
 
@@ -129,6 +135,8 @@ def credentials(user: User, channels: Iterable[str] | None = None, *, websocket_
     """
     if not may_connect(user):
         raise PermissionDenied("log in to get a token")
+    if isinstance(channels, str):
+        raise TypeError(f"channels is a list of names, not the name {channels!r}")
     allowed = channels_for(user)
     refused: list[str] = []
     if channels is not None:

@@ -26,13 +26,21 @@ else:
     ModelAdmin = admin.ModelAdmin
 
 
+class _JSONField(forms.JSONField):
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except RecursionError as error:  # Django lets it through
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+
 class MessageForm(forms.Form):
     """What the action "Send a message" asks for."""
 
     message = forms.CharField(label=_("Message"), required=False, widget=forms.Textarea(attrs={"rows": 3, "cols": 60}))
     event_class = forms.CharField(label=_("Event class"), required=False)
     bucket = forms.CharField(label=_("Bucket"), required=False)
-    data = forms.JSONField(  # type: ignore[assignment]  # Django takes it off the class
+    data = _JSONField(  # type: ignore[assignment]  # Django takes it off the class
         label=_("Data (JSON)"), required=False, widget=forms.Textarea(attrs={"rows": 4, "cols": 60})
     )
 

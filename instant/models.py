@@ -58,7 +58,13 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
     bulk_update.alters_data = True  # type: ignore[attr-defined]
 
     def bulk_create(self, objs: Iterable[Channel], *args: Any, **kwargs: Any) -> list[Channel]:
-        """Create the rows at once, each under the name that its level asks for."""
+        """Create the rows at once, each under the name that its level asks for.
+
+        Raises:
+            ValueError: `update_conflicts` was asked for, which would change rows without ending anybody's access.
+        """
+        if kwargs.get("update_conflicts"):
+            raise ValueError("Channel.objects.bulk_create() updates no rows: use update_or_create()")
         rows = list(objs)
         for row in rows:
             row.normalize()

@@ -161,11 +161,11 @@ def resume() -> None:
 # What takes access away, and whom it concerns
 
 
-def _user_will_change(sender: type[Model], instance: Any, raw: bool, update_fields: Any, **_: Any) -> None:
+def _user_will_change(sender: type[Model], instance: Any, raw: bool, using: str, update_fields: Any, **_: Any) -> None:
     flags = [name for name in _FLAGS if any(field.name == name for field in sender._meta.concrete_fields)]
     if raw or instance.pk is None or (update_fields is not None and not set(flags) & set(update_fields)):
         return
-    before = sender._base_manager.filter(pk=instance.pk).values(*flags).first() or {}
+    before = sender._base_manager.using(using).filter(pk=instance.pk).values(*flags).first() or {}
     instance._instant_lost = any(before[name] and not getattr(instance, name) for name in before)
 
 
@@ -191,10 +191,11 @@ def _group_will_be_deleted(instance: Group, **_: Any) -> None:
     recheck(channels=list(instance.channel_set.values_list("name", flat=True)))
 
 
-def _channel_will_change(instance: Channel, raw: bool, **_: Any) -> None:
+def _channel_will_change(instance: Channel, raw: bool, using: str, **_: Any) -> None:
     if raw or instance.pk is None:
         return
-    before = Channel._base_manager.filter(pk=instance.pk).values("name", "level", "is_active").first()
+    rows = Channel._base_manager.using(using).filter(pk=instance.pk)
+    before = rows.values("name", "level", "is_active").first()
     if before and before != {"name": instance.name, "level": instance.level, "is_active": instance.is_active}:
         instance._instant_before = before["name"]  # type: ignore[attr-defined]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 from types import TracebackType
 
 
@@ -23,7 +24,9 @@ class Cable:
         self.thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.thread.join(5)
@@ -33,10 +36,8 @@ class Cable:
         self.whole = False
         with self.lock:
             for end in self.open:
-                try:
+                with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
 
     def mend(self) -> None:
         self.whole = True
@@ -62,16 +63,12 @@ class Cable:
                 threading.Thread(target=self._pump, args=(source, sink, both), daemon=True).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket, both: threading.Barrier) -> None:
-        try:
+        with suppress(OSError):
             while block := source.recv(65536):
                 sink.sendall(block)
-        except OSError:
-            pass
         for end in (source, sink):
-            try:
+            with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
         both.wait()  # nobody reads from it any more
         with self.lock:
             self.open.discard(source)

@@ -196,3 +196,16 @@ def test_the_websocket_url_without_a_request(alice: User, settings: dict[str, An
     with override_settings(**settings):
         assert credentials(alice)["websocket_url"] == url
     assert credentials(alice, websocket_url="ws://mine")["websocket_url"] == "ws://mine"
+
+
+def test_one_name_is_no_list_of_names() -> None:
+    with pytest.raises(TypeError, match="'news'"):
+        access.credentials(User.objects.create_user("someone"), "news")
+
+
+def test_a_name_that_cannot_be_joined_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    user = User.objects.create_user("someone")
+    Channel._base_manager.bulk_create([Channel(name="$gone-for-good:x", level="users")])
+    for _ in range(3):
+        assert access.channels_for(user) == []
+    assert caplog.text.count("left out of the tokens") == 1

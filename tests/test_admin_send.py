@@ -12,6 +12,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Permission, User
 from django.http import HttpResponse
 from django.test import Client, override_settings
+from django.urls import reverse
 from pytest_django import Settings
 
 from instant.models import Channel
@@ -85,6 +86,7 @@ def test_the_action_asks_for_the_message_and_sends_nothing_yet(
     assert "news" in text
     assert list(response.context["form"].fields) == ["message", "event_class", "bucket", "data"]
     assert not response.context["form"].errors
+    assert "csrfmiddlewaretoken" in text.split('<form method="post">')[1]
     assert [row.name for row in response.context["channels"]] == ["$users", "news"]
     assert list(published) == []
 

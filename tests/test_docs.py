@@ -45,7 +45,7 @@ def test_python_runs(page: Path, db: None, published: Published, settings, capsy
 @pytest.mark.parametrize("snippet", all_snippets("python", "settings.py"), ids=str)
 def test_settings_are_good(snippet: Snippet) -> None:
     names: dict[str, Any] = {"INSTALLED_APPS": [], "MIDDLEWARE": [], "TEMPLATES": [{}], "env": {}}
-    names["env"] = {name: "x" * 40 for name in re.findall(r'env\["(\w+)"\]', snippet.text)}
+    names["env"] = dict.fromkeys(re.findall(r'env\["(\w+)"\]', snippet.text), "x" * 40)
     exec(compile(snippet.text, str(snippet), "exec"), names)
     ours = {name: value for name, value in names.items() if name.startswith(("CENTRIFUGO_", "INSTANT_", "SITE_"))}
     assert set(ours) <= {name for name in vars(conf.Settings) if name.isupper()}
@@ -59,7 +59,7 @@ def test_settings_are_good(snippet: Snippet) -> None:
 def test_urls_are_good(snippet: Snippet) -> None:
     names: dict[str, Any] = {"urlpatterns": [], "path": path, "include": include}
     exec(compile(snippet.text, str(snippet), "exec"), names)
-    assert [pattern.name for pattern in names["urlpatterns"][0].url_patterns][0] == "instant-login"
+    assert names["urlpatterns"][0].url_patterns[0].name == "instant-login"
 
 
 @pytest.mark.parametrize(("snippet", "command"), commands(), ids=lambda value: str(value))

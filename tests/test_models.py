@@ -245,3 +245,10 @@ def test_bulk_methods_use_the_database_for_writing(write: str) -> None:
         else:
             Channel.objects.bulk_update([channel], ["level"])
     assert Router.asked[0] == "write"  # with replicas, what is read first is what is saved
+
+
+def test_bulk_create_changes_no_rows() -> None:
+    with pytest.raises(ValueError, match="update_or_create"):
+        Channel.objects.bulk_create(
+            [Channel(name="a", level="users")], update_conflicts=True, unique_fields=["name"], update_fields=["level"]
+        )

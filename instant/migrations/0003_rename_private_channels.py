@@ -18,6 +18,10 @@ def rename(apps, schema_editor):
     for row in manager.order_by("pk"):
         name = renamed(row.name, row.level)[:120]
         if name == row.name:
+            if row.level == "public" and name.startswith("$"):
+                print(  # noqa: T201
+                    f"\n  instant: channel {name!r} is public and keeps its $ until it is saved"
+                )
             continue
         if name in taken:
             # Two rows for what is one channel on the server. The older name's row is kept, switched off, for a person
