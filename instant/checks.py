@@ -10,10 +10,13 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 
-from .backends import get_backend
+from .backends import ALIASES, get_backend
 from .centrifugo import config
 from .conf import Settings, conf
 from .exceptions import InvalidBackend, InvalidSetting
+
+_CORRECT = "Correct it in Django's settings, or remove it there: every setting of django-instant has a default."
+_CORRECT_CONFIG = "Correct it in Django's settings: the server would refuse its config, or take it for something else."
 
 Apps = Sequence[AppConfig] | None
 
@@ -31,9 +34,9 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     connect. W002: origins that the server cannot be told of."""
     found: list[CheckMessage] = []
     for name in (name for name in vars(Settings) if name.isupper()):
-        found += _errors("instant.E001", lambda name=name: getattr(conf, name))  # type: ignore[misc]
-    found += found or _errors("instant.E001", lambda: conf.server_url)
-    found += found or _errors("instant.E002", config.render)
+        found += _errors("instant.E001", _CORRECT, lambda name=name: getattr(conf, name))  # type: ignore[misc]
+    found = found or _errors("instant.E001", _CORRECT, lambda: (conf.server_url, conf.api_key))
+    found = found or _errors("instant.E002", _CORRECT_CONFIG, config.render)
     if not found and "*" in config.allowed_origins():
         found.append(
             checks.Warning(
@@ -54,11 +57,11 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-def _errors(check_id: str, read: Callable[[], object]) -> list[CheckMessage]:
+def _errors(check_id: str, hint: str, read: Callable[[], object]) -> list[CheckMessage]:
     try:
         read()
     except InvalidSetting as error:
-        return [Error(str(error), id=check_id)]
+        return [Error(str(error), hint=hint, id=check_id)]
     return []
 
 
@@ -67,7 +70,8 @@ def check_backend(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     try:
         return get_backend().check()
     except InvalidBackend as error:
-        return [Error(str(error), id="instant.E003")]
+        hint = f"Set it to one of {', '.join(ALIASES)}, or to the dotted path of a BaseBackend."
+        return [Error(str(error), hint=hint, id="instant.E003")]
     except InvalidSetting:
         return []  # E001 says it
 

@@ -143,23 +143,21 @@ def _derived(purpose: str, secret: str | bytes) -> str:
 
 
 def _fits(value: object, hint: Any) -> bool:
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if hint is Any:
-        return True
-    if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
     origin = get_origin(hint)
+    if origin is Literal:
+        return value in get_args(hint)
     if origin is Mapping:
-        key_hint, item_hint = get_args(hint)
-        return isinstance(value, Mapping) and all(
-            _fits(key, key_hint) and _fits(item, item_hint) for key, item in value.items()
-        )
+        return isinstance(value, Mapping) and _fit(value, *get_args(hint))
     if origin is not None:
         return any(_fits(value, choice) for choice in get_args(hint))
-    return isinstance(value, hint)
+    if hint in (int, float):
+        numbers = (int, float) if hint is float else int
+        return isinstance(value, numbers) and not isinstance(value, bool)
+    return hint is Any or isinstance(value, hint)
+
+
+def _fit(items: Mapping[Any, Any], key_hint: Any, item_hint: Any) -> bool:
+    return all(_fits(key, key_hint) and _fits(item, item_hint) for key, item in items.items())
 
 
 def _described(hint: Any) -> str:

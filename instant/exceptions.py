@@ -7,8 +7,8 @@ InstantError
 ├── InvalidSetting (ImproperlyConfigured)  a setting has a wrong value; the text names it
 │   └── InvalidBackend                     INSTANT_BROADCAST_WITH names no backend
 ├── PublishError                           a publish failed: .channel, .backend, .retryable, the cause in __cause__
-│   ├── Unreachable                        no answer: refused, reset, timed out, or an HTTP error
-│   ├── Rejected                           the server answered with an error: .code
+│   ├── Unreachable                        no answer of the server: refused, reset, timed out, or an HTTP error
+│   ├── Rejected                           the server said no: .code of its API, or 401 for a wrong key
 │   └── PublishManyError                   some of many failed: .failed, .sent
 ├── ServerError                            another call of the server's API failed: .code, .retryable
 ├── ServerNotFound                         no server binary to run
@@ -72,7 +72,7 @@ class Unreachable(PublishError):
 
 
 class Rejected(PublishError):
-    """The server answered with the API error `code`."""
+    """The server answered with the API error `code`, or with 401: it has another key."""
 
     def __init__(self, reason: str, channel: str, backend: str, retryable: bool, code: int) -> None:
         super().__init__(reason, channel, backend, retryable)

@@ -6,7 +6,7 @@ Payloads are those of `tests/contract/messages.json`, which the tests of Python 
 from __future__ import annotations
 
 import json
-import uuid
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -42,7 +42,7 @@ def _now() -> str:
 
 
 def _new_uid() -> str:
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 @dataclass(frozen=True, slots=True)

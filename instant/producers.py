@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -15,6 +15,9 @@ from .backends import get_backend
 from .exceptions import InvalidMessage, PublishError, PublishManyError
 from .messages import Message, Receipt
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 logger = logging.getLogger("instant")
 
 _TOO_MANY = (
@@ -23,31 +26,26 @@ _TOO_MANY = (
 )
 
 
+class _Options(TypedDict, total=False):
+    event_class: str | None
+    bucket: str | None
+    site: str | None
+    on_commit: bool
+    fail_silently: bool
+    timeout: float | None
+
+
+@overload
+def publish(channel: str, message: str, /, *, data: Any = None, **options: Unpack[_Options]) -> PublishError | None: ...
 @overload
 def publish(
-    *args: str,
-    channel: str | None = None,
-    message: str | None = None,
-    data: Any = None,
-    event_class: str | None = None,
-    bucket: str | None = None,
-    site: str | None = None,
-    on_commit: bool = False,
-    fail_silently: Literal[False] = False,
-    timeout: float | None = None,
-) -> None: ...
+    channel: str, /, *, message: str | None = None, data: Any = None, **options: Unpack[_Options]
+) -> PublishError | None: ...
+@overload
+def publish(message: str, /, *, channel: str, data: Any = None, **options: Unpack[_Options]) -> PublishError | None: ...
 @overload
 def publish(
-    *args: str,
-    channel: str | None = None,
-    message: str | None = None,
-    data: Any = None,
-    event_class: str | None = None,
-    bucket: str | None = None,
-    site: str | None = None,
-    on_commit: bool = False,
-    fail_silently: bool,
-    timeout: float | None = None,
+    *, channel: str, message: str | None = None, data: Any = None, **options: Unpack[_Options]
 ) -> PublishError | None: ...
 def publish(
     *args: str,
@@ -78,6 +76,22 @@ def publish(
     return _deliver([item], on_commit=on_commit, fail_silently=fail_silently, timeout=timeout)
 
 
+@overload
+async def apublish(
+    channel: str, message: str, /, *, data: Any = None, **options: Unpack[_Options]
+) -> PublishError | None: ...
+@overload
+async def apublish(
+    channel: str, /, *, message: str | None = None, data: Any = None, **options: Unpack[_Options]
+) -> PublishError | None: ...
+@overload
+async def apublish(
+    message: str, /, *, channel: str, data: Any = None, **options: Unpack[_Options]
+) -> PublishError | None: ...
+@overload
+async def apublish(
+    *, channel: str, message: str | None = None, data: Any = None, **options: Unpack[_Options]
+) -> PublishError | None: ...
 async def apublish(
     *args: str,
     channel: str | None = None,

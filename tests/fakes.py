@@ -105,7 +105,7 @@ def answer(body: bytes | dict[str, Any], status: int = 200, *, keep: bool = True
 
 
 def accepted(server: FakeServer, client: socket.socket, request: Request) -> bool:
-    """Take what is published, as Centrifugo does; each `epoch` is the idempotency key, so that answers are told apart."""
+    """Take what is published, as Centrifugo does; each `epoch` is the idempotency key, to tell answers apart."""
     results = [{"offset": number, "epoch": key} for number, key in enumerate(request.keys, 1)]
     if request.path.endswith("/batch"):
         return answer({"replies": [{"publish": result} for result in results]})(server, client, request)

@@ -28,11 +28,12 @@ def test_c7_settings_are_read_when_they_are_used() -> None:
     with fake_server() as first, fake_server() as second:
         with override_settings(CENTRIFUGO_PORT=first.port, SITE_NAME="One", CENTRIFUGO_API_KEY="key1"):
             publish("public", "hi")
-            assert render()["http_server"]["port"] == first.port
+            rendered = render()["http_server"]["port"]
         with override_settings(CENTRIFUGO_PORT=second.port, SITE_NAME="Two", CENTRIFUGO_API_KEY="key2"):
             publish("public", "hi")
-            assert conf.CENTRIFUGO_PORT == second.port
+            assert second.port == conf.CENTRIFUGO_PORT
     got = [(request.json["data"]["site"], request.headers["x-api-key"]) for request in first.requests + second.requests]
+    assert first.port == rendered
     assert got == [("One", "key1"), ("Two", "key2")]
 
 

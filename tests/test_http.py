@@ -158,7 +158,7 @@ def test_a_server_that_was_started_again_is_reached_at_once(server: LiveServer, 
 
 
 def test_threads_get_their_own_answers() -> None:
-    """8 threads × 200 calls over one pool: each answer has the key of its question."""
+    """8 threads, 200 calls each, over one pool: each answer has the key of its question."""
     wrong: list[object] = []
 
     def work(name: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import unittest
 from contextlib import suppress
 from typing import Any
@@ -16,9 +15,7 @@ from instant import apublish, publish
 from instant import testing as package
 from instant.backends import get_backend
 from instant.conf import conf
-from instant.exceptions import ServerFailed
-from instant.testing import Published, capture_published, live_server
-from tests.conftest import need_server
+from instant.testing import Published, capture_published
 
 
 def texts(published: Published) -> list[str | None]:
@@ -91,36 +88,36 @@ class InACase:
             pass
         assert texts(after) == []
 
-    def test_a_block_that_fails_runs_nothing(self) -> None:
-        with suppress(ZeroDivisionError), capture_published() as published:
-            later("1")
-            raise ZeroDivisionError
-        assert texts(published) == []
-
 
 class TestInDjangosTestCase(InACase, django.test.TestCase):
     def test_work_from_before_the_block_is_not_ours(self) -> None:
         later("before")
         with capture_published() as published:
             later("1")
-            self.assertEqual(texts(published), ["1"])
+            assert texts(published) == ["1"]
 
     def test_looking_at_the_outer_one_hides_nothing_from_the_inner_one(self) -> None:
         with capture_published() as outer:
             later("1")
             with capture_published() as inner:
-                self.assertEqual(texts(outer), ["1"])
+                assert texts(outer) == ["1"]
                 later("2")
-                self.assertIn("2", texts(inner))
-        self.assertEqual(texts(outer), ["1", "2"])
+                assert "2" in texts(inner)
+        assert texts(outer) == ["1", "2"]
 
     def test_inside_djangos_own_capture(self) -> None:
         with capture_published() as published, self.captureOnCommitCallbacks(execute=True):
             later("1")
-        self.assertEqual(texts(published), ["1"])
+        assert texts(published) == ["1"]
+
+    def test_a_block_that_fails_runs_nothing(self) -> None:
+        with suppress(ZeroDivisionError), capture_published() as published:
+            later("1")
+            raise ZeroDivisionError
+        assert texts(published) == []
 
     def test_failing_work_fails_the_test(self) -> None:
-        with self.assertRaises(ZeroDivisionError), capture_published():
+        with pytest.raises(ZeroDivisionError), capture_published():
             transaction.on_commit(lambda: 1 / 0)
 
 
@@ -129,8 +126,8 @@ class TestInATransactionTestCase(InACase, django.test.TransactionTestCase):
         with capture_published() as published:
             with transaction.atomic():
                 later("1")
-                self.assertEqual(texts(published), [])
-            self.assertEqual(texts(published), ["1"])
+                assert texts(published) == []
+            assert texts(published) == ["1"]
 
 
 @pytest.mark.django_db
@@ -283,34 +280,8 @@ def test_the_package_has_its_names_and_no_other() -> None:
         _ = package.nothing  # type: ignore[attr-defined]
 
 
-# live_server
-
-
-def test_a_live_server_is_published_to(server_kind: Any) -> None:
-    with live_server(server_kind) as server:
-        assert conf.server_url == server.url
-        assert publish("public", "hi") is None
-        assert asyncio.run(apublish("public", "hi")) is None
-    assert conf.CENTRIFUGO_PORT == 8427
-
-
-def test_two_live_servers_are_two(server_kind: Any) -> None:
-    with live_server(server_kind) as first, live_server(server_kind) as second:
-        assert first.port != second.port
-        first.stop()
-        assert publish("public", "to the second") is None
-
-
-def test_a_live_server_that_refuses_its_config_says_so_at_once() -> None:
-    need_server("centrifugo")
-    with pytest.raises(ServerFailed, match="centrifugo server"), live_server(
-        "centrifugo", options={"client": {"ping_interval": "1s", "pong_timeout": "5s"}}
-    ):
-        pass
-
-
 class TestPlainUnittest(unittest.TestCase):
     def test_it_needs_neither_pytest_nor_a_database(self) -> None:
         with capture_published() as published:
             publish("c", "1")
-        self.assertEqual(texts(published), ["1"])
+        assert texts(published) == ["1"]

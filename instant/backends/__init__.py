@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from django.utils.module_loading import import_string
@@ -17,7 +19,9 @@ ALIASES = {
     "memory": "instant.backends.memory.MemoryBackend",
 }
 
-__all__ = ["ALIASES", "BaseBackend", "get_backend"]
+__all__ = ["ALIASES", "BaseBackend", "get_backend", "standing_in"]
+
+_standing_in: list[BaseBackend] = []
 
 
 def get_backend() -> BaseBackend:
@@ -26,15 +30,33 @@ def get_backend() -> BaseBackend:
     Raises:
         InvalidBackend: it is neither an alias nor the dotted path of a BaseBackend.
     """
-    return _made(conf.INSTANT_BROADCAST_WITH)
+    return _standing_in[-1] if _standing_in else made(conf.INSTANT_BROADCAST_WITH)
+
+
+@contextmanager
+def standing_in(backend: BaseBackend) -> Iterator[None]:
+    """Let `backend` take all messages while the block runs, in all threads: for tests.
+
+    An override_settings would do, but that of a pytest fixture stays for good where another is still open at its end.
+    """
+    _standing_in.append(backend)
+    try:
+        yield
+    finally:
+        _standing_in.remove(backend)
 
 
 @cache
-def _made(name: str) -> BaseBackend:
+def made(name: str) -> BaseBackend:
+    """Return the one backend of this name or dotted path.
+
+    Raises:
+        InvalidBackend: it is neither an alias nor the dotted path of a BaseBackend.
+    """
     path = ALIASES.get(name, name)
     try:
         backend = import_string(path)()
-    except ImportError as error:
+    except (ImportError, TypeError) as error:
         raise InvalidBackend(
             f"INSTANT_BROADCAST_WITH is {name!r}; it must be one of {', '.join(ALIASES)}, or the dotted path of a "
             f"backend class ({error})"

@@ -60,7 +60,8 @@ class PythonBackend(BaseBackend):
 
     def _publish_error(self, message: Message, error: ServerError) -> PublishError:
         about: dict[str, Any] = {"channel": message.channel, "backend": self.name, "retryable": error.retryable}
-        if error.code and error.code < 1000 and not error.retryable:
+        # Below 200 are the errors of the server's API; a status of HTTP may be that of whatever stands in between.
+        if error.code == 401 or 100 <= error.code < 200:
             wrapped: PublishError = Rejected(error.reason, code=error.code, **about)
         else:
             wrapped = Unreachable(error.reason, **about)

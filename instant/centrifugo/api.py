@@ -45,15 +45,21 @@ def call(method: str, **params: Any) -> Any:
 
     request = getattr(cent, "".join(part.title() for part in method.split("_")) + "Request")(**params)
     try:
-        return getattr(_client(conf.server_url, conf.api_key), method)(request)
+        result = getattr(_client(conf.server_url, conf.api_key), method)(request)
     except cent.CentApiResponseError as error:
         raise http.api_error({"code": error.code, "message": error.message}) from error
     except cent.CentUnauthorizedError as error:
         raise ServerError("the server refused the API key", code=401) from error
-    except (cent.CentNetworkError, CentTimeoutError) as error:
+    except cent.CentTransportError as error:
+        code = error.status_code
+        raise ServerError(f"the server answered with HTTP {code}", code=code, retryable=code >= 500) from error
+    except (cent.CentNetworkError, CentTimeoutError, OSError) as error:  # cent lets some errors of requests through
         raise ServerError(f"server not reachable: {error}", retryable=True) from error
     except cent.CentError as error:
         raise ServerError(str(error)) from error
+    if result is None:
+        raise ServerError(f"what answers at {conf.server_url} is not Centrifugo")
+    return result
 
 
 def subscribers(channel: str) -> int:

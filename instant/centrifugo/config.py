@@ -36,6 +36,7 @@ NAMESPACE_OPTIONS = frozenset(
     }
 )
 _DURATIONS = frozenset({"history_ttl", "history_meta_ttl"})
+_OF_HISTORY = ("history_", "force_recovery", "force_positioning", "allow_recovery", "allow_positioning", "auto_cache")
 _DURATION = re.compile(r"([0-9]+(ms|s|m|h))+")
 _NAMESPACE = re.compile(r"[-a-zA-Z0-9_.]{2,}")
 
@@ -96,7 +97,7 @@ def _options(name: str, options: NamespaceOptions) -> dict[str, Any]:
                 f'INSTANT_NAMESPACES[{name!r}]: {key} is {options[key]!r}; write it with its unit, as in "600s"'
             )
     if _without_history():
-        return dict(options)
+        return {key: value for key, value in options.items() if not key.startswith(_OF_HISTORY)}
     merged = {**HISTORY, **options}
     if not merged["history_size"]:
         # The server refuses recovery, and a size without a time, where there is no history.
@@ -108,18 +109,18 @@ def _options(name: str, options: NamespaceOptions) -> dict[str, Any]:
 
 def _without_history() -> bool:
     """With NATS as broker there is no history, and nobody can join a channel that promises recovery (error 108)."""
-    return conf.INSTANT_ENGINE.startswith("nats")
+    return "nats" in conf.INSTANT_ENGINE.partition("://")[0]
 
 
 def _engine() -> dict[str, Any]:
     engine = conf.INSTANT_ENGINE
-    scheme = engine.partition("://")[0]
+    scheme, _, place = engine.partition("://")
     if engine == "memory":
         return {"engine": {"type": "memory"}}
-    if scheme in ("redis", "rediss", "redis+sentinel", "rediss+sentinel"):
+    if place and scheme in ("redis", "rediss", "redis+sentinel", "rediss+sentinel"):
         # Redis' PUB/SUB knows no database numbers: two sites on one Redis are kept apart by the prefix.
         return {"engine": {"type": "redis", "redis": {"address": engine, "prefix": f"centrifugo.{conf.SITE_SLUG}"}}}
-    if scheme in ("nats", "tls+nats"):
+    if place and scheme in ("nats", "tls+nats"):
         return {"broker": {"enabled": True, "type": "nats", "nats": {"url": engine}}}
     raise InvalidSetting(
         f'INSTANT_ENGINE is {engine!r}; it must be "memory", "redis://host:6379/0" or "nats://host:4222"'

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 RETRIES = 2
 #: The server's one error code that a retry can mend.
 INTERNAL_ERROR = 100
+#: Retries are ours to decide, see `_again`.
+_NO_RETRIES = urllib3.Retry(total=False, redirect=False)
 _PAUSES = (0.02, 0.1)
 #: What one answer of the server has, and of which type; another program's JSON must not count as a success.
 _ANSWERS = {"result": dict, "replies": list, "error": dict}
@@ -85,16 +88,15 @@ def _again(error: ServerError, attempt: int, deadline: float) -> bool:
 
 def _post_once(method: str, body: bytes, deadline: float) -> dict[str, Any]:
     url = conf.server_url
-    pool = _pools.get(url) or _pools.setdefault(
-        url, urllib3.connection_from_url(url, maxsize=32, block=False, retries=False)
-    )
+    pool = _pools.get(url) or _pools.setdefault(url, urllib3.connection_from_url(url, maxsize=32, block=False))
     left = max(deadline - time.monotonic(), 0.001)
     try:
         response = pool.urlopen(
             "POST",
             f"{_path(url)}/api/{method}",
             body,
-            _headers(),
+            _headers(conf.api_key),
+            retries=_NO_RETRIES,
             timeout=urllib3.Timeout(total=left),
             redirect=False,
         )
@@ -111,7 +113,7 @@ async def _apost_once(method: str, body: bytes, deadline: float) -> dict[str, An
     try:
         session = await _session()
         async with session.post(
-            f"{url}/api/{method}", data=body, headers=_headers(), timeout=left, allow_redirects=False
+            f"{url}/api/{method}", data=body, headers=_headers(conf.api_key), timeout=left, allow_redirects=False
         ) as response:
             return _parsed(url, response.status, await response.read())
     except (aiohttp.ClientError, asyncio.TimeoutError) as error:
@@ -139,10 +141,12 @@ async def _kept_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
         _sessions.pop(loop, None)
 
 
-def _headers() -> dict[str, str]:
-    return {"X-API-Key": conf.api_key, "Content-Type": "application/json"}
+@lru_cache(maxsize=4)
+def _headers(key: str) -> dict[str, str]:
+    return {"X-API-Key": key, "Content-Type": "application/json"}
 
 
+@lru_cache(maxsize=4)
 def _path(url: str) -> str:
     _, _, path = url.partition("://")[2].partition("/")
     return f"/{path}" if path else ""

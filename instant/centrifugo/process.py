@@ -18,7 +18,7 @@ from typing import Any
 
 from django.conf import settings
 
-from ..conf import conf
+from ..conf import Settings, conf
 from ..exceptions import ServerFailed, ServerNotFound
 
 #: Seconds that the server gets to close its connections before it is killed.
@@ -77,6 +77,12 @@ def require_version_6(binary: Path) -> None:
         raise ServerFailed(f"{binary} is Centrifugo {found}, and 6 is needed: run `manage.py installws --force`")
 
 
+def environment() -> dict[str, str]:
+    """Return our environment without the names of Django's settings: the server takes CENTRIFUGO_… for its own."""
+    ours = {name for name in vars(Settings) if name.startswith("CENTRIFUGO_")}
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
 @contextmanager
 def config_file(config: Mapping[str, Any]) -> Iterator[Path]:
     """Write the config to a file that only this user can read, for as long as the block runs."""
@@ -119,46 +125,66 @@ def require_free_port(address: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise ServerFailed(
-                f"cannot listen on {address}:{port}: {error.strerror or error}; "
-                "stop what runs there, or choose another port with CENTRIFUGO_PORT"
+                f"cannot listen on {address}:{port}: {getattr(error, 'strerror', None) or error}; "
+                "stop what runs there, or choose another port with CENTRIFUGO_PORT or --port"
             ) from error
 
 
 def run(binary: Path, config: Mapping[str, Any]) -> int:
     """Run the server in the foreground with its log on our own output; return its exit status.
 
-    SIGINT and SIGTERM are handed on to it, once, and it is waited for.
+    SIGINT, SIGTERM and SIGHUP are handed on to it, and it is waited for. A server that a signal ended has the status
+    that a shell gives it, such as 137 for SIGKILL.
 
     Raises:
         ServerFailed: wrong version, refused config, or a port in use.
     """
     require_version_6(binary)
-    with config_file(config) as path:
+    with _handing_on() as children, config_file(config) as path:
         check_config(binary, path)
         require_free_port(config["http_server"]["address"], config["http_server"]["port"])
         # A session of its own: Ctrl-C would reach it twice, from the terminal and from us.
-        process = subprocess.Popen([binary, "-c", path], start_new_session=True)  # noqa: S603
-        with _handed_on(process):
-            return process.wait()
+        command: list[str | Path] = [binary, "-c", path]
+        child = subprocess.Popen(command, start_new_session=True, env=environment())  # noqa: S603
+        children.append(child)
+        try:
+            status = child.wait()
+        finally:
+            end(child)
+    return status if status >= 0 else 128 - status
 
 
 @contextmanager
-def _handed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    def stop(signum: int, frame: FrameType | None) -> None:
-        process.terminate()
+def _handing_on() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Hand the signals that end us on to the children in the list; while there is none, they end us, in order."""
+    children: list[subprocess.Popen[bytes]] = []
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if not children:
+            raise SystemExit(128 + signum)
+        for child in children:
+            child.terminate()
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # A terminal that is closed would leave the server running, on its port; but nohup wants just that.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield
+        yield children
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """End a server, by force where it does not end by itself, and wait for it."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

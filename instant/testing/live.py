@@ -40,13 +40,14 @@ class LiveServer:
             from ..devserver.thread import ThreadedDevServer
 
             self._stack.enter_context(ThreadedDevServer(self.config))
-        else:
-            path = self._stack.enter_context(process.config_file(self.config))
-            output = self._stack.enter_context(self.log.open("ab")) if self.log else subprocess.DEVNULL
-            child = subprocess.Popen([process.find_binary(), "-c", path], stdout=output, stderr=output)  # noqa: S603
-            self._stack.callback(_ended, child)
+            return
+        path = self._stack.enter_context(process.config_file(self.config))
+        output = self._stack.enter_context(self.log.open("ab")) if self.log else subprocess.DEVNULL
+        command: list[str | Path] = [process.find_binary(), "-c", path]
+        child = subprocess.Popen(command, stdout=output, stderr=output, env=process.environment())  # noqa: S603
+        self._stack.callback(process.end, child)
         try:
-            wait_until_listening(self.port)
+            wait_until_listening(self.port, child)
         except ServerFailed as error:
             self.stop()
             raise ServerFailed(f"the {self.kind} server did not come up: {error}") from error
@@ -56,14 +57,14 @@ class LiveServer:
         self._stack.close()
 
 
-def wait_until_listening(port: int) -> None:
+def wait_until_listening(port: int, child: subprocess.Popen[bytes] | None = None) -> None:
     """Wait until a program listens on this port of 127.0.0.1.
 
     Raises:
-        ServerFailed: none does after START_TIMEOUT seconds.
+        ServerFailed: none does after START_TIMEOUT seconds, or `child`, which should, has ended.
     """
     deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and (child is None or child.poll() is None):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=2).close()
         except OSError:
@@ -71,15 +72,6 @@ def wait_until_listening(port: int) -> None:
         else:
             return
     raise ServerFailed(f"nothing listens on 127.0.0.1:{port}")
-
-
-def _ended(child: subprocess.Popen[bytes]) -> None:
-    child.terminate()
-    try:
-        child.wait(process.STOP_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
 
 
 @contextmanager

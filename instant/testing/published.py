@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from typing import Any, overload
 
 from django.db import transaction
-from django.test import override_settings
 
-from ..backends import get_backend
-from ..backends.memory import MemoryBackend
+from ..backends import made, standing_in
+from ..backends.memory import Box, MemoryBackend
 from ..messages import Message
 
 _ANY: Any = object()
@@ -21,8 +20,8 @@ logger = logging.getLogger("instant")
 class Published(Sequence[Message]):
     """The messages that were published, in order. Looking at it runs the on-commit work that waits, see below."""
 
-    def __init__(self, messages: list[Message], channel: str | None) -> None:
-        self._messages, self._channel = messages, channel
+    def __init__(self, box: Box, channel: str | None) -> None:
+        self._box, self._channel = box, channel
         self._commits = _Commits()
         self.closed = False
 
@@ -35,7 +34,7 @@ class Published(Sequence[Message]):
     def messages(self) -> list[Message]:
         """The messages as a list of its own."""
         self.run_commits()
-        return [item for item in self._messages if self._channel in (None, item.channel)]
+        return [item for item in self._box.values() if self._channel in (None, item.channel)]
 
     @overload
     def __getitem__(self, index: int) -> Message: ...
@@ -87,20 +86,27 @@ class _Commits:
     def __init__(self) -> None:
         self.connection = transaction.get_connection()
         self.in_test = self.connection.in_atomic_block
-        self.start = len(self.connection.run_on_commit)
         self.depth = len(self.connection.savepoint_ids)
+        # Each registration has a set of savepoints of its own, the one part that Django keeps when one is rolled back.
+        self.before = [entry[0] for entry in self.connection.run_on_commit]
 
     def run(self) -> None:
         if not self.in_test or len(self.connection.savepoint_ids) > self.depth:
             return
-        while len(self.connection.run_on_commit) > self.start:
-            _sids, work, robust = self.connection.run_on_commit.pop(self.start)
+        while (index := self._next()) is not None:
+            _sids, work, robust = self.connection.run_on_commit.pop(index)
             try:
                 work()
             except Exception:
                 if not robust:
                     raise
                 logger.exception("on-commit work failed")
+
+    def _next(self) -> int | None:
+        for index, (sids, *_) in enumerate(self.connection.run_on_commit):
+            if not any(sids is other for other in self.before):
+                return index
+        return None
 
 
 @contextmanager
@@ -110,15 +116,12 @@ def capture_published(channel: str | None = None) -> Iterator[Published]:
     In a TestCase, or with `pytest.mark.django_db`, the on-commit work registered inside runs when the list is looked
     at, and at the end of the block.
     """
-    with override_settings(INSTANT_BROADCAST_WITH="memory"):
-        backend = get_backend()
-        assert isinstance(backend, MemoryBackend)
-        messages: list[Message] = []
-        before, backend.messages = backend.messages, messages
-        published = Published(messages, channel)
+    backend = made("memory")
+    assert isinstance(backend, MemoryBackend)
+    with standing_in(backend), backend.capture() as box:
+        published = Published(box, channel)
         try:
             yield published
             published.run_commits()
         finally:
             published.closed = True
-            backend.messages = before

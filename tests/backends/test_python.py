@@ -41,7 +41,9 @@ class TestPython(BackendContract):
         return history(channel)
 
     def test_a_receipt_tells_the_place_in_the_history(self, backend: BaseBackend) -> None:
-        receipts = backend.send([Message("public", "1"), Message("public", "2")]) + backend.send([Message("public", "3")])
+        receipts = backend.send([Message("public", "1"), Message("public", "2")]) + backend.send(
+            [Message("public", "3")]
+        )
         assert [receipt.offset for receipt in receipts] == [1, 2, 3]
         assert len({receipt.epoch for receipt in receipts}) == 1
         assert receipts[0].epoch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,18 @@ from instant.centrifugo.config import render
 from instant.exceptions import InstantError, ServerNotFound
 
 
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port < 65536:
+        raise ArgumentTypeError(f"{port} is not from 1 to 65535")
+    return port
+
+
 class Command(BaseCommand):
     """Run Centrifugo, or the devserver, with the config that Django's settings make."""
+
+    # What is wrong is told in one line; other apps' faults are no reason to stay away.
+    requires_system_checks = ()
 
     help = "Run the websockets server: Centrifugo where it is installed, else the devserver."
 
@@ -26,7 +37,7 @@ class Command(BaseCommand):
             default="auto",
             help="which one to run; auto takes Centrifugo where it finds it",
         )
-        parser.add_argument("--port", type=int, help="listen on this port instead of CENTRIFUGO_PORT")
+        parser.add_argument("--port", type=_port, help="listen on this port instead of CENTRIFUGO_PORT")
         parser.add_argument("--host", default="127.0.0.1", help="listen on this address (127.0.0.1)")
         parser.add_argument(
             "--insecure-dev",
@@ -42,6 +53,7 @@ class Command(BaseCommand):
         except InstantError as error:
             raise CommandError(str(error)) from error
         if status:
+            self.stderr.write(f"The server ended with status {status}.")
             sys.exit(status)
 
     def _binary(self, server: str) -> Path | None:
