@@ -1,12 +1,12 @@
 # make demo    a site to look at: Django and a websockets server, in the foreground
 # make test    all tests; sets everything up by itself
-# make lint types front bench docs    see below
+# make lint types front docs contract    see below
 VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint types front contract setup clean
+.PHONY: demo test lint types front docs contract setup clean
 
 demo:
 	@.ci/setup demo
@@ -32,6 +32,9 @@ contract: setup  # the words of the wire, from Python to TypeScript
 
 front: contract  # the JavaScript client, for npm and for static files
 	cd frontend && npm run --silent build
+
+docs: setup  # each snippet and command of the documentation
+	$(BIN)/python -m pytest tests/test_docs.py tests/browser/test_tutorial.py tests/integration/test_nginx.py -q
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info frontend/node_modules frontend/dist .mypy_cache .ruff_cache .import_linter_cache

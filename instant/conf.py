@@ -118,6 +118,11 @@ class Settings:
         """Where Django reaches the server, without a slash at the end. A port in the host wins."""
         return _joined(self.CENTRIFUGO_HOST, self.CENTRIFUGO_PORT)
 
+    @property
+    def server_port(self) -> int | None:
+        """The port in `server_url`, where the server listens, and browsers reach it; None where there is none."""
+        return urlsplit(self.server_url).port
+
 
 @lru_cache(maxsize=16)
 def _joined(host: str, port: int | None) -> str:

@@ -155,3 +155,15 @@ def test_the_escape_is_that_of_the_server() -> None:
     with fake_server(answer({"result": {"channels": {}}})) as server:
         api.subscribers("a*[b]")
     assert json.loads(server.requests[0].body)["pattern"] == r"a\*\[b\]"
+
+
+def test_the_key_goes_straight_to_the_server_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def elsewhere(server: Any, client: Any, request: Any) -> bool:
+        client.sendall(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")
+        return True
+
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("NO_PROXY", "")
+    with fake_server(elsewhere) as server, pytest.raises(ServerError):
+        api.subscribers("news")
+    assert [request.path for request in server.requests] == ["/api/channels"]

@@ -113,6 +113,11 @@ def test_the_port(setting: int | None, given: int | None, port: int) -> None:
         assert render(port=given)["http_server"]["port"] == port
 
 
+def test_a_port_in_the_host_is_where_the_server_listens() -> None:
+    with override_settings(CENTRIFUGO_HOST="http://localhost:9000"):
+        assert render()["http_server"]["port"] == 9000
+
+
 def test_the_previous_key_is_handed_on() -> None:
     with override_settings(SECRET_KEY="old"):
         before = conf.hmac_key

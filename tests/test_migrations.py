@@ -129,9 +129,7 @@ def test_groups_and_ids_stay(old: BaseDatabaseWrapper) -> None:
     assert list(channel.groups.values_list("pk", "name")) == [(7, "editors")]
 
 
-def test_migrating_twice_changes_nothing_more(
-    old: BaseDatabaseWrapper, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_migrating_twice_changes_nothing_more(old: BaseDatabaseWrapper, capsys: pytest.CaptureFixture[str]) -> None:
     insert(old, ("ns:$chan", "users"), ("$ns:$chan", "users"), ("$old", "public"))
     migrate(old)
     assert "'$old' is public and keeps its $" in capsys.readouterr().out

@@ -51,7 +51,7 @@ def render(*, address: str = "127.0.0.1", port: int | None = None) -> dict[str, 
     if conf.previous_hmac_key:
         token["hmac_previous_secret_key"] = conf.previous_hmac_key
     return {
-        "http_server": {"address": address, "port": port or conf.CENTRIFUGO_PORT or 8427},
+        "http_server": {"address": address, "port": port or conf.server_port or 8427},
         "log": {"level": "info"},
         "client": {
             "allowed_origins": allowed_origins(),

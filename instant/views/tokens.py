@@ -69,7 +69,7 @@ def websocket_url(request: HttpRequest) -> str:
     except ValueError as error:  # `[1:2]`, which is no address, and a host for Django
         raise Refused(400, "bad_host", "this host is no name or address") from error
     host = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{host}" if conf.CENTRIFUGO_PORT is None else f"{scheme}://{host}:{conf.CENTRIFUGO_PORT}"
+    return f"{scheme}://{host}" if conf.server_port is None else f"{scheme}://{host}:{conf.server_port}"
 
 
 def _log_in_first() -> Refused:

@@ -1,0 +1,59 @@
+"""The defects of django-instant 4.2, one by one, and the test that keeps each away."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.snippets import ROOT
+
+#: What was wrong: where it is tested.
+DEFECTS = {
+    "S1 private channels in a namespace were not private": "tests/test_defects.py::test_s1_",
+    "S2 a form of another site logged a visitor in": "tests/test_defects.py::test_s2_",
+    "S3 login answered with the tokens of another user": "tests/test_defects.py::test_s3_",
+    "S4 a group opened a channel of level staff": "tests/test_defects.py::test_s4_",
+    "S5 tokens lived for 24 hours": "tests/test_defects.py::test_s5_",
+    "S5 logging out revoked nothing": "tests/test_revocation.py::test_logging_out_disconnects",
+    "S5 leaving a group revoked nothing": "tests/test_revocation.py::test_every_way_out_of_a_group",
+    "S5 deactivating a user revoked nothing": "tests/test_revocation.py::test_a_deactivated_user_is_disconnected",
+    "S5 deactivating a channel revoked nothing": "tests/test_revocation.py::test_a_channel_that_changes_drops",
+    "S6 authenticate() got no request": "tests/test_defects.py::test_s6_",
+    "S7 answers with tokens were cached": "tests/test_defects.py::test_s7_",
+    "S7 the client printed tokens": "frontend/tests/connection.test.ts::print no token",
+    "S7 the 4.x client printed tokens": "frontend/tests/compat.test.ts::prints no token",
+    "S8 installws ran an unchecked download": "tests/test_install.py::test_versions_and_sums_that_do_not_exist",
+    "C1 publish() did not work with cent 5": "tests/test_api.py::test_subscribers_are_those_of_this_very_channel",
+    "C2 a channel came twice": "tests/test_defects.py::test_c2_",
+    "C2 a channel that came twice stopped the others": "frontend/tests/channels.test.ts::do not stop the others",
+    "C3 a:b:c became a:$b": "tests/test_defects.py::test_c3_",
+    "C4 a duplicate name was a 500": "tests/test_defects.py::test_c4_",
+    "C5 bulk writes knew nothing of the $": "tests/test_defects.py::test_c5_",
+    "C6 arguments too many were swallowed": "tests/test_defects_sending.py::test_c6_",
+    "C7 settings were frozen at import": "tests/test_defects_sending.py::test_c7_",
+    "C8 public channels were out of reach of visitors": "tests/test_defects.py::test_c8_",
+    "C9 login before init asked undefined": "frontend/tests/compat.test.ts::says what is wrong before init",
+    "C9 init twice doubled the channels": "frontend/tests/compat.test.ts::has no doubled channels after a second init",
+    "C9 connect() never rejected": "frontend/tests/connection.test.ts::refuse who is not logged in",
+    "C9 there was no unsubscribe": "frontend/tests/channels.test.ts::can be joined, left and joined again",
+    "C9 there was no logout": "frontend/tests/connection.test.ts::log in, connect, log out",
+    "R1 after its token a page was dead": "frontend/tests/renewal.test.ts::renew themselves on a living connection",
+    "R1 the 4.x client renewed nothing": "frontend/tests/compat.test.ts::renews its tokens",
+    "R2 what was missed was lost": "frontend/tests/channels.test.ts::recover what was published while",
+    "R3 bad bodies of login were a 500": "tests/test_defects.py::test_r3_",
+    "R4 a server that is down broke the caller": "tests/test_defects_sending.py::test_r4_",
+    "R5 a failed download left a mess": "tests/test_install.py::test_a_failing_download",
+}
+
+
+def test_all_are_here() -> None:
+    found = {defect.split()[0] for defect in DEFECTS}
+    assert found == {*(f"S{n}" for n in range(1, 9)), *(f"C{n}" for n in range(1, 10)), *(f"R{n}" for n in range(1, 6))}
+
+
+@pytest.mark.parametrize(("defect", "place"), DEFECTS.items(), ids=lambda value: str(value)[:2])
+def test_each_has_its_test(defect: str, place: str) -> None:
+    path, _, name = place.partition("::")
+    defined = r'\bit\("[^"]*' if path.endswith(".ts") else r"\bdef "
+    assert re.search(defined + re.escape(name), (ROOT / path).read_text()), defect
