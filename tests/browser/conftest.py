@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop runs in this thread, where async tests of other modules need theirs
 def browser() -> Iterator[Browser]:
     if BINARY is None:
         pytest.skip("Chromium: not on PATH")
