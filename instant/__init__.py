@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .messages import Message
-    from .producers import apublish, apublish_many, publish, publish_many
+    from .producers import apublish, apublish_many, flush, publish, publish_many
 
 __version__ = "5.0.0"
-__all__ = ["Message", "apublish", "apublish_many", "publish", "publish_many"]
+__all__ = ["Message", "apublish", "apublish_many", "flush", "publish", "publish_many"]
 
 
 def __getattr__(name: str) -> Any:

@@ -33,6 +33,7 @@ class _Options(TypedDict, total=False):
     on_commit: bool
     fail_silently: bool
     timeout: float | None
+    wait: bool
 
 
 @overload
@@ -58,13 +59,15 @@ def publish(
     on_commit: bool = False,
     fail_silently: bool = False,
     timeout: float | None = None,
+    wait: bool = False,
 ) -> PublishError | None:
     """Publish a message, data or both to a channel: `publish("$users", "Hello", data={"n": 1})`.
 
     One positional argument is the channel; with `channel=` it is the message, as in version 0.1. With `on_commit` a
     message leaves when the open transaction commits, and never if it rolls back; as nobody is there then to catch an
     error, it is logged. `timeout` is in seconds, in all; INSTANT_PUBLISH_TIMEOUT by default. Data is what
-    DjangoJSONEncoder takes. With `fail_silently` a failure is logged and returned.
+    DjangoJSONEncoder takes. With `fail_silently` a failure is logged and returned. `wait` makes the backends "thread"
+    and "go", which answer before the server does, wait for its answer.
 
     Raises:
         InvalidMessage: (a ValueError) no channel, neither message nor data, a name or data that cannot be sent.
@@ -73,7 +76,7 @@ def publish(
     """
     channel, message = _channel_and_message(args, channel, message)
     item = Message(channel, message, data, event_class, bucket, site)
-    return _deliver([item], on_commit=on_commit, fail_silently=fail_silently, timeout=timeout)
+    return _deliver([item], on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, wait=wait)
 
 
 @overload
@@ -103,11 +106,12 @@ async def apublish(
     on_commit: bool = False,
     fail_silently: bool = False,
     timeout: float | None = None,
+    wait: bool = False,
 ) -> PublishError | None:
     """Publish as `publish` does, on the running event loop."""
     channel, message = _channel_and_message(args, channel, message)
     item = Message(channel, message, data, event_class, bucket, site)
-    return await _adeliver([item], on_commit=on_commit, fail_silently=fail_silently, timeout=timeout)
+    return await _adeliver([item], on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, wait=wait)
 
 
 def publish_many(
@@ -116,6 +120,7 @@ def publish_many(
     on_commit: bool = False,
     fail_silently: bool = False,
     timeout: float | None = None,
+    wait: bool = False,
 ) -> PublishError | None:
     """Publish many messages in order, in as few requests as the server takes.
 
@@ -126,7 +131,9 @@ def publish_many(
         InvalidMessage: an item cannot be sent; nothing was.
         PublishManyError: some failed: `.failed` has (index, error) pairs, `.sent` the indexes of the others.
     """
-    return _deliver(_messages(items), on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, many=True)
+    return _deliver(
+        _messages(items), on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, wait=wait, many=True
+    )
 
 
 async def apublish_many(
@@ -135,10 +142,13 @@ async def apublish_many(
     on_commit: bool = False,
     fail_silently: bool = False,
     timeout: float | None = None,
+    wait: bool = False,
 ) -> PublishError | None:
     """Publish many messages as `publish_many` does, on the running event loop."""
     messages = _messages(items)
-    return await _adeliver(messages, on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, many=True)
+    return await _adeliver(
+        messages, on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, wait=wait, many=True
+    )
 
 
 def _channel_and_message(args: tuple[str, ...], channel: str | None, message: str | None) -> tuple[str, str | None]:
@@ -174,24 +184,44 @@ def _messages(items: Iterable[Message | Mapping[str, Any]]) -> list[Message]:
     return messages
 
 
+def flush(timeout: float | None = None) -> bool:
+    """Wait until all that this process sent has been answered; tell whether it was, within `timeout` seconds.
+
+    A backend that confirms each message has nothing to wait for.
+    """
+    return get_backend().flush(timeout)
+
+
 def _deliver(
-    messages: Sequence[Message], *, on_commit: bool, fail_silently: bool, timeout: float | None, many: bool = False
+    messages: Sequence[Message],
+    *,
+    on_commit: bool,
+    fail_silently: bool,
+    timeout: float | None,
+    wait: bool,
+    many: bool = False,
 ) -> PublishError | None:
     backend = get_backend()
     if on_commit and not backend.transactional and transaction.get_connection().in_atomic_block:
         transaction.on_commit(partial(_send_later, messages, timeout, many), robust=True)
         return None
-    return _settled(backend.send(messages, timeout), fail_silently, many)
+    return _settled(backend.send(messages, timeout, wait), fail_silently, many)
 
 
 async def _adeliver(
-    messages: Sequence[Message], *, on_commit: bool, fail_silently: bool, timeout: float | None, many: bool = False
+    messages: Sequence[Message],
+    *,
+    on_commit: bool,
+    fail_silently: bool,
+    timeout: float | None,
+    wait: bool,
+    many: bool = False,
 ) -> PublishError | None:
     if on_commit:  # a transaction is open in Django's own thread only
         return await sync_to_async(_deliver)(
-            messages, on_commit=True, fail_silently=fail_silently, timeout=timeout, many=many
+            messages, on_commit=True, fail_silently=fail_silently, timeout=timeout, wait=wait, many=many
         )
-    return _settled(await get_backend().asend(messages, timeout), fail_silently, many)
+    return _settled(await get_backend().asend(messages, timeout, wait), fail_silently, many)
 
 
 def _send_later(messages: Sequence[Message], timeout: float | None, many: bool) -> None:

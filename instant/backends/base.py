@@ -21,17 +21,24 @@ class BaseBackend:
     #: Whether a receipt without an error means that the server has the message.
     confirms: ClassVar[bool] = True
 
-    def send(self, messages: Sequence[Message], timeout: float | None = None) -> list[Receipt]:
+    def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
         """Send the messages in order, and return a receipt for each, in the same order; nothing for nothing.
 
         A message that fails has a PublishError in its receipt, and keeps no other from being sent. `timeout` is for
-        all together, in seconds.
+        all together, in seconds. A backend that does not confirm waits for the server's answer where `wait` asks for
+        it.
         """
         raise NotImplementedError
 
-    async def asend(self, messages: Sequence[Message], timeout: float | None = None) -> list[Receipt]:
+    async def asend(
+        self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False
+    ) -> list[Receipt]:
         """Send the messages as `send` does; in Django's own thread unless a backend knows better."""
-        return await sync_to_async(self.send)(messages, timeout)
+        return await sync_to_async(self.send)(messages, timeout, wait)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until all that was sent has been answered; tell whether it was, within `timeout` seconds."""
+        return True
 
     def check(self) -> list[CheckMessage]:
         """Return what `manage.py check` should say of this backend."""

@@ -20,7 +20,7 @@ class ConsoleBackend(BaseBackend):
     def __init__(self) -> None:
         self._lock = threading.Lock()
 
-    def send(self, messages: Sequence[Message], timeout: float | None = None) -> list[Receipt]:
+    def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
         with self._lock:
             for message in messages:
                 sys.stdout.write(f"[instant] {message.channel} {message.payload.decode()}\n")

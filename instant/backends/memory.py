@@ -44,7 +44,7 @@ class MemoryBackend(BaseBackend):
         finally:
             self._captures = [other for other in self._captures if other is not box]
 
-    def send(self, messages: Sequence[Message], timeout: float | None = None) -> list[Receipt]:
+    def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
         with self._lock:
             for box in self._captures or [self._box]:
                 for message in messages:

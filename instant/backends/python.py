@@ -22,7 +22,7 @@ class PythonBackend(BaseBackend):
 
     name: ClassVar[str] = "python"
 
-    def send(self, messages: Sequence[Message], timeout: float | None = None) -> list[Receipt]:
+    def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
         deadline = _deadline(timeout)
         receipts: list[Receipt] = []
         for batch, method, body in _batches(messages):
@@ -32,7 +32,9 @@ class PythonBackend(BaseBackend):
                 receipts += self._failed(batch, error)
         return receipts
 
-    async def asend(self, messages: Sequence[Message], timeout: float | None = None) -> list[Receipt]:
+    async def asend(
+        self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False
+    ) -> list[Receipt]:
         deadline = _deadline(timeout)
         receipts: list[Receipt] = []
         for batch, method, body in _batches(messages):
