@@ -6,6 +6,8 @@ it, and takes what stands before the first `:` for the namespace (Centrifugo's c
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .conf import conf
 from .contract import MAX_CHANNEL_BYTES, NAMESPACE_BOUNDARY, PRIVATE_PREFIX, SOCKETS_NAMESPACE
 from .exceptions import InvalidChannel
@@ -39,9 +41,23 @@ def check_name(name: object) -> str:
     Raises:
         InvalidChannel: it is empty, too long, not printable ASCII, has a second `$`, or an unknown namespace.
     """
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str):
         raise InvalidChannel(f"a channel's name is a string that is not empty, not {name!r}")
+    namespace = _namespace_of_good(name)
+    if namespace and namespace not in conf.INSTANT_NAMESPACES:
+        raise InvalidChannel(
+            f"channel {name!r}: there is no namespace {namespace!r}; add it to INSTANT_NAMESPACES: "
+            f'{{"{namespace}": {{}}}}, and start the server again'
+        )
+    return name
+
+
+@lru_cache(maxsize=1024)
+def _namespace_of_good(name: str) -> str:
+    """All rules that no setting changes; kept, as a site publishes to the same few channels again and again."""
     bare = name.removeprefix(PRIVATE_PREFIX)
+    if not name:
+        raise InvalidChannel("a channel's name is a string that is not empty, not ''")
     if not bare or bare != public_name(bare):
         raise InvalidChannel(
             f"channel {name!r}: a name follows the {PRIVATE_PREFIX!r}, which stands once, at the very front"
@@ -53,9 +69,4 @@ def check_name(name: object) -> str:
     namespace = namespace_of(name)
     if namespace == SOCKETS_NAMESPACE:
         raise InvalidChannel(f"channel {name!r}: the namespace {SOCKETS_NAMESPACE!r} is kept for WebSocket handlers")
-    if namespace and namespace not in conf.INSTANT_NAMESPACES:
-        raise InvalidChannel(
-            f"channel {name!r}: there is no namespace {namespace!r}; add it to INSTANT_NAMESPACES: "
-            f'{{"{namespace}": {{}}}}, and start the server again'
-        )
-    return name
+    return namespace

@@ -15,11 +15,35 @@ from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
+from django.utils.functional import empty
 
 from .exceptions import InvalidSetting
 
 #: Options of one Centrifugo namespace, by their names in the server's config.
 NamespaceOptions = Mapping[str, Any]
+
+
+class _Setting:
+    """One setting. It is read at each access, some of them several times a message: so this is short."""
+
+    def __init__(self, name: str, default: Any, hint: Any) -> None:
+        self.name, self.default, self.hint = name, default, hint
+        self.checked = default
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        if instance is None:
+            return self.default
+        wrapped: Any = settings._wrapped  # type: ignore[misc]  # `settings` itself takes six times as long to say no
+        value = getattr(settings if wrapped is empty else wrapped, self.name, self.default)
+        if value is not self.checked:
+            self.check(value)
+        return value
+
+    def check(self, value: object) -> None:
+        if value is not self.default and not _fits(value, self.hint):
+            shown = "wrong" if self.name.endswith(("_KEY", "_DSN")) else repr(value)
+            raise InvalidSetting(f"{self.name} is {shown}; it must be {_described(self.hint)}.")
+        self.checked = value
 
 
 class Settings:
@@ -45,7 +69,7 @@ class Settings:
     SITE_NAME: str = "Site"
     SITE_SLUG: str = "site"
 
-    #: "python", "console", "memory", or the dotted path of a backend class.
+    #: "python", "outbox", "console", "memory", or the dotted path of a backend class.
     INSTANT_BROADCAST_WITH: str = "python"
     #: Seconds that one publish may take in all, retries included.
     INSTANT_PUBLISH_TIMEOUT: float = 2.0
@@ -68,15 +92,10 @@ class Settings:
     #: "memory", "redis://…" (also rediss and redis+sentinel), or "nats://…".
     INSTANT_ENGINE: str = "memory"
 
-    def __getattribute__(self, name: str) -> Any:
-        if not name.isupper():
-            return super().__getattribute__(name)
-        default = super().__getattribute__(name)
-        value = getattr(settings, name, default)
-        if value is not default and not _fits(value, _HINTS[name]):
-            shown = "wrong" if name.endswith("_KEY") else repr(value)
-            raise InvalidSetting(f"{name} is {shown}; it must be {_described(_HINTS[name])}.")
-        return value
+    #: The outbox's parts, which the server delivers side by side; the messages of a channel are all in one.
+    INSTANT_OUTBOX_PARTITIONS: int = 4
+    #: Where the server finds the outbox: "postgresql://…". Default: made of DATABASES.
+    INSTANT_OUTBOX_DSN: str | None = None
 
     @property
     def hmac_key(self) -> str:
@@ -87,7 +106,7 @@ class Settings:
             warnings.warn(
                 "CENTRIFUGO_SECRET_KEY is deprecated: rename it to CENTRIFUGO_HMAC_KEY.",
                 DeprecationWarning,
-                stacklevel=3,  # above __getattribute__
+                stacklevel=2,
             )
             return self.CENTRIFUGO_SECRET_KEY
         return _derived("hmac", settings.SECRET_KEY)
@@ -112,6 +131,14 @@ class Settings:
                 "it must be printable ASCII."
             )
         return key
+
+    @property
+    def outbox_partitions(self) -> int:
+        """INSTANT_OUTBOX_PARTITIONS, at least 1."""
+        number = self.INSTANT_OUTBOX_PARTITIONS
+        if number < 1:
+            raise InvalidSetting(f"INSTANT_OUTBOX_PARTITIONS is {number}; it must be at least 1.")
+        return number
 
     @property
     def server_url(self) -> str:
@@ -177,6 +204,7 @@ def _described(hint: Any) -> str:
     return "None" if hint is type(None) else f"of type {hint.__name__}"
 
 
-_HINTS = get_type_hints(Settings)
+for _name, _hint in get_type_hints(Settings).items():
+    setattr(Settings, _name, _Setting(_name, getattr(Settings, _name), _hint))
 
 conf = Settings()

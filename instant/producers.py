@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from .backends import get_backend
+from .commits import gather
 from .exceptions import InvalidMessage, PublishError, PublishManyError
 from .messages import Message, Receipt
 
@@ -24,6 +25,9 @@ _TOO_MANY = (
     "publish() takes a channel and a message, and the rest by keyword: "
     'publish("$users", "Hello", data={"n": 1}, event_class="info", bucket="news")'
 )
+
+
+_KEYS = frozenset({"channel", "channels", "message", "data", "event_class", "bucket", "site"})
 
 
 class _Options(TypedDict, total=False):
@@ -124,8 +128,9 @@ def publish_many(
 ) -> PublishError | None:
     """Publish many messages in order, in as few requests as the server takes.
 
-    Each item is a `Message`, or a mapping of publish()'s arguments (channel, message, data, event_class, bucket, site).
-    All are looked at before the first is sent.
+    Each item is a `Message`, or a mapping of publish()'s arguments (channel, message, data, event_class, bucket, site);
+    with `channels`, a list of names, one message goes to all of them, in one broadcast, and a page that is in several
+    gets it once. All are looked at before the first is sent.
 
     Raises:
         InvalidMessage: an item cannot be sent; nothing was.
@@ -175,13 +180,28 @@ def _messages(items: Iterable[Message | Mapping[str, Any]]) -> list[Message]:
         if isinstance(item, Message):
             messages.append(item)
             continue
-        unknown = set(item) - {"channel", "message", "data", "event_class", "bucket", "site"}
-        if unknown:
-            raise InvalidMessage(f"item {index} of publish_many() has unknown keys: {', '.join(sorted(unknown))}")
-        if "channel" not in item:
+        if not _KEYS.issuperset(item):
+            unknown = ", ".join(sorted(set(item) - _KEYS))
+            raise InvalidMessage(f"item {index} of publish_many() has unknown keys: {unknown}")
+        if "channel" not in item and "channels" not in item:
             raise InvalidMessage(f"item {index} of publish_many() has no channel")
-        messages.append(Message(**item))
+        if "channel" in item and "channels" in item:
+            raise InvalidMessage(f"item {index} of publish_many() has both a channel and channels")
+        if "channel" in item:
+            messages.append(Message(**item))
+        else:
+            messages += _copies(index, **item)
     return messages
+
+
+def _copies(index: int, channels: Iterable[str], **content: Any) -> Iterator[Message]:
+    """One message for many channels, each once."""
+    if isinstance(channels, str):
+        raise InvalidMessage(f"item {index} of publish_many(): channels is a list of names, not the name {channels!r}")
+    first: Message | None = None
+    for channel in dict.fromkeys(channels):
+        first = first.to(channel) if first else Message(channel, **content)
+        yield first
 
 
 def flush(timeout: float | None = None) -> bool:
@@ -203,7 +223,7 @@ def _deliver(
 ) -> PublishError | None:
     backend = get_backend()
     if on_commit and not backend.transactional and transaction.get_connection().in_atomic_block:
-        transaction.on_commit(partial(_send_later, messages, timeout, many), robust=True)
+        gather(messages, _send_committed if timeout is None else partial(_send_committed, timeout=timeout))
         return None
     return _settled(backend.send(messages, timeout, wait), fail_silently, many)
 
@@ -224,8 +244,8 @@ async def _adeliver(
     return _settled(await get_backend().asend(messages, timeout, wait), fail_silently, many)
 
 
-def _send_later(messages: Sequence[Message], timeout: float | None, many: bool) -> None:
-    _settled(get_backend().send(messages, timeout), True, many)
+def _send_committed(messages: Sequence[Message], timeout: float | None = None) -> None:
+    _settled(get_backend().send(messages, timeout), True, len(messages) > 1)
 
 
 def _settled(receipts: list[Receipt], fail_silently: bool, many: bool) -> PublishError | None:

@@ -133,7 +133,7 @@ def test_a_refused_value_leaves_the_kept_encoder_whole() -> None:
     for _ in range(2):
         with pytest.raises(InvalidMessage):
             encode([shared, object()])
-        assert encode([shared, shared]) == '[{"a":1},{"a":1}]'
+        assert encode([shared, shared]) == b'[{"a":1},{"a":1}]'
 
 
 def test_the_data_is_that_of_the_moment() -> None:

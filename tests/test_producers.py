@@ -252,7 +252,7 @@ def test_one_batch_that_fails_keeps_no_other_from_being_sent() -> None:
 
 def test_an_answer_for_fewer_than_were_sent_is_a_failure_of_all() -> None:
     said = answer({"replies": [{"publish": {}}]})
-    with fake_server(said), pytest.raises(PublishManyError, match="answered 1 of 2 commands") as caught:
+    with fake_server(said), pytest.raises(PublishManyError, match="answered 1 of 2 messages") as caught:
         publish_many([{"channel": "c", "message": "1"}, {"channel": "c", "message": "2"}])
     assert caught.value.sent == []
 

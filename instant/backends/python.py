@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
@@ -13,9 +14,6 @@ from ..exceptions import PublishError, Rejected, ServerError, Unreachable
 from ..messages import Message, Receipt
 from .base import BaseBackend
 
-_FRAME = b'{"commands":[%b]}'
-_COMMAND = b'{"publish":%b}'
-
 
 class PythonBackend(BaseBackend):
     """Publish by HTTP and wait for the server's answer, so that errors reach the caller."""
@@ -25,11 +23,12 @@ class PythonBackend(BaseBackend):
     def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
         deadline = _deadline(timeout)
         receipts: list[Receipt] = []
-        for batch, method, body in _batches(messages):
+        for request in _requests(messages):
             try:
-                receipts += self._receipts(batch, http.post(method, body, deadline - time.monotonic()))
+                answer = http.post(request.method, request.body(), deadline - time.monotonic())
+                receipts += self._receipts(request, answer)
             except ServerError as error:
-                receipts += self._failed(batch, error)
+                receipts += [self._failed(message, error) for message in request.messages]
         return receipts
 
     async def asend(
@@ -37,30 +36,23 @@ class PythonBackend(BaseBackend):
     ) -> list[Receipt]:
         deadline = _deadline(timeout)
         receipts: list[Receipt] = []
-        for batch, method, body in _batches(messages):
+        for request in _requests(messages):
             try:
-                receipts += self._receipts(batch, await http.apost(method, body, deadline - time.monotonic()))
+                answer = await http.apost(request.method, request.body(), deadline - time.monotonic())
+                receipts += self._receipts(request, answer)
             except ServerError as error:
-                receipts += self._failed(batch, error)
+                receipts += [self._failed(message, error) for message in request.messages]
         return receipts
 
-    def _receipts(self, batch: list[Message], answer: dict[str, Any]) -> list[Receipt]:
-        if len(batch) == 1:
-            return [_receipt(batch[0], answer.get("result") or {})]
-        replies = answer.get("replies") or []
-        if len(replies) != len(batch):
-            raise ServerError(f"the server answered {len(replies)} of {len(batch)} commands", retryable=True)
+    def _receipts(self, request: _Request, answer: dict[str, Any]) -> list[Receipt]:
         return [
-            self._failed([message], http.api_error(reply["error"]))[0]
-            if "error" in reply
-            else _receipt(message, reply.get("publish") or {})
-            for message, reply in zip(batch, replies, strict=True)
+            self._failed(message, http.api_error(result["error"]))
+            if "error" in result
+            else Receipt(message, result.get("offset", 0), result.get("epoch", ""))
+            for message, result in zip(request.messages, request.results(answer), strict=True)
         ]
 
-    def _failed(self, batch: list[Message], error: ServerError) -> list[Receipt]:
-        return [Receipt(message, error=self._publish_error(message, error)) for message in batch]
-
-    def _publish_error(self, message: Message, error: ServerError) -> PublishError:
+    def _failed(self, message: Message, error: ServerError) -> Receipt:
         about: dict[str, Any] = {"channel": message.channel, "backend": self.name, "retryable": error.retryable}
         # Below 200 are the errors of the server's API; a status of HTTP may be that of whatever stands in between.
         if error.code == 401 or 100 <= error.code < 200:
@@ -68,38 +60,90 @@ class PythonBackend(BaseBackend):
         else:
             wrapped = Unreachable(error.reason, **about)
         wrapped.__cause__ = error
-        return wrapped
+        return Receipt(message, error=wrapped)
 
 
 def _deadline(timeout: float | None) -> float:
     return time.monotonic() + (conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout)
 
 
-def _batches(messages: Sequence[Message]) -> Iterator[tuple[list[Message], str, bytes]]:
-    """Cut the messages into requests of at most MAX_BATCH_COMMANDS commands and MAX_BATCH_BYTES bytes: what each holds,
-    its method and its body. A larger message goes alone."""
-    batch: list[Message] = []
-    commands: list[bytes] = []
-    size = len(_FRAME)
+class _Request:
+    """One request: runs of messages, each of one payload, that become a publish or, to many channels, a broadcast."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.runs: list[list[Message]] = []
+        self.size = 64
+
+    def takes(self, size: int) -> bool:
+        """Whether so many bytes more keep within the limits; a larger message goes alone."""
+        return not self.messages or (len(self.messages) < MAX_BATCH_COMMANDS and self.size + size <= MAX_BATCH_BYTES)
+
+    def add(self, message: Message, size: int) -> None:
+        self.messages.append(message)
+        self.size += size
+        if self.runs and self.runs[-1][0].payload is message.payload:
+            self.runs[-1].append(message)
+        else:
+            self.runs.append([message])
+
+    @property
+    def method(self) -> str:
+        """The API's method: the server keeps a batch in order, as `parallel` is not asked for."""
+        if len(self.runs) > 1:
+            return "batch"
+        return "publish" if len(self.messages) == 1 else "broadcast"
+
+    def body(self) -> bytes:
+        if len(self.runs) == 1:
+            return _command(self.runs[0])
+        commands = (b'{"publish":%b}' if len(run) == 1 else b'{"broadcast":%b}' for run in self.runs)
+        return b'{"commands":[%b]}' % b",".join(
+            command % _command(run) for command, run in zip(commands, self.runs, strict=True)
+        )
+
+    def results(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the result, or the object with the error, of each message.
+
+        Raises:
+            ServerError: the answer does not fit the request.
+        """
+        single = len(self.runs) == 1
+        replies = [{self.method: answer.get("result") or {}}] if single else answer.get("replies") or []
+        results: list[dict[str, Any]] = []
+        for run, reply in zip(self.runs, replies, strict=False):
+            if "error" in reply:
+                results += [reply] * len(run)
+            elif len(run) == 1:
+                results.append(reply.get("publish") or {})
+            else:
+                responses = (reply.get("broadcast") or {}).get("responses") or []
+                results += [response if "error" in response else response.get("result") or {} for response in responses]
+        if len(results) != len(self.messages):
+            reason = f"the server answered {len(results)} of {len(self.messages)} messages"
+            raise ServerError(reason, retryable=True)
+        return results
+
+
+def _requests(messages: Sequence[Message]) -> Iterator[_Request]:
+    """Cut the messages into requests of at most MAX_BATCH_COMMANDS messages and MAX_BATCH_BYTES bytes."""
+    request = _Request()
     for message in messages:
-        command = message.command()
-        length = len(command) + len(_COMMAND)
-        if batch and (len(batch) == MAX_BATCH_COMMANDS or size + length > MAX_BATCH_BYTES):
-            yield batch, *_request(commands)
-            batch, commands, size = [], [], len(_FRAME)
-        batch.append(message)
-        commands.append(command)
-        size += length
-    if batch:
-        yield batch, *_request(commands)
+        # At most: the name and the key in JSON, and the words around them.
+        key = len(message.uid) if message.uid.isalnum() and message.uid.isascii() else 6 * len(message.uid)
+        name = len(message.channel) + message.channel.count('"') + message.channel.count("\\")
+        size = len(message.payload) + name + key + 60
+        if not request.takes(size):
+            yield request
+            request = _Request()
+        request.add(message, size)
+    if request.messages:
+        yield request
 
 
-def _request(commands: list[bytes]) -> tuple[str, bytes]:
-    """The method and the body: the server keeps a batch in order, as `parallel` is not asked for."""
-    if len(commands) == 1:
-        return "publish", commands[0]
-    return "batch", _FRAME % b",".join(_COMMAND % command for command in commands)
-
-
-def _receipt(message: Message, result: dict[str, Any]) -> Receipt:
-    return Receipt(message, offset=result.get("offset", 0), epoch=result.get("epoch", ""))
+def _command(run: list[Message]) -> bytes:
+    if len(run) == 1:
+        return run[0].command()
+    channels = json.dumps([message.channel for message in run]).encode()
+    first = run[0]
+    return b'{"channels":%b,"data":%b,"idempotency_key":%b}' % (channels, first.payload, json.dumps(first.uid).encode())

@@ -1,0 +1,96 @@
+"""What is published on commit gathers, and leaves in one batch when the transaction commits.
+
+Django keeps on-commit work with the savepoints in which it was registered, and drops it when one of them is rolled
+back. So messages gather in segments, each with its own savepoints. A savepoint that has ended well shares the fate of
+what is around it: then two segments become one. At the end there is one, and one more for each level whose savepoint nothing came after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .messages import Message
+
+Send = Callable[[Sequence[Message]], object]
+
+
+class _Segment:
+    """The on-commit work of one place in a transaction; `parts` are lists of messages, in order."""
+
+    def __init__(self, savepoints: set[str], send: Send, outermost: object) -> None:
+        self.savepoints, self.send, self.outermost = savepoints, send, outermost
+        self.messages: list[Message] = []
+        self.earlier: _Segment | None = None
+        #: Sent, or in the hands of a later segment. In tests, work that has run may stay registered, and run again.
+        self.is_done = False
+
+    def __call__(self) -> None:
+        if not self.is_done:
+            self.is_done = True
+            self.send(self.all_messages())
+
+    def all_messages(self) -> list[Message]:
+        """Its own messages behind those of the segments that were folded into it."""
+        parts: list[list[Message]] = []
+        segment: _Segment | None = self
+        while segment is not None:  # no recursion: there may be thousands
+            parts.append(segment.messages)
+            segment = segment.earlier
+        return [message for part in reversed(parts) for message in part]
+
+    def fold(self, earlier: _Segment) -> None:
+        """Take over the messages of the segment before this one, which then does nothing."""
+        first = self
+        while first.earlier is not None:
+            first = first.earlier
+        first.earlier, earlier.is_done = earlier, True
+
+
+_open: WeakKeyDictionary[BaseDatabaseWrapper, list[_Segment]] = WeakKeyDictionary()
+
+
+def gather(messages: Sequence[Message], send: Send, using: str | None = None) -> None:
+    """Have `send` called with these messages, and all others that gather, when the open transaction commits.
+
+    `send` must not raise: nobody would be there to catch it. Only what has the same `send` gathers together.
+    """
+    connection: Any = transaction.get_connection(using)
+    savepoints = {sid for sid in connection.savepoint_ids if sid is not None}
+    outermost = _outermost(connection)
+    segments = _alive(connection, _open.setdefault(connection, []))
+    if segments and (outermost is None or segments[-1].outermost is not outermost):
+        segments.clear()
+    _fold(segments, savepoints)
+    if not segments or segments[-1].send is not send or segments[-1].savepoints & savepoints != savepoints:
+        segment = _Segment(savepoints, send, outermost)
+        transaction.on_commit(segment, using, robust=True)
+        segments.append(segment)
+    segments[-1].messages.extend(messages)
+
+
+def _outermost(connection: Any) -> object:
+    """The block that commits; None in a test that has opened none, where each work on commit is looked at by itself."""
+    return next((block for block in connection.atomic_blocks if not block._from_testcase), None)
+
+
+def _alive(connection: Any, segments: list[_Segment]) -> list[_Segment]:
+    """Drop from the end what Django has dropped, with a savepoint or a transaction that is over."""
+    registered = connection.run_on_commit
+    while segments and (segments[-1].is_done or not any(entry[1] is segments[-1] for entry in reversed(registered))):
+        segments.pop()
+    return segments
+
+
+def _fold(segments: list[_Segment], savepoints: set[str]) -> None:
+    """Make one of the last two segments where what is left of their savepoints is the same."""
+    while len(segments) > 1 and segments[-1].send is segments[-2].send:
+        last, before = segments[-1], segments[-2]
+        if last.savepoints & savepoints != before.savepoints & savepoints:
+            return
+        last.fold(before)
+        del segments[-2]
