@@ -1,12 +1,12 @@
 # make demo    a site to look at: Django and a websockets server, in the foreground
 # make test    all tests; sets everything up by itself
-# make lint types front docs contract    see below
+# make lint types front go bench docs contract    see below
 VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint types front docs contract setup clean
+.PHONY: demo test lint types front go bench docs contract setup clean
 
 demo:
 	@.ci/setup demo
@@ -32,6 +32,12 @@ contract: setup  # the words of the wire, from Python to TypeScript
 
 front: contract  # the JavaScript client, for npm and for static files
 	cd frontend && npm run --silent build
+
+go:  # the publisher: vet, tests, and the binary for this checkout
+	cd instant/go && go vet ./... && go test ./... && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/publisher .
+
+bench: setup  # all ways to publish, in one run: make bench ARGS="--rounds 5"
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 docs: setup  # each snippet and command of the documentation
 	$(BIN)/python -m pytest tests/test_docs.py tests/browser/test_tutorial.py tests/integration/test_nginx.py -q

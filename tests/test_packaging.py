@@ -40,7 +40,7 @@ def test_the_wheel_holds_what_runs(wheel: zipfile.ZipFile) -> None:
     needed = {
         str(path.relative_to(ROOT))
         for path in package.rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and "__pycache__" not in path.parts
+        if path.is_file() and path.suffix != ".pyc" and not {"__pycache__", "bin"} & set(path.parts)
     }
     assert needed <= names
     assert {name.split("/")[0] for name in names} == {"instant", f"django_instant-{__version__}.dist-info"}

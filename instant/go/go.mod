@@ -1,0 +1,3 @@
+module django-instant/publisher
+
+go 1.23

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+)
+
+// maxUnread is how many answers may wait for a client that does not read them, before it is not read any more either.
+const maxUnread = 1 << 16
+
+// refusal is an E frame to be written.
+type refusal struct {
+	seq uint64
+	why *failure
+}
+
+// session is one client's connection: a goroutine reads it, another writes to it.
+type session struct {
+	server *server
+	conn   net.Conn
+	wake   chan struct{}
+	// limited: the reader has set a deadline.
+	limited bool
+
+	mu      sync.Mutex
+	read    *sync.Cond // the client has read answers, or there is no point in waiting for it
+	out     outbox
+	unread  int  // answers in out, and those being written
+	closing bool // the reader must end
+	gone    bool // nothing can be written any more
+}
+
+// outbox is what the writer has to write, in this order.
+type outbox struct {
+	frames []byte
+	failed []refusal
+	taken  []span
+	// final is the reason of X, after which nothing comes.
+	final   string
+	isFinal bool
+}
+
+func newSession(s *server, conn net.Conn) *session {
+	c := &session{server: s, conn: conn, wake: make(chan struct{}, 1)}
+	c.read = sync.NewCond(&c.mu)
+	return c
+}
+
+// receive reads frames until the client goes, errs, or must be let go.
+func (c *session) receive() {
+	err := c.receiveAll()
+	c.mu.Lock()
+	closing := c.closing
+	c.mu.Unlock()
+	switch {
+	case closing: // the server will say the last word
+	case errors.Is(err, errFrame):
+		c.finish(err.Error())
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.finish("a frame that did not end, or no H")
+	default:
+		c.close()
+	}
+}
+
+func (c *session) receiveAll() error {
+	r := bufio.NewReaderSize(c.conn, 64<<10)
+	c.expectMore(c.server.patience)
+	kind, length, err := readHeader(r)
+	if err != nil {
+		return err
+	}
+	if err := c.greet(r, kind, length); err != nil {
+		return err
+	}
+	for {
+		c.expectAnytime()
+		kind, length, err := readHeader(r)
+		if err != nil {
+			return err
+		}
+		if err := c.handle(r, kind, length); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *session) handle(r *bufio.Reader, kind byte, length int) error {
+	switch {
+	case kind == kindPublish:
+		return c.publish(r, length)
+	case kind == kindStats && length == 0:
+		return c.sendJSON(kindFigures, c.server.report())
+	}
+	return fmt.Errorf("%w: type %q with %d bytes is not known here", errFrame, kind, length)
+}
+
+// hello is the body of H and, with a PID, of h.
+type hello struct {
+	Protocol    int    `json:"protocol"`
+	PID         int    `json:"pid,omitempty"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+func (c *session) greet(r *bufio.Reader, kind byte, length int) error {
+	if kind != kindHello || length > maxConfigBytes {
+		return fmt.Errorf("%w: the first must be H", errFrame)
+	}
+	body := make([]byte, length)
+	if err := c.readBody(r, body); err != nil {
+		return err
+	}
+	var h hello
+	if json.Unmarshal(body, &h) != nil {
+		return fmt.Errorf("%w: H is not JSON", errFrame)
+	}
+	if h.Protocol != protocol {
+		return fmt.Errorf("%w: protocol %d is asked for, this is protocol %d", errFrame, h.Protocol, protocol)
+	}
+	if h.Fingerprint != c.server.config.Fingerprint {
+		return fmt.Errorf("%w: this publisher was started with other settings", errFrame)
+	}
+	h.PID = os.Getpid()
+	return c.sendJSON(kindWelcome, h)
+}
+
+func (c *session) publish(r *bufio.Reader, length int) error {
+	cost := int64(length) + messageOverhead
+	if !c.waitUntilRead() || !c.server.budget.acquire(cost) {
+		return io.EOF
+	}
+	received := sinceStart()
+	body := make([]byte, length)
+	err := c.readBody(r, body)
+	var m message
+	var channel []byte
+	if err == nil {
+		m = message{from: c, received: received, cost: cost}
+		m.seq, channel, m.command, err = parsePublish(body)
+	}
+	if err != nil {
+		c.server.budget.release(cost, 1)
+		return err
+	}
+	c.server.push(channel, m)
+	return nil
+}
+
+// readBody waits for the rest of a frame, but not for ever: it holds a part of the queue's memory.
+func (c *session) readBody(r *bufio.Reader, body []byte) error {
+	if r.Buffered() < len(body) {
+		c.expectMore(c.server.patience)
+	}
+	if _, err := io.ReadFull(r, body); err != nil {
+		return fmt.Errorf("reading a frame: %w", err)
+	}
+	return nil
+}
