@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from asgiref.sync import sync_to_async
@@ -223,7 +223,7 @@ def _deliver(
 ) -> PublishError | None:
     backend = get_backend()
     if on_commit and not backend.transactional and transaction.get_connection().in_atomic_block:
-        gather(messages, _send_committed if timeout is None else partial(_send_committed, timeout=timeout))
+        gather(messages, _sender(timeout))
         return None
     return _settled(backend.send(messages, timeout, wait), fail_silently, many)
 
@@ -242,6 +242,12 @@ async def _adeliver(
             messages, on_commit=True, fail_silently=fail_silently, timeout=timeout, wait=wait, many=many
         )
     return _settled(await get_backend().asend(messages, timeout, wait), fail_silently, many)
+
+
+@lru_cache(maxsize=64)
+def _sender(timeout: float | None) -> Callable[[Sequence[Message]], None]:
+    """One for each time limit: what has the same gathers together."""
+    return partial(_send_committed, timeout=timeout)
 
 
 def _send_committed(messages: Sequence[Message], timeout: float | None = None) -> None:

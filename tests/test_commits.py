@@ -90,8 +90,9 @@ def test_a_time_limit_of_its_own_goes_alone() -> None:
         with transaction.atomic():
             publish("c", "1", on_commit=True)
             publish("c", "2", on_commit=True, timeout=1)
-            publish("c", "3", on_commit=True)
-        assert texts(server) == [["1"], ["2"], ["3"]]
+            publish("c", "3", on_commit=True, timeout=1)
+            publish("c", "4", on_commit=True)
+        assert texts(server) == [["1"], ["2", "3"], ["4"]]
 
 
 Steps = strategies.recursive(
