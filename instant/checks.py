@@ -9,14 +9,19 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
+from django.db import Error as DatabaseError
 
+from . import outbox
 from .backends import ALIASES, get_backend
-from .centrifugo import config
+from .centrifugo import config, consumer
 from .conf import Settings, conf
 from .exceptions import InvalidBackend, InvalidSetting
 
 _CORRECT = "Correct it in Django's settings, or remove it there: every setting of django-instant has a default."
 _CORRECT_CONFIG = "Correct it in Django's settings: the server would refuse its config, or take it for something else."
+
+#: Seconds after which a message in the outbox is late.
+_LATE = 60
 
 Apps = Sequence[AppConfig] | None
 
@@ -27,6 +32,7 @@ def register() -> None:
     checks.register(check_backend)
     checks.register(check_namespaces)
     checks.register(check_deployment, deploy=True)
+    checks.register(check_outbox, checks.Tags.database)
 
 
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
@@ -35,7 +41,7 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for name in (name for name in vars(Settings) if name.isupper()):
         found += _errors("instant.E001", _CORRECT, lambda name=name: getattr(conf, name))  # type: ignore[misc]
-    found = found or _errors("instant.E001", _CORRECT, lambda: (conf.server_url, conf.api_key))
+    found = found or _errors("instant.E001", _CORRECT, lambda: (conf.server_url, conf.api_key, conf.outbox_partitions))
     found = found or _errors("instant.E002", _CORRECT_CONFIG, config.render)
     if not found and "*" in config.allowed_origins():
         found.append(
@@ -115,3 +121,38 @@ def check_deployment(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+def check_outbox(app_configs: Apps, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """W006: messages wait, and nobody delivers them. W007: messages that nobody will ever deliver. W008: the server is
+    not woken by the database. All are found with `check --database default` only."""
+    if consumer.database() not in (databases or ()):
+        return []
+    try:
+        return list(_of_outbox(outbox.backlog()))
+    except (DatabaseError, InvalidSetting):
+        return []  # not migrated yet, which `migrate` itself would hear of; E001 says the other
+
+
+def _of_outbox(found: outbox.Backlog) -> Iterator[CheckMessage]:
+    if found.rows > found.unread and found.oldest > _LATE:
+        who = "Centrifugo, started by `runws` with these settings" if consumer.is_used() else "`manage.py relayoutbox`"
+        yield checks.Warning(
+            f"{found.rows} messages are in the outbox, the oldest for {found.oldest:.0f} seconds.",
+            hint=f"Look whether what delivers them is running: {who}.",
+            id="instant.W006",
+        )
+    if found.unread:
+        yield checks.Warning(
+            f"{found.unread} messages are in partitions of the outbox that nobody reads.",
+            hint="The server refused those of partition -1, the relay's log says why: correct the cause and update() "
+            "their partition to 0, or delete them. The others were written when INSTANT_OUTBOX_PARTITIONS was larger: "
+            "`manage.py relayoutbox --once --force` delivers them.",
+            id="instant.W007",
+        )
+    if consumer.is_used() and not outbox.is_announced():
+        yield checks.Warning(
+            "The database has no trigger that tells the server of new messages: each waits for the server's next look.",
+            hint="Make it again: `manage.py migrate instant 0004`, then `manage.py migrate`, when the outbox is empty.",
+            id="instant.W008",
+        )

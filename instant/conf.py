@@ -69,10 +69,18 @@ class Settings:
     SITE_NAME: str = "Site"
     SITE_SLUG: str = "site"
 
-    #: "python", "outbox", "console", "memory", or the dotted path of a backend class.
+    #: "python", "thread", "go", "outbox", "console", "memory", or the dotted path of a backend class.
     INSTANT_BROADCAST_WITH: str = "python"
     #: Seconds that one publish may take in all, retries included.
     INSTANT_PUBLISH_TIMEOUT: float = 2.0
+    #: Messages without an answer that one process may have, with "thread" and "go".
+    INSTANT_QUEUE_SIZE: int = 100_000
+    #: Bytes of messages that the Go publisher holds in memory at most.
+    INSTANT_GO_QUEUE: int = 64 * 1024 * 1024
+    #: Seconds that the Go publisher tries a message for while the server is away.
+    INSTANT_GO_RETRY_FOR: float = 30.0
+    #: The Go publisher's Unix socket. Default: one in the directory for temporary files, named after the settings.
+    INSTANT_GO_SOCKET: str | Path | None = None
     #: What a payload is on the wire: a JSON object, or a string that holds one (for the 4.x JavaScript client).
     INSTANT_PAYLOAD: Literal["object", "string"] = "object"
 

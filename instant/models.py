@@ -1,4 +1,4 @@
-"""The tables: Channel, and Revocation, the memory of access that was taken back."""
+"""The tables: Channel; Revocation, the memory of access that was taken back; OutboxEntry, what waits to be sent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from .channels import check_name, private_name, public_name
 from .exceptions import InvalidChannel
 
 if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
     from .token import User
+
+    _Text = models.TextField[str, str]
+else:
+    _Text = models.TextField
 
 NAME_LENGTH = 120
 
@@ -176,3 +182,48 @@ class Revocation(models.Model):
 
     def __str__(self) -> str:
         return self.channel or f"user {self.user}"
+
+
+class PayloadField(_Text):
+    """JSON as text: what the message's serializer wrote is what the server gets, byte for byte.
+
+    PostgreSQL's type is `json`, which Centrifugo's consumer reads; `jsonb` would sort the keys, and has no "\\u0000".
+    """
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
+        return "json" if connection.vendor == "postgresql" else super().db_type(connection)
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        return (f"{sql}::text" if compiler.connection.vendor == "postgresql" else sql), params
+
+
+class OutboxEntry(models.Model):
+    """A call of the server's API that waits for the server, in the shape that Centrifugo's consumer reads."""
+
+    id = models.BigAutoField(primary_key=True)
+    method = models.CharField(max_length=32, default="publish")
+    payload = PayloadField()
+    #: What is in one partition is delivered in order. Nobody reads a negative one.
+    partition = models.IntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("Outbox entry")
+        verbose_name_plural = _("Outbox entries")
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.pk}"
+
+
+class OutboxLease(models.Model):
+    """Which relay delivers the outbox, and until when: one row, for databases that have no advisory locks."""
+
+    owner = models.CharField(max_length=32)
+    until = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("Outbox lease")
+        verbose_name_plural = _("Outbox leases")
+
+    def __str__(self) -> str:
+        return self.owner

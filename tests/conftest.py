@@ -14,6 +14,7 @@ from instant.centrifugo import process
 from instant.centrifugo.config import render
 from instant.testing import LiveServer
 from instant.testing.live import free_port
+from tests.postgres import cluster, migrated_file, postgres, sqlite  # noqa: F401 - fixtures
 
 #: The kinds of servers that a test of this run used.
 _tried: set[str] = set()

@@ -16,6 +16,7 @@ from django.test import override_settings
 from instant import checks as module
 from instant.backends import BaseBackend
 from instant.messages import Message, Receipt
+from tests.test_outbox_checks import OUTBOX
 
 SITES: dict[str, list[dict[str, Any]]] = {
     "instant.E001": [
@@ -24,6 +25,7 @@ SITES: dict[str, list[dict[str, Any]]] = {
         {"INSTANT_NAMESPACES": {"chat": None}},
         {"INSTANT_PAYLOAD": "x"},
         {"CENTRIFUGO_API_KEY": "key\n"},
+        {"INSTANT_OUTBOX_PARTITIONS": 0},
     ],
     "instant.E002": [
         {"INSTANT_NAMESPACES": {"x": {}}},
@@ -70,7 +72,7 @@ def test_every_id_has_a_case() -> None:
     """Ids are in the docstrings of the checks, which stand for the list of them."""
     docs = " ".join(getattr(module, name).__doc__ or "" for name in dir(module) if name.startswith("check_"))
     known = {f"instant.{word.strip('.:;,')}" for word in docs.split() if word[:1] in "EW" and word[1:4].isdigit()}
-    assert known == {*SITES, *DEPLOYMENTS}
+    assert known == {*SITES, *DEPLOYMENTS, *OUTBOX}
 
 
 def test_a_plain_site_hears_nothing() -> None:

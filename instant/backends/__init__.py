@@ -15,6 +15,9 @@ from .base import BaseBackend
 #: The names that INSTANT_BROADCAST_WITH takes besides dotted paths.
 ALIASES = {
     "python": "instant.backends.python.PythonBackend",
+    "outbox": "instant.backends.outbox.OutboxBackend",
+    "thread": "instant.backends.thread.ThreadBackend",
+    "go": "instant.backends.go.GoBackend",
     "console": "instant.backends.console.ConsoleBackend",
     "memory": "instant.backends.memory.MemoryBackend",
 }

@@ -12,6 +12,7 @@ from django.conf import settings
 from ..conf import NamespaceOptions, conf
 from ..contract import SOCKETS_NAMESPACE
 from ..exceptions import InvalidSetting
+from . import consumer
 
 #: What every namespace has unless INSTANT_NAMESPACES says otherwise: a client that was away gets what it missed. 300 is
 #: the most that the server gives back at once (client.recovery_max_publication_limit).
@@ -41,8 +42,10 @@ _DURATION = re.compile(r"([0-9]+(ms|s|m|h))+")
 _NAMESPACE = re.compile(r"[-a-zA-Z0-9_.]{2,}")
 
 
-def render(*, address: str = "127.0.0.1", port: int | None = None) -> dict[str, Any]:
+def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bool = True) -> dict[str, Any]:
     """Return the server's config for the current settings, to be written as JSON.
+
+    `consumers` may be left out for a server that has none, as the devserver.
 
     Raises:
         InvalidSetting: a setting that the server would refuse, or silently take for something else.
@@ -73,6 +76,7 @@ def render(*, address: str = "127.0.0.1", port: int | None = None) -> dict[str, 
             ],
         },
         "usage_stats": {"disabled": True},
+        **({"consumers": consumer.render()} if consumers and consumer.is_used() else {}),
         **_engine(),
     }
 

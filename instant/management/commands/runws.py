@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentTypeError
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from instant import outbox
 from instant.centrifugo import process
 from instant.centrifugo.config import render
+from instant.conf import conf
 from instant.exceptions import InstantError, ServerNotFound
 
 
@@ -47,14 +50,21 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            config = render(address=options["host"], port=options["port"])
             binary = self._binary(options["server"])
-            status = self._run_dev(config, options) if binary is None else self._run_centrifugo(binary, config)
+            config = render(address=options["host"], port=options["port"], consumers=binary is not None)
+            with self._relaying(config):
+                status = self._run_dev(config, options) if binary is None else self._run_centrifugo(binary, config)
         except InstantError as error:
             raise CommandError(str(error)) from error
         if status:
             self.stderr.write(f"The server ended with status {status}.")
             sys.exit(status)
+
+    @staticmethod
+    def _relaying(config: dict[str, Any]) -> AbstractContextManager[None]:
+        """Deliver the outbox where the server does not do it by itself."""
+        needed = conf.INSTANT_BROADCAST_WITH == "outbox" and "consumers" not in config
+        return outbox.relaying() if needed else nullcontext()
 
     def _binary(self, server: str) -> Path | None:
         if server == "dev":

@@ -1,0 +1,75 @@
+"""The server's own consumer: on PostgreSQL it reads the outbox's table, and no relay is needed."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.apps import apps
+from django.db import connections, router
+
+from ..conf import conf
+from ..exceptions import InvalidSetting
+
+#: The consumer, its locks, and the channel by which PostgreSQL's trigger wakes it.
+NAME = "instant_outbox"
+#: What Django hands to libpq, and what the server's driver knows by the same name.
+_OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs", "connect_timeout")
+
+
+def is_used() -> bool:
+    """Tell whether the server delivers the outbox by itself."""
+    return conf.INSTANT_BROADCAST_WITH == "outbox" and connections[database()].vendor == "postgresql"
+
+
+def database() -> str:
+    """Return the alias of the database that has the outbox."""
+    return router.db_for_write(apps.get_model("instant", "OutboxEntry"))
+
+
+def lock_name(partition: int) -> str:
+    """Return what the consumer locks while it delivers a partition; its `hashtext` is the advisory lock."""
+    return f"centrifugo_partition_lock_{NAME}{partition}"
+
+
+def render() -> list[dict[str, Any]]:
+    """Return the section `consumers` of the server's config.
+
+    Raises:
+        InvalidSetting: the server cannot be told how to reach the database.
+    """
+    options = {
+        "dsn": conf.INSTANT_OUTBOX_DSN or _dsn(database()),
+        "outbox_table_name": apps.get_model("instant", "OutboxEntry")._meta.db_table,
+        "num_partitions": conf.outbox_partitions,
+        "partition_select_limit": 100,
+        "partition_poll_interval": "300ms",
+        "partition_notification_channel": NAME,
+    }
+    return [{"enabled": True, "name": NAME, "type": "postgresql", "postgresql": options}]
+
+
+def _dsn(alias: str) -> str:
+    settings = connections[alias].settings_dict
+    options, host = settings["OPTIONS"], str(settings["HOST"])
+    if not settings["NAME"] or "," in host or {"service", "passfile"} & set(options):
+        raise InvalidSetting(
+            f"DATABASES[{alias!r}] has several hosts, a service or a passfile, which the server cannot be told of: "
+            'set INSTANT_OUTBOX_DSN to "postgresql://user:password@host:5432/name"'
+        )
+    query = {name: options[name] for name in _OPTIONS if name in options}
+    if host.startswith("/"):  # the folder of a Unix socket
+        query = {"host": host, **query}
+        if settings["PORT"]:
+            query["port"] = settings["PORT"]
+        place = ""
+    else:
+        place = f"[{host}]" if ":" in host else host
+        place += f":{settings['PORT']}" if settings["PORT"] and host else ""
+    name, tail = quote(str(settings["NAME"]), safe=""), f"?{urlencode(query, quote_via=quote)}" if query else ""
+    return f"postgresql://{_login(settings)}{place}/{name}{tail}"
+
+
+def _login(settings: dict[str, Any]) -> str:
+    user, password = (quote(str(settings[key]), safe="") for key in ("USER", "PASSWORD"))
+    return f"{user}:{password}@" if password else f"{user}@" if user else ""

@@ -1,0 +1,74 @@
+"""manage.py relayoutbox: deliver the outbox where the server has no consumer for it."""
+
+from __future__ import annotations
+
+import signal
+from argparse import ArgumentTypeError
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
+
+from instant.centrifugo import consumer
+from instant.exceptions import InstantError
+from instant.outbox import INTERVAL, Relay, backlog
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:
+        raise ArgumentTypeError(f"{text} is no number of seconds from 0 to 3600")
+    return seconds
+
+
+class Command(BaseCommand):
+    """Take the rows of the outbox to the server, in order; several of these commands share the work safely."""
+
+    help = (
+        "Deliver the messages of the outbox (INSTANT_BROADCAST_WITH = 'outbox') to the server, until Ctrl-C or "
+        "SIGTERM. On PostgreSQL the server does it by itself."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="deliver what waits now, and exit")
+        parser.add_argument(
+            "--interval",
+            type=_seconds,
+            default=INTERVAL,
+            help="seconds between two looks at an empty outbox (%(default)s)",
+        )
+        parser.add_argument(
+            "--force", action="store_true", help="run beside the server's own consumer: each waits for the other"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if consumer.is_used() and not options["force"]:
+            raise CommandError(
+                "the server delivers the outbox by itself: on PostgreSQL `runws` gives it a consumer. For rows of a "
+                "partition that it does not read, or a server that was started without one, there is --force"
+            )
+        relay = Relay()
+        if options["once"]:
+            self._once(relay)
+            return
+
+        def stop(signum: int, frame: FrameType | None) -> None:
+            relay.stop.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+        self.stdout.write("Delivering the outbox; Ctrl-C ends it.")
+        self.stdout.flush()
+        relay.run(options["interval"])
+
+    def _once(self, relay: Relay) -> None:
+        total = 0
+        try:
+            while done := relay.deliver():
+                total += done
+            relay.release()
+            left = backlog().rows
+        except (InstantError, Error) as error:
+            raise CommandError(f"{total} messages delivered, the rest waits: {error}") from error
+        self.stdout.write(f"{total} messages delivered, {left} left.")

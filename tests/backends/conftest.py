@@ -1,0 +1,111 @@
+"""What the tests of "thread" and "go" need: the Go publisher, built once, and a socket for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from instant.backends import get_backend, publisher
+from instant.backends.queueing import QueueingBackend
+from tests.fakes import FakeServer, fake_server
+
+SOURCE = Path(publisher.__file__).parents[1] / "go"
+
+
+@pytest.fixture(scope="session")
+def binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Go publisher, of the sources as they are."""
+    if shutil.which("go") is None:
+        if publisher.BINARY.exists():
+            return publisher.BINARY
+        pytest.skip("the Go publisher: no binary, and no `go` on PATH to build it")
+    path = tmp_path_factory.mktemp("go") / "publisher"
+    environment = {**os.environ, "CGO_ENABLED": "0"}
+    built = subprocess.run(
+        ["go", "build", "-o", path, "."], cwd=SOURCE, env=environment, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stderr
+    return path
+
+
+@pytest.fixture
+def go(binary: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The socket's path; all publishers that this test starts end with it."""
+    monkeypatch.setattr(publisher, "BINARY", binary)
+    with tempfile.TemporaryDirectory(prefix="instant-") as folder:
+        settings.INSTANT_GO_SOCKET = Path(folder, "p.sock")
+        yield settings.INSTANT_GO_SOCKET
+        for pid in publishers(Path(folder)):
+            end(pid)
+
+
+def publishers(folder: Path) -> list[int]:
+    """The processes that ever listened at a socket in this folder, by their logs."""
+    logs = [line for log in folder.glob("*.log") for line in log.read_text().splitlines()]
+    return [int(line.split("pid ")[1].split(",")[0]) for line in logs if "start: pid " in line]
+
+
+def end(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        until(lambda: not alive(pid))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def listener(path: Path) -> int:
+    """The process that listens at this socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.connect(str(path))
+        return publisher._check_peer(probe, path)
+
+
+def until(true: Callable[[], object], seconds: float = 15) -> None:
+    """Wait until it is true, with a limit for what never is."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture(params=["thread", "go"])
+def kind(request: pytest.FixtureRequest, settings: Settings) -> str:
+    """Each backend that queues."""
+    if request.param == "go":
+        request.getfixturevalue("go")
+    settings.INSTANT_BROADCAST_WITH = request.param
+    return str(request.param)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeServer]:
+    with fake_server() as server:
+        yield server
+
+
+@pytest.fixture
+def queueing(request: pytest.FixtureRequest, kind: str) -> Iterator[QueueingBackend]:
+    """The backend, and nothing left in its queue afterwards; depend on the server before it."""
+    backend = get_backend()
+    assert isinstance(backend, QueueingBackend)
+    assert backend.flush(5)
+    yield backend
+    if "gate" in request.fixturenames:
+        request.getfixturevalue("gate").opened.set()
+    assert backend.flush(10)
