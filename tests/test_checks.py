@@ -92,9 +92,7 @@ def test_all_wrong_settings_are_told_at_once() -> None:
 class Doubtful(BaseBackend):
     name = "doubtful"
 
-    def send(
-        self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False
-    ) -> list[Receipt]:
+    def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
         raise NotImplementedError
 
     def check(self) -> list[CheckMessage]:

@@ -93,9 +93,7 @@ class Transactional(BaseBackend):
     transactional = True
     taken: list[Message] = []
 
-    def send(
-        self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False
-    ) -> list[Receipt]:
+    def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
         self.taken.extend(messages)
         return [Receipt(message) for message in messages]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from instant.backends import get_backend, publisher
+from instant.backends import get_backend, made, publisher
 from instant.backends.queueing import QueueingBackend
 from tests.fakes import FakeServer, fake_server
 
@@ -46,6 +46,7 @@ def go(binary: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ite
     with tempfile.TemporaryDirectory(prefix="instant-") as folder:
         settings.INSTANT_GO_SOCKET = Path(folder, "p.sock")
         yield settings.INSTANT_GO_SOCKET
+        made("go").flush(15)  # what has no answer yet would start another one
         for pid in publishers(Path(folder)):
             end(pid)
 

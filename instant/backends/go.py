@@ -1,0 +1,230 @@
+"""publish() returns at once, and a thread hands the messages to the Go publisher of this host, which sends them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count, islice
+from typing import Any, ClassVar
+
+from django.core.checks import CheckMessage, Error
+
+from ..conf import conf
+from ..exceptions import PublishError, Rejected, Unreachable
+from ..messages import Message, Receipt
+from . import publisher
+from .outgoing import Entry, Outgoing
+from .publisher import NoPublisher
+from .queueing import QueueingBackend
+
+logger = logging.getLogger("instant")
+
+#: Messages in one write.
+CHUNK = 1000
+#: How often messages are handed on to a next publisher while none answers a single one.
+MAX_DEATHS = 5
+#: Seconds between two tries to have a publisher: doubled from the first to the last.
+PAUSES = (0.05, 1.0)
+#: Seconds that a process waits at its end for the answers to what the publisher has.
+EXIT_ANSWERS = 1.0
+
+_PUBLISH = struct.Struct(">IcQH")
+_RANGE = struct.Struct(">QQ")
+_FAILED = struct.Struct(">QI?")
+_HEAD = struct.Struct(">I")
+
+
+class _Connection:
+    """A connection to a publisher, and the thread that reads its answers."""
+
+    def __init__(self, config: dict[str, Any], out: Outgoing) -> None:
+        self.config, self.answered, self.writing = config, False, False
+        self.unanswered: dict[int, Entry] = {}
+        self._out, self._numbers = out, count()
+        self.socket = publisher.connect(config)
+        self._reader = threading.Thread(target=self._read, name="instant-go-answers", daemon=True)
+        self._reader.start()
+
+    @property
+    def ended(self) -> bool:
+        return not self._reader.is_alive()
+
+    def write(self, entries: list[Entry]) -> None:
+        """Write the messages, and wait while the publisher's memory is full; they are in `unanswered` from now on."""
+        waiting = iter(entries)
+        self.writing = True
+        try:
+            while chunk := {
+                number: entry for entry, number in zip(islice(waiting, CHUNK), self._numbers, strict=False)
+            }:
+                self.unanswered.update(chunk)
+                self.socket.sendall(b"".join([_publish_frame(number, entry[0]) for number, entry in chunk.items()]))
+        except OSError:  # it is gone; answers may still be there to read
+            self.unanswered.update(zip(self._numbers, waiting, strict=False))
+            self._reader.join()
+        self.writing = False
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self._reader.join()
+        self.socket.close()
+
+    def _read(self) -> None:
+        buffer = bytearray()
+        with suppress(OSError):
+            while data := self.socket.recv(1 << 18):
+                buffer += data
+                self._settle(list(_frames(buffer)))
+        self._out.wake()
+
+    def _settle(self, frames: list[tuple[bytes, bytes]]) -> None:
+        taken: list[Entry] = []
+        failed: list[tuple[Entry, Receipt]] = []
+        for kind, body in frames:
+            if kind == b"A":
+                numbers = (number for first, last in _RANGE.iter_unpack(body) for number in range(first, last + 1))
+                taken += [entry for number in numbers if (entry := self.unanswered.pop(number, None))]
+            elif kind == b"E":
+                number, code, again = _FAILED.unpack_from(body)
+                reason = body[_FAILED.size :].decode(errors="replace")
+                if entry := self.unanswered.pop(number, None):
+                    failed.append((entry, Receipt(entry[0], error=_error(entry[0], code, again, reason))))
+            elif kind == b"X":
+                logger.info("the publisher closes the connection: %s", body.decode(errors="replace"))
+        self.answered = self.answered or bool(taken or failed)
+        if taken:
+            self._out.settle(taken)
+        if failed:
+            self._out.settle([entry for entry, _ in failed], [receipt for _, receipt in failed])
+
+
+class GoBackend(QueueingBackend):
+    """Queue messages for a thread that writes them to the publisher; what has no answer when that ends goes to the
+    next one, with the idempotency keys that make it once."""
+
+    name: ClassVar[str] = "go"
+
+    def _forget(self) -> None:
+        if connection := getattr(self, "_connection", None):
+            connection.socket.close()  # the child's copy
+        super()._forget()
+        self._connection: _Connection | None = None
+        self._deaths = 0
+
+    def deliver(self, out: Outgoing, entries: list[Entry]) -> None:
+        pause, last = PAUSES
+        while True:
+            entries[:0] = self._unanswered(out)
+            if not entries:
+                return
+            try:
+                connection = self._connected(out)
+            except NoPublisher as error:
+                self._give_up(out, entries, error)
+            else:
+                self._connection = connection
+                connection.write(entries)
+                out.figures.batches += 1
+                entries.clear()
+                if not connection.ended:
+                    return
+            time.sleep(pause)
+            pause = min(2 * pause, last)
+
+    def _unanswered(self, out: Outgoing) -> list[Entry]:
+        """Return what the last connection left without an answer, if that has ended."""
+        connection = self._connection
+        if connection is None or not connection.ended:
+            return []
+        connection.close()
+        self._connection, left = None, list(connection.unanswered.values())
+        if not left:
+            return []
+        self._deaths = 0 if connection.answered else self._deaths + 1
+        if self._deaths >= MAX_DEATHS:
+            self._deaths = 0
+            self._fail(out, left, f"{MAX_DEATHS} publishers ended without an answer", None, again=True)
+            return []
+        out.figures.retried += len(left)
+        return left
+
+    def _connected(self, out: Outgoing) -> _Connection:
+        """Return the connection, a new one where there is none, or other settings, as in tests."""
+        config = publisher.configuration()
+        connection = self._connection
+        if connection is not None and connection.config != config:
+            connection.close()
+            connection = self._connection = None
+        return connection or _Connection(config, out)
+
+    def _give_up(self, out: Outgoing, entries: list[Entry], error: NoPublisher) -> None:
+        """Fail what has waited for INSTANT_GO_RETRY_FOR seconds, or all where waiting does not help."""
+        oldest = time.monotonic() - conf.INSTANT_GO_RETRY_FOR
+        given_up = [entry for entry in entries if not error.retryable or entry[2] <= oldest]
+        entries[:] = [entry for entry in entries if error.retryable and entry[2] > oldest]
+        if given_up:
+            self._fail(out, given_up, error.reason, error, again=error.retryable)
+
+    def finish(self, timeout: float) -> None:
+        """Wait until the publisher has all; the answers are waited for shortly: it goes on without this process."""
+        self._ending = True
+        deadline = time.monotonic() + timeout
+        done = self.flush(min(EXIT_ANSWERS, timeout))
+        while not done and self._left() and time.monotonic() < deadline:
+            done = self.flush(0.05)
+        if not done and (left := self._left()):
+            logger.error("the process ends; messages that the publisher did not get: %d", left)
+        if self._connection is not None and not self._left():
+            self._connection.unanswered.clear()
+            self._connection.close()
+
+    def _left(self) -> int:
+        """How many messages the publisher has not got."""
+        queued, connection = self.figures().queued, self._connection
+        if connection is None or connection.ended or connection.writing:
+            return queued
+        return max(queued - len(connection.unanswered), 0)
+
+    def check(self) -> list[CheckMessage]:
+        if os.access(publisher.BINARY, os.X_OK):
+            return []
+        return [
+            Error(
+                f'INSTANT_BROADCAST_WITH is "go", and there is no publisher binary at {publisher.BINARY}.',
+                hint='Build it with `go build -o bin/publisher .` in the folder instant/go, or use "thread".',
+                id="instant.E004",
+            )
+        ]
+
+
+def _publish_frame(number: int, message: Message) -> bytes:
+    channel, command = message.channel.encode(), message.command()
+    return _PUBLISH.pack(11 + len(channel) + len(command), b"P", number, len(channel)) + channel + command
+
+
+def _frames(buffer: bytearray) -> Iterator[tuple[bytes, bytes]]:
+    """Cut the complete frames off the buffer."""
+    start = 0
+    while len(buffer) - start >= _HEAD.size:
+        (length,) = _HEAD.unpack_from(buffer, start)
+        end = start + _HEAD.size + length
+        if end > len(buffer):
+            break
+        body = bytes(buffer[start + _HEAD.size : end])
+        yield body[:1], body[1:]
+        start = end
+    del buffer[:start]
+
+
+def _error(message: Message, code: int, again: bool, reason: str) -> PublishError:
+    """Below 200 are the errors of the server's API; a status of HTTP may be that of whatever stands in between."""
+    if code == 401 or 100 <= code < 200:
+        return Rejected(reason, message.channel, "go", again, code)
+    return Unreachable(reason, message.channel, "go", again)

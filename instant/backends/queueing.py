@@ -1,0 +1,204 @@
+"""What the backends "thread" and "go" share: publish() puts a message into a queue of its process and returns, one
+thread sends what waits, and each message gets its answer: taken, or an error that is logged or handed to who waits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from time import monotonic
+from typing import Any
+
+from ..conf import conf
+from ..exceptions import Unreachable
+from ..forks import in_child
+from ..messages import Message, Receipt
+from . import exits
+from .base import BaseBackend
+from .outgoing import Answers, Entry, Figures, Outgoing
+
+logger = logging.getLogger("instant")
+
+
+class _Call:
+    """One call of send() without its waiting, which differs for threads and event loops."""
+
+    def __init__(self, out: Outgoing, entries: list[Entry], entered: int, timeout: float | None, answered: bool):
+        self.started = monotonic()
+        self.timeout = conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout
+        self._out, self._entries, self._entered = out, entries, entered
+        self._answers: Answers | None = None
+        if answered:
+            self._answers = answers = Answers(len(entries))
+            self._entries = [
+                (message, partial(answers.tell, index), at) for index, (message, _, at) in enumerate(entries)
+            ]
+
+    @property
+    def left(self) -> float:
+        return max(self.started + self.timeout - monotonic(), 0)
+
+    def step(self) -> Future[None] | None:
+        """Go on as far as possible; return what must be waited for, for `left` seconds, before the next step."""
+        if self._entered < len(self._entries):
+            self._entered += self._out.offer(self._entries[self._entered :])
+        if self._entered < len(self._entries):
+            blocked = self._out.below(self._out.limit)
+        elif self._answers is not None and not self._answers.complete.done():
+            blocked = self._answers.complete
+        else:
+            return None
+        return blocked if self.left else None
+
+    def receipts(self, backend: str) -> list[Receipt]:
+        answers = self._answers.close() if self._answers else [Receipt(message) for message, _, _ in self._entries]
+        late = f"no answer within {self.timeout:g} seconds; it is still being tried"
+        full = (
+            f"the queue is full: {self._out.limit} messages have no answer yet (INSTANT_QUEUE_SIZE), "
+            f"and there was no room within {self.timeout:g} seconds"
+        )
+        return [
+            _unreachable(message, full, backend)
+            if index >= self._entered
+            else answer or _unreachable(message, late, backend)
+            for index, ((message, _, _), answer) in enumerate(zip(self._entries, answers, strict=True))
+        ]
+
+
+class QueueingBackend(BaseBackend):
+    """Put messages into a queue that a thread sends, in order; each process has its own, and so has a forked child."""
+
+    confirms = False
+    #: Seconds that a process waits at its end for what it has queued.
+    exit_timeout = 10.0
+
+    def __init__(self) -> None:
+        self._forget()
+        _backends.add(self)
+
+    def _forget(self) -> None:
+        """Start anew, in a forked child too: what its parent has queued is its parent's to send."""
+        self._out: Outgoing | None = None
+        self._starting = threading.Lock()
+        #: The process ends: nobody would send later. No thread can be started, so whoever publishes sends.
+        self._ending = self._threadless = False
+
+    def deliver(self, out: Outgoing, entries: list[Entry]) -> None:
+        """Send the messages in order and see to it that `out` settles them; what is settled here leaves `entries`."""
+        raise NotImplementedError
+
+    def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
+        out, entries, entered = self._enter(messages, wait)
+        if entered == len(messages):
+            return [Receipt(message) for message in messages]
+        call = _Call(out, entries, entered, timeout, wait or self._ending)
+        while (blocked := call.step()) is not None:
+            if self._threadless:
+                self._work(out)
+            else:
+                _wait(blocked, call.left)
+        return call.receipts(self.name)
+
+    async def asend(
+        self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False
+    ) -> list[Receipt]:
+        out, entries, entered = self._enter(messages, wait)
+        if entered == len(messages):
+            return [Receipt(message) for message in messages]
+        call = _Call(out, entries, entered, timeout, wait or self._ending)
+        while (blocked := call.step()) is not None:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(asyncio.wrap_future(blocked), call.left)
+        return call.receipts(self.name)
+
+    def _enter(self, messages: Sequence[Message], wait: bool) -> tuple[Outgoing, list[Entry], int]:
+        """Queue the messages, but leave to a _Call those whose answer is waited for; as at the process's end all are:
+        nobody would send them later."""
+        out = self._out or self._start()
+        now = monotonic()
+        entries: list[Entry] = [(message, None, now) for message in messages]
+        return out, entries, 0 if wait or self._ending else out.offer(entries)
+
+    def _start(self) -> Outgoing:
+        with self._starting:
+            if self._out is None:
+                out = Outgoing(conf.INSTANT_QUEUE_SIZE)
+                try:
+                    threading.Thread(target=self._run, args=(out,), name=f"instant-{self.name}", daemon=True).start()
+                except RuntimeError:  # the interpreter ends, and Python 3.12 and later start none then
+                    self._ending = self._threadless = True
+                exits.at_exit(finish_all)
+                self._out = out
+            return self._out
+
+    def _run(self, out: Outgoing) -> None:
+        while True:
+            self._work(out)
+
+    def _work(self, out: Outgoing) -> None:
+        entries = out.take()
+        try:
+            out.limit = conf.INSTANT_QUEUE_SIZE
+            self.deliver(out, entries)
+        except Exception as error:  # of wrong settings, above all: the thread must go on
+            logger.debug("the %s backend failed", self.name, exc_info=True)
+            self._fail(out, entries, f"{type(error).__name__}: {error}", error)
+
+    def _fail(
+        self,
+        out: Outgoing,
+        entries: Sequence[Entry],
+        reason: str,
+        cause: BaseException | None,
+        again: bool = False,
+    ) -> None:
+        out.settle(entries, [_unreachable(message, reason, self.name, again, cause) for message, _, _ in entries])
+
+    def flush(self, timeout: float | None = None) -> bool:
+        return self._out is None or _wait(self._out.below(1), timeout)
+
+    def figures(self) -> Figures:
+        """Return what became of the messages of this process until now."""
+        return replace(self._out.figures) if self._out else Figures()
+
+    def finish(self, timeout: float) -> None:
+        """Wait for what is queued as the process ends, and log what is lost."""
+        self._ending = True
+        if not self.flush(timeout):
+            logger.error("the process ends; messages without an answer: %d", self.figures().queued)
+
+
+#: All of this process.
+_backends: weakref.WeakSet[QueueingBackend] = weakref.WeakSet()
+
+
+def finish_all() -> None:
+    """Wait for what the backends of this process have queued, as it ends; each has seconds for it."""
+    for backend in list(_backends):
+        backend.finish(backend.exit_timeout)
+
+
+def _after_fork() -> None:
+    for backend in list(_backends):
+        backend._forget()
+
+
+in_child(_after_fork)
+
+
+def _wait(future: Future[Any], timeout: float | None) -> bool:
+    return bool(wait([future], timeout).done)
+
+
+def _unreachable(
+    message: Message, reason: str, backend: str, again: bool = True, cause: BaseException | None = None
+) -> Receipt:
+    error = Unreachable(reason, message.channel, backend, again)
+    error.__cause__ = cause
+    return Receipt(message, error=error)

@@ -1,0 +1,66 @@
+"""How the server, the Go publisher and the outbox are, in figures: what `manage.py instantstatus` shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import DatabaseError
+
+from . import outbox
+from .backends import publisher
+from .centrifugo import api
+from .conf import conf
+from .exceptions import InstantError, ServerError
+
+#: Seconds that a row of the outbox may wait before somebody should look.
+OLD = 60.0
+
+
+def status() -> dict[str, dict[str, Any]]:
+    """Return the figures of each part by its name; `problem` is there where it is not well.
+
+    The publisher is there with the backend "go" only, and is not started to be asked; the outbox with its backend.
+    """
+    parts = {"server": _server()}
+    if conf.INSTANT_BROADCAST_WITH == "go":
+        parts["publisher"] = _publisher()
+    if conf.INSTANT_BROADCAST_WITH == "outbox":
+        parts["outbox"] = _outbox()
+    return parts
+
+
+def _server() -> dict[str, Any]:
+    try:
+        nodes = api.call("info").nodes
+    except ServerError as error:
+        return {"url": conf.server_url, "problem": str(error)}
+    return {
+        "url": conf.server_url,
+        "nodes": len(nodes),
+        "version": ", ".join(sorted({node.version for node in nodes})),
+        "clients": sum(node.num_clients for node in nodes),
+        "users": sum(node.num_users for node in nodes),
+        "channels": sum(node.num_channels for node in nodes),
+        "uptime_s": min((node.uptime for node in nodes), default=0),
+    }
+
+
+def _publisher() -> dict[str, Any]:
+    try:
+        figures = publisher.figures()
+    except InstantError as error:
+        return {"problem": str(error)}
+    return figures or {"running": False}  # the next publish starts it
+
+
+def _outbox() -> dict[str, Any]:
+    try:
+        backlog = outbox.backlog()
+    except DatabaseError as error:
+        return {"problem": str(error)}
+    figures: dict[str, Any] = backlog._asdict()
+    if backlog.unread:
+        figures["problem"] = f"{backlog.unread} rows are in partitions that nobody reads"
+    elif backlog.oldest > OLD:
+        figures["problem"] = f"the oldest row has waited for {backlog.oldest:.0f} s: does anybody deliver?"
+    return figures

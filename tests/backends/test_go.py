@@ -1,0 +1,361 @@
+"""The Go publisher: the real one on both servers, and a fake one for what the real one cannot be made to do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from pytest_django import Settings
+
+from instant import flush, publish, publish_many
+from instant.backends import BaseBackend, get_backend, publisher
+from instant.backends import go as go_module
+from instant.backends.publisher import NoPublisher
+from instant.backends.queueing import QueueingBackend
+from instant.exceptions import PublishManyError, Rejected, Unreachable
+from instant.messages import Message
+from instant.testing import LiveServer
+from instant.testing.live import free_port
+from tests.fakes import FakeServer
+
+from . import scripts
+from .common import BackendContract
+from .conftest import alive, listener, publishers, until
+from .fake_publisher import FakePublisher, Session
+from .test_python import history
+from .test_queueing import texts
+
+
+@pytest.fixture
+def namespaces() -> dict[str, Any]:
+    return {"": {"history_size": 30_000}, "chat": {}}
+
+
+@pytest.fixture
+def backend(go: Path, settings: Settings) -> Iterator[QueueingBackend]:
+    settings.INSTANT_BROADCAST_WITH = "go"
+    backend = get_backend()
+    assert isinstance(backend, QueueingBackend)
+    yield backend
+    flush(10)
+
+
+class TestGo(BackendContract):
+    name = "go"
+
+    @pytest.fixture
+    def backend(self, server: LiveServer, go: Path, settings: Settings) -> BaseBackend:
+        settings.INSTANT_BROADCAST_WITH = "go"
+        self.path = go
+        return get_backend()
+
+    def sent(self, channel: str) -> list[dict[str, Any]]:
+        assert flush(20)
+        return history(channel)
+
+    def test_a_killed_publisher_loses_and_doubles_nothing(self, backend: BaseBackend) -> None:
+        publish("public", "first", wait=True, timeout=10)
+        killed = [listener(self.path)]
+        for number in range(20_000):
+            publish("public", str(number))
+            if number in (5_000, 12_000):
+                os.kill(listener(self.path), signal.SIGKILL)
+        assert self.texts("public") == ["first", *[str(number) for number in range(20_000)]]
+        assert len(publishers(self.path.parent)) == 3
+        until(lambda: not Path(f"/proc/{killed[0]}").exists())  # no zombie
+
+    def test_an_outage_is_waited_out(self, backend: BaseBackend, server: LiveServer) -> None:
+        publish("other", "the publisher is there", wait=True, timeout=10)
+        server.stop()
+        for number in range(100):
+            publish("public", str(number))
+        assert not flush(0.2)
+        server.start()
+        assert self.texts("public") == [str(number) for number in range(100)]
+
+    def test_an_unknown_namespace_is_logged(self, backend: BaseBackend, caplog: pytest.LogCaptureFixture) -> None:
+        with override_settings(INSTANT_NAMESPACES={"": {}, "chat": {}, "late": {}}):
+            publish_many([{"channel": "late:b", "message": "1"}, {"channel": "chat:a", "message": "2"}])
+            with pytest.raises(Rejected, match="unknown channel") as caught:
+                publish("late:b", "3", wait=True, timeout=10)
+        assert caught.value.code == 102
+        assert self.texts("chat:a") == ["2"]
+        assert "publish to 'late:b' with the go backend failed" in caplog.text
+
+    def test_a_wrong_key_is_a_publisher_of_its_own(self, backend: BaseBackend, settings: Settings) -> None:
+        settings.INSTANT_GO_SOCKET = str(self.path.parent / "other.sock")
+        with (
+            override_settings(CENTRIFUGO_API_KEY="wrong"),
+            pytest.raises(Rejected, match="refused the API key") as caught,
+        ):
+            publish("public", "hi", wait=True, timeout=10)
+        assert caught.value.code == 401
+
+    def test_what_is_queued_outlives_the_process(self, backend: BaseBackend, server: LiveServer) -> None:
+        publish("other", "the publisher is there", wait=True, timeout=10)
+        server.stop()
+        assert scripts.run("for number in range(500): publish('public', str(number))") == ""
+        server.start()
+        until(lambda: len(history("public")) == 500)
+        assert self.texts("public") == [str(number) for number in range(500)]
+        assert len(publishers(self.path.parent)) == 1  # one for both
+
+
+def test_many_processes_start_one(go: Path, fake: FakeServer, backend: QueueingBackend) -> None:
+    script = (
+        "print('there', flush=True)\nsys.stdin.readline()\npublish('public', str(os.getpid()), wait=True, timeout=10)"
+    )
+    processes = [scripts.start(script) for _ in range(4)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "there\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [(process.communicate(timeout=30), process.returncode) for process in processes] == [(("", ""), 0)] * 4
+    assert len(publishers(go.parent)) == 1
+    assert set(texts(fake, "public")) == {str(process.pid) for process in processes}
+
+
+def test_after_idle_minutes_it_ends_and_the_next_message_starts_another(
+    go: Path, fake: FakeServer, backend: QueueingBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "IDLE", 0.3)
+    publish("public", "1", wait=True, timeout=10)
+    (first,) = publishers(go.parent)
+    until(lambda: not alive(first))
+    publish("public", "2", wait=True, timeout=10)
+    publish("public", "3")
+    assert flush(10)
+    assert texts(fake, "public") == ["1", "2", "3"]
+
+
+def test_it_has_nothing_of_the_message_to_run_and_no_key_to_see(
+    go: Path, fake: FakeServer, backend: QueueingBackend
+) -> None:
+    publish("$(touch x)", "`id`; $(reboot)", data={"a": "'\";\n"}, wait=True, timeout=10)
+    (item,) = [request.json for request in fake.requests]
+    assert "`id`; $(reboot)" in str(item)
+    pid = listener(go)
+    assert Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:3] == [b"-socket", os.fsencode(go)]
+    environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    assert [item for item in environment if item and not item.startswith(b"SSL_CERT_")] == []
+    assert os.stat(go).st_mode & 0o777 == 0o600
+    assert os.readlink(f"/proc/{pid}/cwd") == "/"
+    assert os.getsid(pid) == pid
+
+
+def test_it_tells_its_figures_and_is_not_started_for_them(go: Path, fake: FakeServer, backend: QueueingBackend) -> None:
+    assert publisher.figures() is None
+    publish("public", "hi", wait=True, timeout=10)
+    figures = publisher.figures()
+    assert figures is not None
+    assert (figures["pid"], figures["sent"], figures["queued"]) == (listener(go), 1, 0)
+
+
+# another one at the socket
+
+
+def test_a_publisher_with_other_settings_is_not_used(go: Path, fake: FakeServer, backend: QueueingBackend) -> None:
+    publish("public", "hi", wait=True, timeout=10)
+    with (
+        override_settings(INSTANT_GO_RETRY_FOR=7.0),
+        pytest.raises(Unreachable, match=rf"process {listener(go)}\) refused .*other settings; end it, or give"),
+    ):
+        publish("public", "there", wait=True, timeout=10)
+    publish("public", "again", wait=True, timeout=10)
+
+
+def test_each_configuration_has_its_name() -> None:
+    config = publisher.configuration()
+    names = {publisher.fingerprint({**config, key: "other"}) for key in config} | {publisher.fingerprint(config)}
+    with override_settings(SECRET_KEY="other", CENTRIFUGO_API_KEY=config["api_key"]):
+        names.add(publisher.fingerprint(config))
+    assert len(names) == len(config) + 2
+    assert not [name for name in names if config["api_key"] in name]
+
+
+def test_the_folder_is_made_for_this_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    path = publisher.socket_path("f" * 64)
+    assert path.name == "f" * 16 + ".sock"
+    if path.is_relative_to(tmp_path):
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_long_path_gives_way_to_a_short_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    assert publisher.socket_path("f" * 64).parent == Path(f"/tmp/instant-{os.getuid()}")
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "open", "foreign"])
+def test_a_folder_that_is_not_ours_is_refused(
+    kind: str, monkeypatch: pytest.MonkeyPatch, backend: Any, fake: Any
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="i") as base, override_settings(INSTANT_GO_SOCKET=None):
+        monkeypatch.setattr(tempfile, "tempdir", base)
+        folder = Path(base, f"instant-{os.getuid()}")
+        if kind == "link":
+            Path(base, "real").mkdir(0o700)
+            folder.symlink_to("real")
+        elif kind == "file":
+            folder.touch(0o600)
+        else:
+            folder.mkdir(0o700)
+            folder.chmod(0o755 if kind == "open" else 0o700)
+        if kind == "foreign":
+            user = os.getuid()
+            folder.rename(Path(base, f"instant-{user + 1}"))
+            monkeypatch.setattr(os, "getuid", lambda: user + 1)
+        with pytest.raises(Unreachable, match=r"must be a folder of user .* with mode 0700, no link") as caught:
+            publish("public", "hi", wait=True, timeout=10)
+    assert not caught.value.retryable
+
+
+# no publisher
+
+
+def test_without_a_binary_the_check_and_the_error_say_so(
+    go: Path, backend: QueueingBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "BINARY", Path("/nowhere/publisher"))
+    (found,) = backend.check()
+    assert (found.id, found.is_serious()) == ("instant.E004", True)
+    assert "/nowhere/publisher" in found.msg
+    assert found.hint
+    with pytest.raises(Unreachable, match="no publisher binary that can be run at /nowhere") as caught:
+        publish("public", "hi", wait=True, timeout=10)
+    assert not caught.value.retryable
+    assert isinstance(caught.value.__cause__, NoPublisher)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("echo oops >&2; exit 1", "exit status 1.*oops"), ("exit 0", "said nothing")]
+)
+def test_a_binary_that_does_not_start(
+    text: str, said: str, tmp_path: Path, go: Path, backend: Any, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.INSTANT_GO_RETRY_FOR = 0.1
+    script = tmp_path / "publisher"
+    script.write_text(f"#!/bin/sh\n{text}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(publisher, "BINARY", script)
+    with pytest.raises(Unreachable, match=f"the publisher did not start.*{said}") as caught:
+        publish("public", "hi", wait=True, timeout=10)
+    assert caught.value.retryable
+
+
+def test_a_binary_that_says_nothing_is_ended(
+    tmp_path: Path, go: Path, backend: Any, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.INSTANT_GO_RETRY_FOR = 0.1
+    script = tmp_path / "publisher"
+    script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(publisher, "BINARY", script)
+    monkeypatch.setattr(publisher, "START_TIMEOUT", 0.5)
+    with pytest.raises(Unreachable, match="the publisher did not start"):
+        publish("public", "hi", wait=True, timeout=10)
+    until(lambda: not alive(int((tmp_path / "pid").read_text())))
+
+
+# a publisher as it is told
+
+
+def all_taken(session: Session) -> None:
+    while True:
+        (number,) = session.read(1)
+        session.take((number, number))
+
+
+def test_answers_in_any_order(go: Path, backend: QueueingBackend) -> None:
+    def behaviour(session: Session) -> None:
+        first, *_, fifth = session.read(5)
+        session.refuse(fifth, 0, "no answer: grüße", retryable=True)
+        session.take((first + 2, first + 3), (first, first))
+        session.take((99, 99))
+        session.refuse(first + 1, 102, "unknown channel")
+        all_taken(session)
+
+    with FakePublisher(go, behaviour):
+        with pytest.raises(PublishManyError) as caught:
+            publish_many([{"channel": f"c{n}", "message": str(n)} for n in range(5)], wait=True, timeout=10)
+        assert flush(5)
+    (first, rejected), (second, unreachable) = caught.value.failed
+    assert (first, second, caught.value.sent) == (1, 4, [0, 2, 3])
+    assert isinstance(rejected, Rejected)
+    assert (rejected.code, rejected.reason, rejected.retryable) == (102, "unknown channel", False)
+    assert isinstance(unreachable, Unreachable)
+    assert (unreachable.reason, unreachable.retryable) == ("no answer: grüße", True)
+
+
+def test_what_has_no_answer_goes_to_the_next_one_in_order(go: Path, backend: QueueingBackend) -> None:
+    def dies(session: Session) -> None:
+        numbers = session.read(10)
+        session.take((numbers[0], numbers[3]))
+
+    with FakePublisher(go, dies, dies, all_taken) as fake:
+        publish_many([{"channel": "public", "message": str(n)} for n in range(30)])
+        assert flush(10)
+    sent = [str(n) for n in range(30)]
+    assert [texts[:10] for texts in fake.texts] == [sent[:10], sent[4:14], sent[8:18]]
+    assert fake.texts[2] == sent[8:]
+    assert backend.figures().retried > 0
+
+
+def test_a_message_that_kills_each_publisher_is_given_up(go: Path, backend: QueueingBackend) -> None:
+    with (
+        FakePublisher(go, lambda session: session.read(1) and None),
+        pytest.raises(Unreachable, match=f"{go_module.MAX_DEATHS} publishers ended without an answer"),
+    ):
+        publish("public", "poison", wait=True, timeout=20)
+
+
+def test_a_publisher_that_closes_is_followed_by_another(
+    go: Path, backend: QueueingBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "instant")
+    with FakePublisher(go, lambda session: session.say(b"X", b"stopping"), all_taken) as fake:
+        publish("public", "1", wait=True, timeout=10)
+    assert fake.texts[-1] == ["1"]
+    assert "closes the connection: stopping" in caplog.text
+
+
+def test_a_full_publisher_makes_the_queue_and_then_the_caller_wait(
+    go: Path, backend: QueueingBackend, settings: Settings
+) -> None:
+    settings.INSTANT_QUEUE_SIZE = 3000
+    (backend._out or backend._start()).limit = 3000
+    reading = threading.Event()
+
+    def full(session: Session) -> None:
+        reading.wait(20)
+        all_taken(session)
+
+    with FakePublisher(go, full):
+        with pytest.raises(PublishManyError, match="the queue is full: 3000 messages") as caught:
+            publish_many([{"channel": "public", "message": "x" * 500}] * 4000, timeout=0.2)
+        assert len(caught.value.sent) == 3000
+        reading.set()
+        assert flush(20)
+
+
+def test_with_the_server_away_a_process_ends_without_a_word_and_another_one_is_told(
+    go: Path, backend: QueueingBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    with override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=free_port(), INSTANT_GO_RETRY_FOR=2.0):
+        assert scripts.run("publish('public', 'hi')") == ""
+        assert [receipt.error for receipt in backend.send([Message("$mine", "1")])] == [None]
+        assert flush(10)
+    assert "publish to '$mine' with the go backend failed: " in caplog.text
+    assert "refused this process" not in caplog.text

@@ -1,0 +1,394 @@
+"""What "thread" and "go" have in common, with a server that counts, or waits, as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from pytest_django import Settings
+
+from instant import apublish, flush, publish, publish_many
+from instant.backends import outgoing, thread
+from instant.backends.queueing import QueueingBackend
+from instant.exceptions import PublishManyError, Rejected, Unreachable
+from instant.messages import Message
+from instant.testing.live import free_port
+from tests.fakes import FakeServer, Request, accepted, answer, fake_server
+from tests.test_forks import forked
+
+from . import scripts
+
+
+def received(server: FakeServer) -> list[Any]:
+    """The commands that the server was sent, in order."""
+    publishes = [[c["publish"] for c in r.json.get("commands", [])] or [r.json] for r in list(server.requests)]
+    return [command for commands in publishes for command in commands]
+
+
+def texts(server: FakeServer, channel: str) -> list[str]:
+    return [item["data"]["message"] for item in received(server) if item["channel"] == channel]
+
+
+class Gate:
+    """A server that answers once it is opened."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+
+    def __call__(self, server: FakeServer, client: socket.socket, request: Request) -> bool:
+        self.opened.wait(30)
+        return accepted(server, client, request)
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.opened.set()
+
+
+@pytest.fixture
+def gated(gate: Gate) -> Iterator[FakeServer]:
+    with fake_server(gate) as server:
+        yield server
+        gate.opened.set()
+        flush(10)
+
+
+@pytest.fixture
+def small(gated: FakeServer, settings: Settings, queueing: QueueingBackend) -> QueueingBackend:
+    """A backend whose queue has room for ten messages."""
+    settings.INSTANT_QUEUE_SIZE = 10
+    out = queueing._out or queueing._start()
+    out.limit = 10
+    return queueing
+
+
+def test_each_thread_keeps_its_order(fake: FakeServer, queueing: QueueingBackend) -> None:
+    def work(name: int) -> None:
+        for number in range(500):
+            publish(f"thread{name}", str(number))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(8)]
+    for worker in threads:
+        worker.start()
+    for worker in threads:
+        worker.join()
+    assert flush(20)
+    for name in range(8):
+        assert texts(fake, f"thread{name}") == [str(number) for number in range(500)]
+    assert len(fake.requests) < 4000  # in batches
+
+
+def test_figures_tell_what_became_of_them(fake: FakeServer, queueing: QueueingBackend) -> None:
+    before = queueing.figures()
+    for number in range(100):
+        publish("public", str(number))
+    assert flush(10)
+    after = queueing.figures()
+    assert (after.sent - before.sent, after.failed - before.failed, after.queued) == (100, 0, 0)
+    assert after.batches > before.batches
+
+
+# forks
+
+
+def test_parent_and_child_send_their_own(fake: FakeServer, queueing: QueueingBackend) -> None:
+    def work(name: str) -> bool:
+        for number in range(300):
+            publish(name, str(number))
+        return flush(20)
+
+    assert work("before")
+    assert forked(lambda: work("child"), lambda: work("parent")) == "True"
+    for name in ("before", "child", "parent"):
+        assert texts(fake, name) == [str(number) for number in range(300)]
+
+
+def test_a_full_queue_is_not_the_childs(gated: FakeServer, gate: Gate, queueing: QueueingBackend) -> None:
+    for number in range(500):
+        publish("parent", str(number))
+
+    def work() -> tuple[int, bool]:
+        publish("child", "mine")
+        return queueing.figures().queued, flush(20)
+
+    assert forked(work, gate.opened.set) == "(1, True)"
+    assert flush(20)
+    assert texts(gated, "parent") == [str(number) for number in range(500)]
+    assert texts(gated, "child") == ["mine"]
+
+
+# ends of processes
+
+
+def test_an_exit_waits_for_what_is_queued(fake: FakeServer, kind: str) -> None:
+    assert scripts.run("for number in range(5000): publish('public', str(number))") == ""
+    assert texts(fake, "public") == [str(number) for number in range(5000)]
+
+
+def test_a_child_of_multiprocessing_does_too(fake: FakeServer, kind: str) -> None:
+    script = """
+import multiprocessing
+def work():
+    for number in range(500): publish("public", str(number))
+publish("public", "parent", wait=True)
+import warnings
+warnings.simplefilter("ignore")  # Python 3.12 warns of threads
+child = multiprocessing.get_context("fork").Process(target=work)
+child.start()
+child.join()
+assert child.exitcode == 0
+"""
+    assert scripts.run(script) == ""
+    assert texts(fake, "public") == ["parent", *[str(number) for number in range(500)]]
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_sigterm_sends_what_is_queued_and_ends_the_process(gated: FakeServer, gate: Gate, kind: str, answered) -> None:
+    if answered:
+        gate.opened.set()
+    process = scripts.start(
+        "for number in range(2000): publish('public', str(number))\nprint('queued', flush=True)\ntime.sleep(60)"
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "queued\n"
+    process.send_signal(signal.SIGTERM)
+    gate.opened.set()
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (-signal.SIGTERM, "")
+    flush(5)
+    wanted = [str(number) for number in range(2000)]
+    for _ in range(200):  # a publisher goes on without the process
+        if texts(gated, "public") == wanted:
+            break
+        threading.Event().wait(0.05)
+    assert texts(gated, "public") == wanted
+
+
+def test_a_handler_of_sigterm_is_left_alone(fake: FakeServer, kind: str) -> None:
+    script = """
+signal.signal(signal.SIGTERM, lambda *args: sys.exit(3))
+publish("public", "hi")
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(60)
+"""
+    assert scripts.run(script, status=3) == ""
+    assert texts(fake, "public") == ["hi"]
+
+
+def test_what_is_published_at_the_end_is_waited_for(fake: FakeServer, kind: str) -> None:
+    """In a function that atexit calls after ours, whose thread is still there."""
+    script = "import atexit\natexit.register(lambda: publish('public', 'last'))\npublish('public', 'first')"
+    assert scripts.run(script) == ""
+    assert texts(fake, "public") == ["first", "last"]
+
+
+def test_where_no_thread_can_be_started_the_caller_sends(
+    fake: FakeServer, queueing: QueueingBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Python 3.12 and later have it when the interpreter ends; the Go publisher's answers need one."""
+    start = threading.Thread.start
+
+    def start_no_more(thread: threading.Thread) -> None:
+        if thread.name.startswith("instant-"):
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_no_more)
+    (receipt,) = type(queueing)().send([Message("public", "last")], timeout=10)
+    if queueing.name == "go":
+        assert "at interpreter shutdown" in str(receipt.error)
+    else:
+        assert (receipt.error, texts(fake, "public")) == (None, ["last"])
+
+
+def test_a_loss_at_the_end_is_logged(kind: str) -> None:
+    script = "get_backend().exit_timeout = 0.3\npublish('public', 'hi')"
+    if kind == "go":
+        script = "publisher.BINARY = '/nowhere'\npublisher.connect = lambda *args: time.sleep(60)\n" + script
+    with override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=free_port()):
+        said = scripts.run(script)
+    assert "the process ends; messages" in said
+
+
+# a full queue
+
+
+def test_a_full_queue_waits_and_then_fails(small: QueueingBackend) -> None:
+    for number in range(10):
+        publish("public", str(number), timeout=0)
+    with pytest.raises(Unreachable, match=r"queue is full: 10 messages have no answer yet .* within 0\.1") as caught:
+        publish("$late", "11", timeout=0.1)
+    assert (caught.value.channel, caught.value.backend, caught.value.retryable) == ("$late", small.name, True)
+
+
+def test_a_full_queue_waits_until_there_is_room(gate: Gate, gated: FakeServer, small: QueueingBackend) -> None:
+    threading.Timer(0.2, gate.opened.set).start()
+    publish_many([{"channel": "public", "message": str(number)} for number in range(50)], timeout=20)
+    assert flush(10)
+    assert texts(gated, "public") == [str(number) for number in range(50)]
+
+
+def test_what_finds_no_room_is_told_apart(gate: Gate, gated: FakeServer, small: QueueingBackend) -> None:
+    with pytest.raises(PublishManyError) as caught:
+        publish_many([{"channel": "public", "message": str(number)} for number in range(15)], timeout=0.1)
+    assert caught.value.sent == list(range(10))
+    gate.opened.set()
+    assert flush(10)
+    assert texts(gated, "public") == [str(number) for number in range(10)]
+
+
+async def test_a_full_queue_does_not_stop_the_event_loop(gate: Gate, gated: FakeServer, small: QueueingBackend) -> None:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while ticks < 5:
+            await asyncio.sleep(0.01)
+            ticks += 1
+        gate.opened.set()
+
+    publishing = [apublish("public", str(number), timeout=20) for number in range(30)]
+    assert set(await asyncio.gather(tick(), *publishing)) == {None}
+    assert ticks == 5
+    assert flush(10)
+    assert sorted(texts(gated, "public"), key=int) == [str(number) for number in range(30)]
+
+
+async def test_a_full_queue_fails_async_too(small: QueueingBackend) -> None:
+    found = await asyncio.gather(
+        *[apublish("public", str(number), timeout=0.1) for number in range(20)], return_exceptions=True
+    )
+    assert [type(error) for error in found if error] == [Unreachable] * 10
+
+
+# waiting for the answer
+
+
+def test_waiting_gives_the_answer(fake: FakeServer, queueing: QueueingBackend) -> None:
+    publish("public", "1", wait=True)
+    publish_many([{"channel": "public", "message": str(number)} for number in range(2, 1500)], wait=True, timeout=20)
+    assert texts(fake, "public") == [str(number) for number in range(1, 1500)]
+
+
+def test_waiting_has_a_limit(gated: FakeServer, queueing: QueueingBackend) -> None:
+    with pytest.raises(Unreachable, match=r"no answer within 0\.1 seconds; it is still being tried"):
+        publish("public", "1", wait=True, timeout=0.1)
+    assert not flush(0.05)
+
+
+async def test_a_thousand_async_callers(fake: FakeServer, queueing: QueueingBackend) -> None:
+    assert set(await asyncio.gather(*[apublish("public", str(number)) for number in range(1000)])) == {None}
+    waited = [apublish("waited", str(number), wait=True, timeout=20) for number in range(1000)]
+    assert set(await asyncio.gather(*waited)) == {None}
+    assert texts(fake, "waited") == [str(number) for number in range(1000)]
+    assert flush(10)
+    assert texts(fake, "public") == [str(number) for number in range(1000)]
+
+
+async def test_an_async_caller_may_give_up(gated: FakeServer, gate: Gate, queueing: QueueingBackend) -> None:
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(apublish("public", "1", wait=True, timeout=20), 0.1)
+    gate.opened.set()
+    assert await asyncio.to_thread(flush, 10)
+
+
+# failures
+
+
+def rejected(server: FakeServer, client: socket.socket, request: Request) -> bool:
+    """Take all but what is for the channel "$bad…", as a server without its namespace does."""
+    replies = [
+        {"error": {"code": 102, "message": "unknown channel"}}
+        if item["channel"].startswith("$bad")
+        else {"publish": {}}
+        for item in [c["publish"] for c in request.json.get("commands", [])] or [request.json]
+    ]
+    if request.path.endswith("/batch"):
+        return answer({"replies": replies})(server, client, request)
+    reply = replies[0]
+    return answer(reply if "error" in reply else {"result": reply["publish"]})(server, client, request)
+
+
+def test_a_rejection_is_logged_and_counted(kind: str, caplog: pytest.LogCaptureFixture, request) -> None:
+    with fake_server(rejected):
+        backend = request.getfixturevalue("queueing")
+        before = backend.figures()
+        for channel in ("good", "$bad", "good", "$bad"):
+            publish(channel, "hi")
+        assert flush(10)
+        after = backend.figures()
+    assert (after.sent - before.sent, after.failed - before.failed) == (2, 2)
+    assert "publish to '$bad' with the" in caplog.text
+    assert "102" in caplog.text or "unknown channel" in caplog.text
+
+
+def test_a_rejection_reaches_who_waits_and_no_log(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    with fake_server(rejected):
+        with pytest.raises(Rejected, match="unknown channel") as caught:
+            publish("$bad", "hi", wait=True)
+        with pytest.raises(PublishManyError) as many:
+            publish_many([Message("good", "1"), Message("$bad", "2"), Message("good", "3")], wait=True)
+    assert (caught.value.code, caught.value.channel, caught.value.backend) == (102, "$bad", kind)
+    assert many.value.sent == [0, 2]
+    assert caplog.text == ""
+
+
+def test_a_flood_of_failures_is_no_flood_of_logs(caplog: pytest.LogCaptureFixture) -> None:
+    errors = [Unreachable("away", f"c{number % 30:02}", "thread", True) for number in range(300)]
+    outgoing._log(errors)  # type: ignore[arg-type]
+    assert len(caplog.records) == outgoing.LOGGED_CHANNELS + 1
+    assert caplog.messages[0].endswith("; so did 9 more to this channel")
+    assert caplog.messages[-1] == "so did 200 messages to 20 other channels"
+
+
+def test_a_server_that_stays_away_fails_them(
+    kind: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, request
+) -> None:
+    monkeypatch.setattr(thread, "RETRY_FOR", 0.3)
+    settings.INSTANT_GO_RETRY_FOR = 0.3
+    with override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=free_port()):
+        backend = request.getfixturevalue("queueing")
+        before = backend.figures()
+        for _ in range(20):
+            publish("$lost", "hi")
+        with pytest.raises(Unreachable, match="a retry may help"):
+            publish("$waited", "hi", wait=True, timeout=20)
+        assert flush(20)
+        after = backend.figures()
+    assert (after.sent - before.sent, after.failed - before.failed) == (0, 21)
+    assert "publish to '$lost' with the" in caplog.text
+    assert "$waited" not in caplog.text
+
+
+def test_a_wrong_setting_fails_what_is_sent_and_is_mended(fake: FakeServer, queueing: QueueingBackend) -> None:
+    with override_settings(CENTRIFUGO_API_KEY="no\nheader"), pytest.raises(Unreachable, match="CENTRIFUGO_API_KEY"):
+        publish("public", "hi", wait=True)
+    publish("public", "mended", wait=True, timeout=10)
+    assert texts(fake, "public") == ["mended"]
+
+
+def test_one_thread_is_started_by_many(fake: FakeServer, kind: str, queueing: QueueingBackend) -> None:
+    backend = type(queueing)()
+    workers = [threading.Thread(target=backend.send, args=([Message("public", "hi")],)) for _ in range(20)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert backend.flush(10)
+    assert backend.figures().sent == 20
+
+
+def test_figures_of_a_process_that_sent_nothing(queueing: QueueingBackend) -> None:
+    def look() -> str:
+        return f"{queueing.figures().sent} {queueing.flush(0)} {os.getpid() > 0}"
+
+    assert forked(look) == "'0 True True'"

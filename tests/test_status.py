@@ -1,0 +1,70 @@
+"""manage.py instantstatus: figures of what runs, and an exit status for what does not."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from instant import publish
+from instant.backends import publisher
+from instant.models import OutboxEntry
+from instant.status import status
+from instant.testing import LiveServer
+from instant.testing.live import free_port
+from instant.token import channel_token, connection_token
+from tests.clients import SyncClient
+
+pytestmark = pytest.mark.django_db
+
+
+def shown(*args: str) -> tuple[str, int]:
+    """What the command prints, and its exit status."""
+    out, code = io.StringIO(), 0
+    try:
+        call_command("instantstatus", *args, stdout=out)
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    return out.getvalue(), code
+
+
+def test_the_server_is_counted(server: LiveServer, django_user_model: Any) -> None:
+    user = django_user_model.objects.create_user("ann")
+    with SyncClient(server.websocket_url, connection_token(user)) as client:
+        client.join("news", channel_token("news", user))
+        client.wait(lambda: status()["server"]["clients"] == 1, "for the count")
+        text, code = shown("--json")
+    figures = json.loads(text)["server"]
+    assert code == 0
+    assert (figures["nodes"], figures["users"], figures["channels"]) == (1, 1, 1)
+    assert figures["url"] == server.url
+
+
+def test_a_server_that_is_away_is_not_well(settings: Any) -> None:
+    settings.CENTRIFUGO_PORT = free_port()
+    text, code = shown()
+    assert code == 1
+    assert "server: NOT WELL: server not reachable" in text
+
+
+def test_the_outbox_is_counted(server: LiveServer, settings: Any) -> None:
+    settings.INSTANT_BROADCAST_WITH = "outbox"
+    publish("news", "waits")
+    assert status()["outbox"]["rows"] == 1
+    assert shown()[1] == 0
+    OutboxEntry.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    text, code = shown()
+    assert code == 1
+    assert "does anybody deliver?" in text
+
+
+def test_a_publisher_is_not_started_to_be_asked(server: LiveServer, settings: Any, tmp_path: Any) -> None:
+    settings.INSTANT_BROADCAST_WITH, settings.INSTANT_GO_SOCKET = "go", str(tmp_path / "go.sock")
+    assert status()["publisher"] == {"running": False}
+    assert shown()[1] == 0
+    assert publisher.figures() is None
