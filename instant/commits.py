@@ -2,7 +2,8 @@
 
 Django keeps on-commit work with the savepoints in which it was registered, and drops it when one of them is rolled
 back. So messages gather in segments, each with its own savepoints. A savepoint that has ended well shares the fate of
-what is around it: then two segments become one. At the end there is one, and one more for each level whose savepoint nothing came after.
+what is around it: then two segments become one. At the end there is one, and one more for each level of savepoints that
+nothing came after.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from instant import messages
 from instant.messages import _encode_slowly
 
 pytest.importorskip("orjson")
-from instant.messages import _encode_fast  # noqa: E402
+from instant.messages import _encode_fast
 
 
 class Size(IntEnum):
@@ -42,7 +42,7 @@ VALUES: list[Any] = [
     uuid.UUID(int=7),
     2**70,
     -(2**64),
-    {1: "int", None: "none", True: "true", 1.5: "float"},
+    {1: "int", None: "none", False: "false", 1.5: "float"},
     mark_safe("<b>safe</b>"),
     gettext_lazy("Name"),
     Size.BIG,

@@ -156,7 +156,7 @@ def test_sigterm_sends_what_is_queued_and_ends_the_process(gated: FakeServer, ga
     if answered:
         gate.opened.set()
     process = scripts.start(
-        "for number in range(2000): publish('public', str(number))\nprint('queued', flush=True)\ntime.sleep(60)"
+        "import faulthandler; faulthandler.dump_traceback_later(8)\nfor number in range(2000): publish('public', str(number))\nprint('queued', flush=True)\ntime.sleep(60)"
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "queued\n"
