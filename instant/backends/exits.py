@@ -12,6 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+#: What is the main thread's to handle.
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 _told: set[tuple[int, Callable[[], None]]] = set()
 
 
@@ -28,6 +31,13 @@ def at_exit(finish: Callable[[], None]) -> None:
             module.Finalize(None, finish, exitpriority=0)
     if threading.current_thread() is threading.main_thread() and _sigterm_is_free():
         signal.signal(signal.SIGTERM, partial(_on_sigterm, finish))
+
+
+def leave_signals_to_main_thread(leave: bool = True) -> None:
+    """Let the calling thread, and those that it starts, get none: Python's handlers run in the main thread, which
+    sleeps on where the system has woken another one."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK if leave else signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def _sigterm_is_free() -> bool:

@@ -21,7 +21,7 @@ from ..messages import Message, Receipt
 from . import publisher
 from .outgoing import Entry, Outgoing
 from .publisher import NoPublisher
-from .queueing import QueueingBackend
+from .queueing import REST, QueueingBackend
 
 logger = logging.getLogger("instant")
 
@@ -181,9 +181,16 @@ class GoBackend(QueueingBackend):
             done = self.flush(0.05)
         if not done and (left := self._left()):
             logger.error("the process ends; messages that the publisher did not get: %d", left)
-        if self._connection is not None and not self._left():
-            self._connection.unanswered.clear()
-            self._connection.close()
+        if not done and (connection := self._connection) is not None and not self._left():
+            connection.unanswered.clear()  # the publisher's now; its answers must find nobody
+            connection.close()
+        self._rest()
+
+    def _rest(self) -> None:
+        deadline = time.monotonic() + REST
+        while self._connection is not None and self._connection.ended and time.monotonic() < deadline:
+            time.sleep(0.002)  # the thread is about to let it go
+        super()._rest()
 
     def _left(self) -> int:
         """How many messages the publisher has not got."""

@@ -40,6 +40,8 @@ class Outgoing:
         self._waiting: list[Entry] = []
         self._work = threading.Event()
         self._levels: dict[int, Future[None]] = {}
+        #: The thread that takes them has nothing to do.
+        self.resting = False
 
     def offer(self, entries: list[Entry]) -> int:
         """Take as many as there is room for, from the first on; return how many."""
@@ -55,7 +57,9 @@ class Outgoing:
 
     def take(self) -> list[Entry]:
         """Wait for messages, and return all; none where `wake` was called."""
+        self.resting = not self._work.is_set()
         self._work.wait()
+        self.resting = False
         with self._lock:
             self._work.clear()
             entries, self._waiting = self._waiting, []

@@ -27,6 +27,7 @@ from django.utils.crypto import salted_hmac
 from .. import __version__
 from ..conf import conf
 from ..exceptions import InstantError
+from . import exits
 
 BINARY = Path(__file__).parents[1] / "go" / "bin" / "publisher"
 PROTOCOL = 1
@@ -251,6 +252,7 @@ def _start(path: Path, line: bytes) -> bool:
 
 def _tend(path: Path, line: bytes, said: Future[tuple[bytes, int]]) -> None:
     """Start the process, hand on what it says, and take note of its end: else it would stay as a zombie."""
+    exits.leave_signals_to_main_thread(False)  # the publisher, which is ended by SIGTERM, has this thread's mask
     try:
         process = subprocess.Popen(  # noqa: S603
             [BINARY, "-socket", path],
@@ -264,6 +266,8 @@ def _tend(path: Path, line: bytes, said: Future[tuple[bytes, int]]) -> None:
     except OSError as error:
         said.set_exception(error)
         return
+    finally:
+        exits.leave_signals_to_main_thread()
     timer = threading.Timer(START_TIMEOUT, process.kill)
     timer.daemon = True
     timer.start()

@@ -12,7 +12,7 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from ..conf import conf
@@ -24,6 +24,9 @@ from .base import BaseBackend
 from .outgoing import Answers, Entry, Figures, Outgoing
 
 logger = logging.getLogger("instant")
+
+#: Seconds that the thread is given to come to rest at the end of a process.
+REST = 0.5
 
 
 class _Call:
@@ -138,6 +141,7 @@ class QueueingBackend(BaseBackend):
             return self._out
 
     def _run(self, out: Outgoing) -> None:
+        exits.leave_signals_to_main_thread()
         while True:
             self._work(out)
 
@@ -172,6 +176,13 @@ class QueueingBackend(BaseBackend):
         self._ending = True
         if not self.flush(timeout):
             logger.error("the process ends; messages without an answer: %d", self.figures().queued)
+        self._rest()
+
+    def _rest(self) -> None:
+        """Let the thread come to rest: one that runs while the interpreter is taken apart can crash it."""
+        deadline = monotonic() + REST
+        while self._out is not None and not self._out.resting and monotonic() < deadline:
+            sleep(0.002)
 
 
 #: All of this process.

@@ -8,17 +8,20 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django import Settings
 
+from instant import flush
 from instant.backends import get_backend, made, publisher
 from instant.backends.queueing import QueueingBackend
-from tests.fakes import FakeServer, fake_server
+from tests.fakes import FakeServer, Request, accepted, fake_server
 
 SOURCE = Path(publisher.__file__).parents[1] / "go"
 
@@ -110,3 +113,39 @@ def queueing(request: pytest.FixtureRequest, kind: str) -> Iterator[QueueingBack
     if "gate" in request.fixturenames:
         request.getfixturevalue("gate").opened.set()
     assert backend.flush(10)
+
+
+class Gate:
+    """A server that answers once it is opened."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+
+    def __call__(self, server: FakeServer, client: socket.socket, request: Request) -> bool:
+        self.opened.wait(30)
+        return accepted(server, client, request)
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.opened.set()
+
+
+@pytest.fixture
+def gated(gate: Gate) -> Iterator[FakeServer]:
+    with fake_server(gate) as server:
+        yield server
+        gate.opened.set()
+        flush(10)
+
+
+def received(server: FakeServer) -> list[Any]:
+    """The commands that the server was sent, in order."""
+    publishes = [[c["publish"] for c in r.json.get("commands", [])] or [r.json] for r in list(server.requests)]
+    return [command for commands in publishes for command in commands]
+
+
+def texts(server: FakeServer, channel: str) -> list[str]:
+    return [item["data"]["message"] for item in received(server) if item["channel"] == channel]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import threading
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from django.test import override_settings
@@ -20,46 +17,10 @@ from instant.backends.queueing import QueueingBackend
 from instant.exceptions import PublishManyError, Rejected, Unreachable
 from instant.messages import Message
 from instant.testing.live import free_port
-from tests.fakes import FakeServer, Request, accepted, answer, fake_server
+from tests.fakes import FakeServer, Request, answer, fake_server
 from tests.test_forks import forked
 
-from . import scripts
-
-
-def received(server: FakeServer) -> list[Any]:
-    """The commands that the server was sent, in order."""
-    publishes = [[c["publish"] for c in r.json.get("commands", [])] or [r.json] for r in list(server.requests)]
-    return [command for commands in publishes for command in commands]
-
-
-def texts(server: FakeServer, channel: str) -> list[str]:
-    return [item["data"]["message"] for item in received(server) if item["channel"] == channel]
-
-
-class Gate:
-    """A server that answers once it is opened."""
-
-    def __init__(self) -> None:
-        self.opened = threading.Event()
-
-    def __call__(self, server: FakeServer, client: socket.socket, request: Request) -> bool:
-        self.opened.wait(30)
-        return accepted(server, client, request)
-
-
-@pytest.fixture
-def gate() -> Iterator[Gate]:
-    gate = Gate()
-    yield gate
-    gate.opened.set()
-
-
-@pytest.fixture
-def gated(gate: Gate) -> Iterator[FakeServer]:
-    with fake_server(gate) as server:
-        yield server
-        gate.opened.set()
-        flush(10)
+from .conftest import Gate, texts
 
 
 @pytest.fixture
@@ -124,99 +85,6 @@ def test_a_full_queue_is_not_the_childs(gated: FakeServer, gate: Gate, queueing:
     assert flush(20)
     assert texts(gated, "parent") == [str(number) for number in range(500)]
     assert texts(gated, "child") == ["mine"]
-
-
-# ends of processes
-
-
-def test_an_exit_waits_for_what_is_queued(fake: FakeServer, kind: str) -> None:
-    assert scripts.run("for number in range(5000): publish('public', str(number))") == ""
-    assert texts(fake, "public") == [str(number) for number in range(5000)]
-
-
-def test_a_child_of_multiprocessing_does_too(fake: FakeServer, kind: str) -> None:
-    script = """
-import multiprocessing
-def work():
-    for number in range(500): publish("public", str(number))
-publish("public", "parent", wait=True)
-import warnings
-warnings.simplefilter("ignore")  # Python 3.12 warns of threads
-child = multiprocessing.get_context("fork").Process(target=work)
-child.start()
-child.join()
-assert child.exitcode == 0
-"""
-    assert scripts.run(script) == ""
-    assert texts(fake, "public") == ["parent", *[str(number) for number in range(500)]]
-
-
-@pytest.mark.parametrize("answered", [True, False])
-def test_sigterm_sends_what_is_queued_and_ends_the_process(gated: FakeServer, gate: Gate, kind: str, answered) -> None:
-    if answered:
-        gate.opened.set()
-    process = scripts.start(
-        "import faulthandler; faulthandler.dump_traceback_later(8)\nfor number in range(2000): publish('public', str(number))\nprint('queued', flush=True)\ntime.sleep(60)"
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "queued\n"
-    process.send_signal(signal.SIGTERM)
-    gate.opened.set()
-    _, said = process.communicate(timeout=20)
-    assert (process.returncode, said) == (-signal.SIGTERM, "")
-    flush(5)
-    wanted = [str(number) for number in range(2000)]
-    for _ in range(200):  # a publisher goes on without the process
-        if texts(gated, "public") == wanted:
-            break
-        threading.Event().wait(0.05)
-    assert texts(gated, "public") == wanted
-
-
-def test_a_handler_of_sigterm_is_left_alone(fake: FakeServer, kind: str) -> None:
-    script = """
-signal.signal(signal.SIGTERM, lambda *args: sys.exit(3))
-publish("public", "hi")
-os.kill(os.getpid(), signal.SIGTERM)
-time.sleep(60)
-"""
-    assert scripts.run(script, status=3) == ""
-    assert texts(fake, "public") == ["hi"]
-
-
-def test_what_is_published_at_the_end_is_waited_for(fake: FakeServer, kind: str) -> None:
-    """In a function that atexit calls after ours, whose thread is still there."""
-    script = "import atexit\natexit.register(lambda: publish('public', 'last'))\npublish('public', 'first')"
-    assert scripts.run(script) == ""
-    assert texts(fake, "public") == ["first", "last"]
-
-
-def test_where_no_thread_can_be_started_the_caller_sends(
-    fake: FakeServer, queueing: QueueingBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As Python 3.12 and later have it when the interpreter ends; the Go publisher's answers need one."""
-    start = threading.Thread.start
-
-    def start_no_more(thread: threading.Thread) -> None:
-        if thread.name.startswith("instant-"):
-            raise RuntimeError("can't create new thread at interpreter shutdown")
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", start_no_more)
-    (receipt,) = type(queueing)().send([Message("public", "last")], timeout=10)
-    if queueing.name == "go":
-        assert "at interpreter shutdown" in str(receipt.error)
-    else:
-        assert (receipt.error, texts(fake, "public")) == (None, ["last"])
-
-
-def test_a_loss_at_the_end_is_logged(kind: str) -> None:
-    script = "get_backend().exit_timeout = 0.3\npublish('public', 'hi')"
-    if kind == "go":
-        script = "publisher.BINARY = '/nowhere'\npublisher.connect = lambda *args: time.sleep(60)\n" + script
-    with override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=free_port()):
-        said = scripts.run(script)
-    assert "the process ends; messages" in said
 
 
 # a full queue

@@ -18,8 +18,8 @@ from instant.testing import LiveServer
 from tests.fakes import accepted, answer, closed, fake_server
 
 from .common import BackendContract
+from .conftest import texts
 from .test_python import history
-from .test_queueing import texts
 
 
 @pytest.fixture
