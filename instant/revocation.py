@@ -66,13 +66,16 @@ def repeat_due() -> bool:
         later = now + timedelta(seconds=INTERVAL)
         if Revocation.objects.filter(pk=row.pk, next_at=row.next_at).update(next_at=later):
             claimed.append(row)
-    _apply_all(claimed)
-    Revocation.objects.filter(pk__in=[row.pk for row in claimed if row.until <= now]).delete()
+    undone = _apply_all(claimed)
+    over = [row.pk for row in claimed if row.until <= now and (row.user, row.channel) not in undone]
+    Revocation.objects.filter(pk__in=over).delete()
     left: bool = Revocation.objects.exists()
     return left
 
 
-def _apply_all(rows: Iterable[Revocation]) -> None:
+def _apply_all(rows: Iterable[Revocation]) -> set[tuple[str, str]]:
+    """Look at each user and channel once; return those for which the server was not to be had."""
+    undone = set()
     for user, channel in dict.fromkeys((row.user, row.channel) for row in rows):
         try:
             if channel:
@@ -80,7 +83,9 @@ def _apply_all(rows: Iterable[Revocation]) -> None:
             else:
                 _look_at_user(user)
         except ServerError as error:
+            undone.add((user, channel))
             logger.warning("revocation of %s not done yet, tried again: %s", channel or f"user {user}", error)
+    return undone
 
 
 def _look_at_user(sub: str) -> None:

@@ -21,10 +21,9 @@ _tried: set[str] = set()
 
 
 @pytest.fixture(autouse=True)
-def no_repeating(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No thread repeats revocations behind a test's back, but where the test is about it."""
-    if "repeating" not in request.keywords:
-        monkeypatch.setattr(revocation._repeater, "start", lambda: None)
+def no_repeating(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No thread repeats revocations behind a test's back; the test of the thread brings one of its own."""
+    monkeypatch.setattr(revocation._repeater, "start", lambda: None)
 
 
 def need_server(kind: str) -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from instant import access, publish, revocation
 from instant.centrifugo import api
+from instant.exceptions import ServerError
 from instant.models import Channel, Revocation
 from instant.testing import LiveServer
 from instant.token import channel_token, connection_token
@@ -306,6 +307,22 @@ def test_an_unreachable_server_is_logged_and_tried_again(
     row = Revocation.objects.get()
     assert row.user == str(alice.pk)
     assert row.next_at < row.until
+
+
+def test_a_revocation_that_was_never_done_is_not_forgotten(alice: User, settings, looked: list[str]) -> None:
+    revocation.recheck(users=[alice])
+    past = timezone.now() - timedelta(seconds=1)
+    Revocation.objects.update(next_at=past, until=past)
+
+    def away(sub: str) -> None:
+        raise ServerError("server not reachable", retryable=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(revocation, "_look_at_user", away)
+        assert revocation.repeat_due()  # the tokens have expired, but who has joined is still in
+    Revocation.objects.update(next_at=past)
+    assert not revocation.repeat_due()
+    assert looked == [f"user {alice.pk}"] * 2
 
 
 def test_a_revocation_is_forgotten_when_the_tokens_have_expired(alice: User, looked: list[str]) -> None:
