@@ -1,25 +1,27 @@
-"""Who may join what, and the credentials for it: the one place that tokens and endpoints ask."""
+"""Who may join what, rows and channels of settings alike, and the credentials for it: the one place that tokens and
+endpoints ask."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 
-from . import contract
+from . import contract, declared
 from .channels import check_name
 from .conf import conf
 from .exceptions import InvalidChannel
-from .models import Channel
+from .models import Channel, open_to
 from .token import channel_token_for, connection_token, user_id
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
+    from .declared import Declared
     from .token import User
 
 logger = logging.getLogger("instant")
@@ -69,18 +71,44 @@ def may_connect(user: User) -> bool:
 
 
 def channels_for(user: User, path: str | None = None) -> list[Access]:
-    """Return the channels that `user` may join, each once, by name.
+    """Return the channels that `user` may join, each once, by name: all of them, or with the `path` of a page those
+    that this page joins by itself.
 
-    `path` is that of a page. Channels of the admin are joined on every page, so it changes nothing for them.
+    What the admin and the settings both have is joined where either says.
     """
     if not may_connect(user):
         return []
-    rows = Channel.objects.for_user(user).values_list("name", "level")
-    return [Access(name, level) for name, level in rows if _is_joinable(name)]
+    found = {
+        access.name: access
+        for access, paths in _open_to(user)
+        if path is None or declared.is_joined_at(paths or (), path)
+    }
+    return [found[name] for name in sorted(found)]
 
 
-#: Names that the log has already: it should not be told at each request.
+def _open_to(user: User) -> Iterator[tuple[Access, Iterable[str]]]:
+    """Each channel with its paths; one that is declared twice, twice."""
+    of_settings = {channel.name: channel for channel in declared.declared()}
+    levels = open_to(user)
+    for channel in of_settings.values():
+        if channel.level in levels:
+            yield Access(channel.name, channel.level), channel.paths
+    for name, level, paths in Channel.objects.for_user(user).values_list("name", "level", "paths"):
+        own = of_settings.get(name)
+        if own is not None and own.level != level:
+            _tell_once(f"{own.setting} declares {name!r} for another level than the admin does, and holds")
+        elif own is not None or _is_joinable(name):
+            yield Access(name, level), paths
+
+
+#: What the log has already: it should not be told at each request.
 _told: set[str] = set()
+
+
+def _tell_once(text: str) -> None:
+    if text not in _told:
+        _told.add(text)
+        logger.warning("left out of the tokens: %s", text)
 
 
 def _is_joinable(name: str) -> bool:
@@ -88,9 +116,7 @@ def _is_joinable(name: str) -> bool:
     try:
         check_name(name)
     except InvalidChannel as error:
-        if name not in _told:
-            _told.add(name)
-            logger.warning("left out of the tokens: %s", error)
+        _tell_once(str(error))
         return False
     return True
 
@@ -100,16 +126,28 @@ def may_join(user: User, channel: str) -> bool:
     return any(access.name == channel for access in channels_for(user))
 
 
-def audience(channel: Channel) -> set[str]:
+def audience(channel: Channel | Declared) -> set[str]:
     """Return who may be in `channel`, as the server names users; "" stands for visitors who are not logged in."""
     users = {user_id(user) for user in members(channel).iterator()}
-    if channel.level == contract.PUBLIC and conf.INSTANT_ALLOW_ANONYMOUS:
+    if _in_force(channel).level == contract.PUBLIC and conf.INSTANT_ALLOW_ANONYMOUS:
         users.add("")
     return users
 
 
-def members(channel: Channel) -> QuerySet[Any]:
-    """Return the users who may join `channel`: `Channel.objects.for_user`, asked from the other side."""
+def audience_of(name: str) -> set[str]:
+    """Return the `audience` of the channel of this name; nobody, where there is none that is active."""
+    channel = declared.find(name) or Channel.objects.filter(name=name, is_active=True).first()
+    return audience(channel) if channel else set()
+
+
+def _in_force(channel: Channel | Declared) -> Channel | Declared:
+    """What decides who may join: the settings, where they have the name too."""
+    return declared.find(channel.name) or channel
+
+
+def members(channel: Channel | Declared) -> QuerySet[Any]:
+    """Return the users who may join `channel`: `channels_for`, asked from the other side."""
+    channel = _in_force(channel)
     model = get_user_model()
     users: QuerySet[Any] = model._default_manager.all()
     if any(field.name == "is_active" for field in model._meta.concrete_fields):
@@ -118,17 +156,24 @@ def members(channel: Channel) -> QuerySet[Any]:
         flag = "is_staff" if channel.level == contract.STAFF else "is_superuser"
         has_flag = any(field.name == flag for field in model._meta.concrete_fields)
         users = users.filter(**{flag: True}) if has_flag else users.none()
-    elif channel.level == contract.GROUPS:
+    elif isinstance(channel, Channel) and channel.level == contract.GROUPS:
         groups = channel.groups.order_by().values("pk")
         users = users.filter(groups__in=groups).distinct() if hasattr(model, "groups") else users.none()
     return users
 
 
-def credentials(user: User, channels: Iterable[str] | None = None, *, websocket_url: str | None = None) -> Credentials:
+def credentials(
+    user: User,
+    channels: Iterable[str] | None = None,
+    *,
+    path: str | None = None,
+    websocket_url: str | None = None,
+) -> Credentials:
     """Return the JSON with which `user`'s client connects and joins, for a view of your own (DRF, mobile).
 
-    With `channels`, tokens for just these names; what the user may not join is in `refused`. The answer holds
-    secrets: send it with `Cache-Control: no-store`.
+    With `channels`, tokens for just these names, wherever they are joined; what the user may not join is in `refused`.
+    Else for all, or with the `path` of a page for those of that page. The answer holds secrets: send it with
+    `Cache-Control: no-store`.
 
     Raises:
         PermissionDenied: the user may not connect.
@@ -137,7 +182,7 @@ def credentials(user: User, channels: Iterable[str] | None = None, *, websocket_
         raise PermissionDenied("log in to get a token")
     if isinstance(channels, str):
         raise TypeError(f"channels is a list of names, not the name {channels!r}")
-    allowed = channels_for(user)
+    allowed = channels_for(user, path if channels is None else None)
     refused: list[str] = []
     if channels is not None:
         asked = list(dict.fromkeys(channels))

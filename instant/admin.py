@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from . import access, contract
+from . import access, contract, declared
 from .centrifugo import api
 from .exceptions import InvalidMessage, ServerError
 from .messages import Message
@@ -60,10 +60,37 @@ class MessageForm(forms.Form):
         return [Message(channel.name, **content) for channel in channels]
 
 
+class PathsField(forms.CharField):
+    """A list of paths, one a line."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "cols": 60})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+    def to_python(self, value: Any) -> Any:
+        lines = value if isinstance(value, list | tuple) else (super().to_python(value) or "").splitlines()
+        return list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(data) != (initial or []))
+
+
+class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A channel, with its paths as lines."""
+
+    paths = PathsField(
+        label=_("Paths"),
+        help_text=_("One a line: /news/ is that page, /news/* all below it. None: every page joins it by itself."),
+        required=False,
+    )
+
+
 @admin.register(Channel)
 class ChannelAdmin(ModelAdmin):
     """Channels, with an action that sends a message to those that are selected."""
 
+    form = ChannelForm
     list_display = ("name", "level", "is_active", "groups_shown")
     list_filter = ("level", "is_active", "groups")
     search_fields = ("name",)
@@ -80,7 +107,7 @@ class ChannelAdmin(ModelAdmin):
         return rows
 
     def get_fields(self, request: HttpRequest, obj: Channel | None = None) -> Any:
-        return ["name", "level", "groups", "is_active", *(self.readonly_fields if obj else ())]
+        return ["name", "level", "groups", "paths", "is_active", *(self.readonly_fields if obj else ())]
 
     @admin.display(description=_("Groups"))
     def groups_shown(self, channel: Channel) -> str:
@@ -92,7 +119,7 @@ class ChannelAdmin(ModelAdmin):
     @admin.display(description=_("Who may join"))
     def who_may_join(self, channel: Channel) -> str:
         """How many users may join, as it stands in the database."""
-        if not channel.is_active:
+        if not channel.is_active and declared.find(channel.name) is None:
             return str(_("Nobody: the channel is not active"))
         count = access.members(channel).count()
         return ngettext("%(count)d user", "%(count)d users", count) % {"count": count}

@@ -7,6 +7,7 @@ it, and takes what stands before the first `:` for the namespace (Centrifugo's c
 from __future__ import annotations
 
 from functools import lru_cache
+from urllib.parse import quote
 
 from .conf import conf
 from .contract import MAX_CHANNEL_BYTES, NAMESPACE_BOUNDARY, PRIVATE_PREFIX, SOCKETS_NAMESPACE
@@ -33,6 +34,13 @@ def namespace_of(name: str) -> str:
     """Return the namespace of `name`, or "" where it has none."""
     namespace, boundary, _ = name.removeprefix(PRIVATE_PREFIX).partition(NAMESPACE_BOUNDARY)
     return namespace if boundary else ""
+
+
+def template_name(name: str) -> str:
+    """Return the part of a file's name that stands for the channel, one for each: `$mychan` → `$mychan`, `ns:a/b` →
+    `ns%3Aa%2Fb`. It leads to no other directory."""
+    quoted = quote(name, safe=PRIVATE_PREFIX)
+    return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
 
 
 def check_name(name: object) -> str:

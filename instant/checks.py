@@ -10,12 +10,14 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.db import Error as DatabaseError
+from django.db import router
 
-from . import outbox
+from . import declared, outbox
 from .backends import ALIASES, get_backend
 from .centrifugo import config, consumer
 from .conf import Settings, conf
 from .exceptions import InvalidBackend, InvalidSetting
+from .models import Channel
 
 _CORRECT = "Correct it in Django's settings, or remove it there: every setting of django-instant has a default."
 _CORRECT_CONFIG = "Correct it in Django's settings: the server would refuse its config, or take it for something else."
@@ -31,8 +33,10 @@ def register() -> None:
     checks.register(check_settings)
     checks.register(check_backend)
     checks.register(check_namespaces)
+    checks.register(check_declared)
     checks.register(check_deployment, deploy=True)
     checks.register(check_outbox, checks.Tags.database)
+    checks.register(check_rows, checks.Tags.database)
 
 
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
@@ -42,6 +46,7 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     for name in (name for name in vars(Settings) if name.isupper()):
         found += _errors("instant.E001", _CORRECT, lambda name=name: getattr(conf, name))  # type: ignore[misc]
     found = found or _errors("instant.E001", _CORRECT, lambda: (conf.server_url, conf.api_key, conf.outbox_partitions))
+    found = found or _errors("instant.E001", _CORRECT, declared.declared)
     found = found or _errors("instant.E002", _CORRECT_CONFIG, config.render)
     if not found and "*" in config.allowed_origins():
         found.append(
@@ -98,6 +103,42 @@ def _opened() -> Iterator[CheckMessage]:
                 f"INSTANT_NAMESPACES[{name!r}] sets {', '.join(opened)}: clients use them without asking Django.",
                 hint="Remove it: every channel is joined by a token from Django, public ones too.",
                 id="instant.W003",
+            )
+
+
+def check_declared(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E005: a private channel without its `$`, or a public one with it. E006: two settings declare one name."""
+    hints = {
+        "instant.E005": "Put the $ at the very front of names that are private, and nowhere else: it keeps the server "
+        "from letting anybody in without a token.",
+        "instant.E006": "Declare it in one of them, under one level.",
+    }
+    try:
+        return [Error(fault.text, hint=hints[fault.check_id], id=fault.check_id) for fault in declared.faults()]
+    except InvalidSetting:
+        return []  # E001 says it
+
+
+def check_rows(app_configs: Apps, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """W009: the admin and the settings have one name at two levels; found with `check --database default` only."""
+    if router.db_for_read(Channel) not in (databases or ()):
+        return []
+    try:
+        return list(_of_rows())
+    except (DatabaseError, InvalidSetting):
+        return []  # as of the outbox
+
+
+def _of_rows() -> Iterator[CheckMessage]:
+    of_settings = {channel.name: channel for channel in declared.declared()}
+    rows = Channel.objects.filter(name__in=of_settings, is_active=True).order_by("name")
+    for name, level in rows.values_list("name", "level"):
+        own = of_settings[name]
+        if own.level != level:
+            yield checks.Warning(
+                f"{own.setting} declares {name!r}, which the admin has at level {level!r}; only the setting counts.",
+                hint="Delete the channel in the admin, or take it out of the setting.",
+                id="instant.W009",
             )
 
 

@@ -15,17 +15,18 @@ from weakref import WeakKeyDictionary
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .messages import Message
-
-Send = Callable[[Sequence[Message]], object]
+#: Takes all that gathered: messages, or changes of the database.
+Send = Callable[[Sequence[Any]], object]
 
 
 class _Segment:
     """The on-commit work of one place in a transaction; `parts` are lists of messages, in order."""
 
-    def __init__(self, savepoints: set[str], send: Send, outermost: object) -> None:
+    def __init__(self, connection: Any, savepoints: set[str], send: Send, outermost: object) -> None:
         self.savepoints, self.send, self.outermost = savepoints, send, outermost
-        self.messages: list[Message] = []
+        #: The connection's list of then: who is where it began needs no look at the rest.
+        self.savepoint_ids = list(connection.savepoint_ids)
+        self.messages: list[Any] = []
         self.earlier: _Segment | None = None
         #: Sent, or in the hands of a later segment. In tests, work that has run may stay registered, and run again.
         self.is_done = False
@@ -35,9 +36,9 @@ class _Segment:
             self.is_done = True
             self.send(self.all_messages())
 
-    def all_messages(self) -> list[Message]:
+    def all_messages(self) -> list[Any]:
         """Its own messages behind those of the segments that were folded into it."""
-        parts: list[list[Message]] = []
+        parts: list[list[Any]] = []
         segment: _Segment | None = self
         while segment is not None:  # no recursion: there may be thousands
             parts.append(segment.messages)
@@ -52,26 +53,55 @@ class _Segment:
         first.earlier, earlier.is_done = earlier, True
 
 
-_open: WeakKeyDictionary[BaseDatabaseWrapper, list[_Segment]] = WeakKeyDictionary()
+#: By whether they are robust: changes and messages in turn would keep each other from gathering.
+_open: WeakKeyDictionary[BaseDatabaseWrapper, dict[bool, list[_Segment]]] = WeakKeyDictionary()
 
 
-def gather(messages: Sequence[Message], send: Send, using: str | None = None) -> None:
+def gather(messages: Sequence[Any], send: Send, using: str | None = None, *, robust: bool = True) -> bool:
     """Have `send` called with these messages, and all others that gather, when the open transaction commits.
 
-    `send` must not raise: nobody would be there to catch it. Only what has the same `send` gathers together.
+    `send` must not raise, unless it is not `robust`: then its error comes out of the commit. Only what has the same
+    `send` gathers together. Where no transaction is open nothing is done, and that is returned: False.
     """
     connection: Any = transaction.get_connection(using)
+    if not connection.in_atomic_block:
+        return False
+    segment = _latest(connection, send) or _segment(connection, send, using, robust)
+    segment.messages.extend(messages)
+    return True
+
+
+def _latest(connection: Any, send: Send) -> _Segment | None:
+    """The segment of the message before, where no savepoint and no other work on commit came in between.
+
+    What `_segment` finds then, but at once: a loop that publishes comes here.
+    """
+    registered = connection.run_on_commit
+    segment = registered[-1][1] if registered else None
+    if (
+        isinstance(segment, _Segment)
+        and segment.send is send
+        and not segment.is_done
+        and segment.savepoint_ids == connection.savepoint_ids
+        and segment.outermost in connection.atomic_blocks
+    ):
+        return segment
+    return None
+
+
+def _segment(connection: Any, send: Send, using: str | None, robust: bool) -> _Segment:
+    """The segment for what is published now: the last one, or a new one."""
     savepoints = {sid for sid in connection.savepoint_ids if sid is not None}
     outermost = _outermost(connection)
-    segments = _alive(connection, _open.setdefault(connection, []))
+    segments = _alive(connection, _open.setdefault(connection, {}).setdefault(robust, []))
     if segments and (outermost is None or segments[-1].outermost is not outermost):
         segments.clear()
     _fold(segments, savepoints)
     if not segments or segments[-1].send is not send or segments[-1].savepoints & savepoints != savepoints:
-        segment = _Segment(savepoints, send, outermost)
-        transaction.on_commit(segment, using, robust=True)
+        segment = _Segment(connection, savepoints, send, outermost)
+        transaction.on_commit(segment, using, robust=robust)
         segments.append(segment)
-    segments[-1].messages.extend(messages)
+    return segments[-1]
 
 
 def _outermost(connection: Any) -> object:

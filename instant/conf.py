@@ -7,7 +7,7 @@ here; keys that are not set are derived from SECRET_KEY, so that the main job wo
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -23,6 +23,10 @@ from .exceptions import InvalidSetting
 NamespaceOptions = Mapping[str, Any]
 
 
+#: Where `settings` keeps what it wraps: to ask `settings` itself, or for its attribute, takes six times as long.
+_settings: dict[str, Any] = vars(settings)
+
+
 class _Setting:
     """One setting. It is read at each access, some of them several times a message: so this is short."""
 
@@ -33,7 +37,7 @@ class _Setting:
     def __get__(self, instance: object, owner: type) -> Any:
         if instance is None:
             return self.default
-        wrapped: Any = settings._wrapped  # type: ignore[misc]  # `settings` itself takes six times as long to say no
+        wrapped = _settings["_wrapped"]
         value = getattr(settings if wrapped is empty else wrapped, self.name, self.default)
         if value is not self.checked:
             self.check(value)
@@ -99,6 +103,21 @@ class Settings:
     INSTANT_NAMESPACES: Mapping[str, NamespaceOptions] = {}
     #: "memory", "redis://…" (also rediss and redis+sentinel), or "nats://…".
     INSTANT_ENGINE: str = "memory"
+
+    #: Channels for pages: `[["$name", ["/path/", …]], ["$other"]]`, see `instant.declared`.
+    INSTANT_SUPERUSER_CHANNELS: Sequence[Any] = ()
+    INSTANT_STAFF_CHANNELS: Sequence[Any] = ()
+    INSTANT_USERS_CHANNELS: Sequence[Any] = ()
+    INSTANT_PUBLIC_CHANNELS: Sequence[Any] = ()
+    #: Whether a message without a channel goes to INSTANT_PUBLIC_CHANNEL, as in version 0.1; deprecated.
+    INSTANT_ENABLE_PUBLIC_CHANNEL: bool = False
+    #: Default: SITE_SLUG with "_public" behind it.
+    INSTANT_PUBLIC_CHANNEL: str | None = None
+    #: Whether the page's JavaScript tells the console what comes, never a token.
+    INSTANT_DEBUG: bool = False
+
+    #: Whether a save goes on where its event cannot be sent, and the failure is logged; else it is raised.
+    INSTANT_EVENTS_FAIL_SILENTLY: bool = True
 
     #: The outbox's parts, which the server delivers side by side; the messages of a channel are all in one.
     INSTANT_OUTBOX_PARTITIONS: int = 4

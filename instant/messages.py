@@ -10,7 +10,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -42,7 +42,8 @@ def _encode_fast(value: object) -> bytes:
         text = orjson.dumps(value, option=_PASS)
     except orjson.JSONEncodeError:
         return _encode_slowly(value)
-    return _encode_slowly(value) if b"null" in text else text
+    # A copy: the memory of orjson's own is cut short in its place, and what was behind it, of kilobytes, lies idle.
+    return _encode_slowly(value) if b"null" in text else b"%b" % text
 
 
 try:
@@ -81,22 +82,21 @@ def _now() -> str:
     return text
 
 
-class _Uids:
-    """Unique in the world by 96 random bits of this process, and in the process by a count."""
-
-    def __init__(self) -> None:
-        self.start()
-
-    def start(self) -> None:
-        self.prefix = os.urandom(12).hex()
-        self.count = itertools.count()
-
-    def __call__(self) -> str:
-        return f"{self.prefix}{next(self.count):08x}"
+#: Unique in the world by 96 random bits of this process, and in the process by a count. In C: threads share it.
+_uids: Iterator[str]
 
 
-_new_uid = _Uids()
-in_child(_new_uid.start)
+def _start_uids() -> None:
+    global _uids  # noqa: PLW0603
+    _uids = map(f"{os.urandom(12).hex()}%08x".__mod__, itertools.count())
+
+
+_start_uids()
+in_child(_start_uids)
+
+
+def _new_uid() -> str:
+    return next(_uids)
 
 
 @dataclass(slots=True)
@@ -177,14 +177,15 @@ class Message:
         """Return the body of the server's `publish` call."""
         # Joined, not encoded again: the payload may be large, and the rest is ASCII that needs no escape but by JSON.
         return b'{"channel":%b,"data":%b,"idempotency_key":%b}' % (
-            _quoted(self.channel),
+            quoted(self.channel),
             self.payload,
-            b'"%b"' % self.uid.encode() if self.uid.isalnum() and self.uid.isascii() else _quoted(self.uid),
+            b'"%b"' % self.uid.encode() if self.uid.isalnum() and self.uid.isascii() else quoted(self.uid),
         )
 
 
 @lru_cache(maxsize=1024)
-def _quoted(text: str) -> bytes:
+def quoted(text: str) -> bytes:
+    """Return a short text, like a channel's name, as JSON."""
     return json.dumps(text).encode()
 
 

@@ -11,7 +11,7 @@ from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from . import contract
+from . import contract, declared
 from .channels import check_name, private_name, public_name
 from .exceptions import InvalidChannel
 
@@ -74,26 +74,39 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         rows = list(objs)
         for row in rows:
             row.normalize()
+            row.check_paths()
         return super().bulk_create(rows, *args, **kwargs)
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]
 
 
-def _levels_of(user: User) -> Q:
-    levels = Q(level=contract.PUBLIC)
+def open_to(user: User) -> list[str]:
+    """Return the levels that are open to `user` whatever the channel: all but groups, at most."""
     if not (user.is_authenticated and user.is_active):
-        return levels
-    levels |= Q(level=contract.USERS)
-    if getattr(user, "is_staff", False):
-        levels |= Q(level=contract.STAFF)
-    if getattr(user, "is_superuser", False):
-        levels |= Q(level=contract.SUPERUSER)
-    if hasattr(user, "groups"):
+        return [contract.PUBLIC]
+    flags = {contract.STAFF: "is_staff", contract.SUPERUSER: "is_superuser"}
+    return [contract.PUBLIC, contract.USERS, *(level for level, flag in flags.items() if getattr(user, flag, False))]
+
+
+def _levels_of(user: User) -> Q:
+    own = open_to(user)
+    levels = Q(level__in=own)
+    if contract.USERS in own and hasattr(user, "groups"):
         memberships = Channel.groups.through._default_manager.filter(
             channel_id=OuterRef("pk"), group_id__in=user.groups.order_by().values("pk")
         )
         levels |= Q(Exists(memberships), level=contract.GROUPS)
     return levels
+
+
+def validate_paths(value: object) -> None:
+    """Refuse what is no list of paths, in forms.
+
+    Raises:
+        ValidationError: the text says what is wrong.
+    """
+    if fault := declared.fault_of_paths(value):
+        raise ValidationError(fault)
 
 
 class Channel(models.Model):
@@ -115,6 +128,13 @@ class Channel(models.Model):
     level = models.CharField(_("Authorized for"), max_length=20, choices=Level.choices, default=Level.Superuser)
     is_active = models.BooleanField(_("Active"), default=True)
     groups = models.ManyToManyField(Group, blank=True, verbose_name=_("Groups"))
+    paths = models.JSONField(
+        _("Paths"),
+        default=list,
+        blank=True,
+        validators=[validate_paths],
+        help_text=_("Pages that join it by themselves: /news/ is that page, /news/* all below. None: every page."),
+    )
 
     objects = ChannelQuerySet.as_manager()
 
@@ -138,6 +158,15 @@ class Channel(models.Model):
             raise InvalidChannel(f"channel {name!r}: {len(name)} characters with its $, at most {NAME_LENGTH}")
         self.name = name
 
+    def check_paths(self) -> None:
+        """Refuse what is no list of paths.
+
+        Raises:
+            InvalidChannel: the text says what is wrong.
+        """
+        if fault := declared.fault_of_paths(self.paths):
+            raise InvalidChannel(f"channel {self.name!r}: {fault}")
+
     def clean(self) -> None:
         super().clean()
         if not self.name:  # the field says that it is required
@@ -146,6 +175,10 @@ class Channel(models.Model):
             self.normalize()
         except InvalidChannel as error:
             raise ValidationError({"name": str(error)}) from error
+        own = declared.find(self.name)
+        if self.is_active and own is not None and own.level != self.level:
+            text = _("%(setting)s in the settings declares %(name)s for another level: it can only be that one here.")
+            raise ValidationError({"level": text % {"setting": own.setting, "name": self.name}})
 
     def save(
         self,
@@ -156,12 +189,15 @@ class Channel(models.Model):
         """Save the row under the name that its level asks for.
 
         Raises:
-            InvalidChannel: nobody could join a channel of that name on the server.
+            InvalidChannel: nobody could join a channel of that name on the server, or the paths are none.
         """
-        if update_fields is None or {"name", "level"} & set(update_fields := list(update_fields)):
+        fields = None if update_fields is None else set(update_fields)
+        if fields is None or fields & {"name", "level"}:
             self.normalize()
-            update_fields = None if update_fields is None else {*update_fields, "name"}
-        super().save(*args, update_fields=update_fields, **kwargs)
+            fields = fields and fields | {"name"}
+        if fields is None or "paths" in fields:
+            self.check_paths()
+        super().save(*args, update_fields=fields, **kwargs)
 
 
 class Revocation(models.Model):

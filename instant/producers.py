@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import transaction
 
 from .backends import get_backend
 from .commits import gather
+from .declared import default_channel
 from .exceptions import InvalidMessage, PublishError, PublishManyError
 from .messages import Message, Receipt
 
@@ -169,9 +170,18 @@ def _channel_and_message(args: tuple[str, ...], channel: str | None, message: st
         if message is not None:
             raise TypeError(f"{_TOO_MANY}; it got the message twice")
         (message,) = args
-    if channel is None:
+    if channel is None and (channel := _default_channel()) is None:
         raise InvalidMessage(f"no channel given: {_TOO_MANY}")
     return channel, message
+
+
+def _default_channel() -> str | None:
+    """Where a message without a channel goes, if settings let it. Between it and who publishes are two of ours."""
+    name = default_channel()
+    if name is not None:
+        text = f"A message without a channel goes to the default one, which is deprecated: publish to {name!r} by name."
+        warnings.warn(text, DeprecationWarning, stacklevel=4)
+    return name
 
 
 def _messages(items: Iterable[Message | Mapping[str, Any]]) -> list[Message]:
@@ -184,10 +194,13 @@ def _messages(items: Iterable[Message | Mapping[str, Any]]) -> list[Message]:
             unknown = ", ".join(sorted(set(item) - _KEYS))
             raise InvalidMessage(f"item {index} of publish_many() has unknown keys: {unknown}")
         if "channel" not in item and "channels" not in item:
-            raise InvalidMessage(f"item {index} of publish_many() has no channel")
-        if "channel" in item and "channels" in item:
+            default = _default_channel()
+            if default is None:
+                raise InvalidMessage(f"item {index} of publish_many() has no channel")
+            messages.append(Message(channel=default, **item))
+        elif "channel" in item and "channels" in item:
             raise InvalidMessage(f"item {index} of publish_many() has both a channel and channels")
-        if "channel" in item:
+        elif "channel" in item:
             messages.append(Message(**item))
         else:
             messages += _copies(index, **item)
@@ -222,8 +235,7 @@ def _deliver(
     many: bool = False,
 ) -> PublishError | None:
     backend = get_backend()
-    if on_commit and not backend.transactional and transaction.get_connection().in_atomic_block:
-        gather(messages, _sender(timeout))
+    if on_commit and not backend.transactional and gather(messages, _sender(timeout)):
         return None
     return _settled(backend.send(messages, timeout, wait), fail_silently, many)
 

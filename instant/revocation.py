@@ -26,7 +26,7 @@ from django.db import close_old_connections, connections, transaction
 from django.db.models import signals
 from django.utils import timezone
 
-from . import access
+from . import access, declared
 from .centrifugo import api
 from .conf import conf
 from .exceptions import ServerError
@@ -95,15 +95,14 @@ def _look_at_user(sub: str) -> None:
         api.disconnect(sub)
         return
     allowed = {channel.name for channel in access.channels_for(user)}
-    names = Channel.objects.values_list("name", flat=True)
+    names = {*Channel.objects.values_list("name", flat=True), *(channel.name for channel in declared.declared())}
     api.unsubscribe((sub, name) for name in names if name not in allowed)
 
 
 def _look_at_channel(name: str) -> None:
     if not api.subscribers(name):
         return
-    row = Channel.objects.filter(name=name, is_active=True).first()
-    allowed = access.audience(row) if row else set()
+    allowed = access.audience_of(name)
     present = api.users_in(name)
     if present is None:  # no presence in the channel's options: everyone whom the server may know
         present = {user_id(user) for user in get_user_model()._default_manager.iterator()} | {""}

@@ -146,6 +146,54 @@ def test_groups_are_saved(admin: Client) -> None:
     assert list(Channel.objects.get(name="$desk").groups.all()) == [group]
 
 
+# Paths
+
+
+def test_paths_are_lines(admin: Client) -> None:
+    assert add(admin, paths="/a/\r\n\r\n  /b/* \r\n/a/").status_code == 302
+    channel = Channel.objects.get()
+    assert channel.paths == ["/a/", "/b/*"]
+    text = page(change_page(admin, channel))
+    assert "/a/\n/b/*</textarea>" in text
+    path = reverse("admin:instant_channel_change", args=[channel.pk])
+    fields = {"name": "$chan", "level": "users", "is_active": "on"}
+    assert admin.post(path, {**fields, "paths": "/a/\r\n/b/*"}).status_code == 302
+    assert "No fields changed" in page(admin.get(reverse("admin:instant_channel_history", args=[channel.pk])))
+    assert admin.post(path, {**fields, "paths": ""}).status_code == 302
+    channel.refresh_from_db()
+    assert channel.paths == []
+    assert "Changed Paths" in page(admin.get(reverse("admin:instant_channel_history", args=[channel.pk])))
+
+
+def test_a_wrong_path_is_one_form_error_and_the_lines_stay(admin: Client) -> None:
+    response = add(admin, paths="/a/\r\nb/")
+    found = errors(response)
+    assert list(found) == ["paths"]
+    assert "'b/' does not" in found["paths"][0]
+    assert "b/</textarea>" in page(response)
+    assert list(errors(add(admin, paths="/a\0/"))) == ["paths"]
+    assert not Channel.objects.exists()
+
+
+# Channels of the settings
+
+
+def test_a_level_that_the_settings_deny_is_a_form_error(admin: Client, settings: Settings) -> None:
+    settings.INSTANT_STAFF_CHANNELS = [["$desk"]]
+    found = errors(add(admin, name="desk", level="users"))
+    assert list(found) == ["level"]
+    assert "INSTANT_STAFF_CHANNELS" in found["level"][0]
+    assert add(admin, name="desk", level="staff").status_code == 302
+
+
+def test_who_may_join_is_what_the_settings_say(admin: Client, settings: Settings) -> None:
+    User.objects.create_user("plain")
+    row = Channel.objects.create(name="desk", level="users", is_active=False)
+    assert who_may_join(admin, row) == "Nobody: the channel is not active"
+    settings.INSTANT_STAFF_CHANNELS = [["$desk"]]
+    assert who_may_join(admin, row) == "1 user"  # root
+
+
 # Who may join, and who is there
 
 

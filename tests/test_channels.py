@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
+from urllib.parse import unquote
 
 import pytest
 from django.test import override_settings
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from instant.channels import check_name, is_private, namespace_of, private_name, public_name
+from instant.channels import check_name, is_private, namespace_of, private_name, public_name, template_name
 from instant.exceptions import InvalidChannel, InvalidMessage
 
 #: Few letters, so that every place of `$` and `:` is tried.
@@ -156,3 +157,33 @@ def test_an_unknown_namespace_says_which_setting_makes_it_known() -> None:
 )
 def test_the_namespace_is_found_behind_the_prefix(name: str, namespace: str) -> None:
     assert namespace_of(name) == namespace
+
+
+# files
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("$mychan", "$mychan"),
+        ("my-chan_1.2~", "my-chan_1.2~"),
+        ("ns:a/b", "ns%3Aa%2Fb"),
+        ("$ns:chan", "$ns%3Achan"),
+        (".", "%2E"),
+        ("..", "%2E%2E"),
+        ("../x", "..%2Fx"),
+        ("a\\b", "a%5Cb"),
+        ("a b", "a%20b"),
+        ("%2E", "%252E"),
+    ],
+)
+def test_a_channel_has_a_file_name(name: str, file: str) -> None:
+    assert template_name(name) == file
+
+
+@given(st.text(st.sampled_from("$.:/\\%a~ 2E"), max_size=8))
+def test_each_channel_has_a_file_of_its_own_and_no_other_directory(name: str) -> None:
+    file = template_name(name)
+    assert unquote(file) == name
+    assert not set(file) & set("/\\:")
+    assert file not in (".", "..")

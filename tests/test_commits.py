@@ -95,6 +95,20 @@ def test_a_time_limit_of_its_own_goes_alone() -> None:
         assert texts(server) == [["1"], ["2", "3"], ["4"]]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_other_work_on_commit_does_not_part_them() -> None:
+    with fake_server() as server:
+        with transaction.atomic():
+            publish("c", "1", on_commit=True)
+            transaction.on_commit(lambda: None)
+            publish("c", "2", on_commit=True)
+            with transaction.atomic():
+                transaction.on_commit(lambda: None)
+                publish("c", "3", on_commit=True)
+            publish("c", "4", on_commit=True)
+        assert texts(server) == [["1", "2", "3", "4"]]
+
+
 Steps = strategies.recursive(
     strategies.just("publish"),
     lambda steps: strategies.tuples(strategies.sampled_from(["commit", "undo"]), strategies.lists(steps, max_size=4)),

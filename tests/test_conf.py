@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.test import override_settings
 from pytest_django import Settings as Wrapper
 
@@ -28,6 +32,26 @@ def test_a_setting_is_read_at_each_access() -> None:
     with override_settings(SITE_NAME="Shop"):
         assert conf.SITE_NAME == "Shop"
     assert conf.SITE_NAME == "Site"
+
+
+def test_a_setting_that_is_set_by_hand_is_read_too() -> None:
+    with override_settings():  # so that it is gone afterwards
+        assert conf.SITE_NAME == "Site"
+        django_settings.SITE_NAME = "Shop"
+        assert conf.SITE_NAME == "Shop"
+        del django_settings.SITE_NAME
+        assert conf.SITE_NAME == "Site"
+    assert conf.SITE_NAME == "Site"
+
+
+def test_settings_that_nobody_has_read_yet_are_read() -> None:
+    code = "from instant.conf import conf; print(conf.INSTANT_USER_ID, conf.CENTRIFUGO_PORT)"
+    root = Path(__file__).parents[1]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root, env=environment
+    )
+    assert done.stdout.split() == ["pk", "8427"]
 
 
 def test_no_other_name_is_a_setting() -> None:

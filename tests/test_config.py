@@ -11,15 +11,18 @@ from typing import Any
 import aiohttp
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.auth.models import AnonymousUser
 from django.test import override_settings
 from pytest_django import Settings
 
-from instant import publish
+from instant import publish, publish_many
 from instant.centrifugo import http, process
 from instant.centrifugo.config import HISTORY, NAMESPACE_OPTIONS, allowed_origins, render
 from instant.conf import conf
 from instant.exceptions import InvalidSetting
 from instant.testing import live_server
+from instant.token import channel_token, connection_token
+from tests.clients import SyncClient
 
 #: Sites of all kinds: their config has to pass `checkconfig` and start without a warning.
 SITES: dict[str, dict[str, Any]] = {
@@ -299,3 +302,15 @@ def test_history_is_kept_and_namespaces_are_known(server_kind: Any) -> None:
         for channel in ("$plain", "chat:1", "$chat:1"):
             body = json.dumps({"channel": channel, "limit": -1}).encode()
             assert len(http.post("history", body)["result"]["publications"]) == 1
+
+
+def test_a_longer_history_is_given_back_whole(server_kind: Any) -> None:
+    with override_settings(INSTANT_NAMESPACES={"long": {"history_size": 500}}), live_server(server_kind) as server:
+        visitor = AnonymousUser()
+        with SyncClient(server.websocket_url, connection_token(visitor)) as client:
+            client.join("long:1", channel_token("long:1", visitor))
+            client.run(client.client.disconnect())
+            publish_many({"channel": "long:1", "data": number} for number in range(400))
+            client.run(client.client.connect())
+            client.wait(lambda: len(client.received) == 400, "for what was missed")
+            assert [payload["data"] for _, payload in client.received] == list(range(400))

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -141,6 +142,81 @@ def test_a_path_in_the_address_is_kept(call: Call) -> None:
     with fake_server() as server, override_settings(CENTRIFUGO_HOST="http://127.0.0.1/rt/"):
         call("publish", BODY)
     assert [request.path for request in server.requests] == ["/rt/api/publish"]
+
+
+# how an answer comes
+
+
+def raw(*parts: bytes, keep: bool = True) -> Any:
+    """Answer with these bytes, a moment between the parts."""
+
+    def send(server: FakeServer, client: Any, request: Any) -> bool:
+        for number, part in enumerate(parts):
+            time.sleep(0.02 if number else 0)
+            client.sendall(part)
+        return keep
+
+    return send
+
+
+DATE = b"Date: Sat, 21 Nov 2026 11:00:00 GMT\r\n"
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "connections"),
+    [
+        (raw(OK + b"Content-Type: application/json\r\n" + DATE + b'Content-Length: 13\r\n\r\n{"result":{}}'), 1),
+        (raw(OK + b"Content-Length: 13\r\nServer: x\r\n" + DATE + b'\r\n{"result":{}}'), 1),
+        (raw(OK + b"Content-Length: 13\r\n\r\n", b'{"result', b'":{}}'), 1),
+        (raw(OK, DATE, b'Content-Length: 13\r\n\r\n{"result":{}}'), 1),
+        (raw(OK + DATE + b"Content-Len", b'gth: 13\r\n\r\n{"result":{}}'), 1),
+        (raw(OK + b'content-length: 13\r\n\r\n{"result":{}}'), 1),
+        (raw(OK + b'Via: 1.1 x\r\nContent-Length: 13\r\n\r\n{"result":{}}'), 1),
+        (raw(b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"result":{}}'), 1),
+        (raw(OK + DATE + b'Transfer-Encoding: chunked\r\n\r\nd\r\n{"result":{}}\r\n0\r\n\r\n'), 1),
+        (raw(OK + b'Connection: close\r\nContent-Length: 13\r\n\r\n{"result":{}}'), 2),
+        (raw(b'HTTP/1.0 200 OK\r\nContent-Length: 13\r\n\r\n{"result":{}}'), 2),
+        (raw(OK + DATE + b'\r\n{"result":{}}', keep=False), 2),
+    ],
+    ids=[
+        *("plain", "other order", "body later", "head in parts", "header in parts", "small letters", "other header"),
+        *("continue", "chunked", "close", "1.0", "no length"),
+    ],
+)
+def test_a_head_of_any_kind_is_understood(said: Any, connections: int) -> None:
+    with fake_server(said) as server:
+        for _ in range(2):
+            assert http.post("publish", BODY, 10) == {"result": {}}
+    assert len({request.connection for request in server.requests}) == connections
+
+
+# what is done while the server works
+
+
+def test_meanwhile_is_when_the_server_has_the_request() -> None:
+    begun, done = threading.Event(), threading.Event()
+
+    def waiting(server: FakeServer, client: Any, request: Any) -> bool:
+        begun.set()
+        return done.wait(10) and accepted(server, client, request)
+
+    def meanwhile() -> None:
+        assert begun.wait(10)  # it has the whole request
+        done.set()  # and answers when this is over
+
+    with fake_server(waiting) as server:
+        assert http.post("publish", BODY, 10, meanwhile)["result"]["epoch"] == "key"
+    assert "transfer-encoding" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize("lost", [closed, half, answer({"error": {"code": 100, "message": "internal"}})])
+def test_meanwhile_is_once_however_often_is_tried(lost: Any) -> None:
+    calls: list[int] = []
+    with fake_server(lost, lost, accepted) as server:
+        http.post("publish", BODY, 10, lambda: calls.append(len(server.requests)))
+    assert len(calls) == 1
+    assert [request.body for request in server.requests] == [BODY] * 3
 
 
 # the real ones

@@ -16,7 +16,7 @@ import pytest
 from django.test import override_settings
 from django.utils.translation import gettext_lazy
 
-from instant import contract
+from instant import contract, messages
 from instant.exceptions import InvalidChannel, InvalidMessage, TooLarge
 from instant.messages import Message, encode
 
@@ -69,6 +69,14 @@ def test_uids_are_unique_over_threads() -> None:
     for thread in threads:
         thread.join()
     assert len(set(uids)) == 2000
+
+
+def test_uids_start_again_in_a_forked_child() -> None:
+    first = Message("public", "a").uid
+    messages._start_uids()  # as in a child, see test_forks.py
+    second = Message("public", "a").uid
+    assert re.fullmatch(r"[0-9a-f]{24}00000000", second)
+    assert first[:24] != second[:24]
 
 
 def test_a_site_of_its_own() -> None:

@@ -252,3 +252,46 @@ def test_bulk_create_changes_no_rows() -> None:
         Channel.objects.bulk_create(
             [Channel(name="a", level="users")], update_conflicts=True, unique_fields=["name"], update_fields=["level"]
         )
+
+
+# paths
+
+
+@pytest.mark.parametrize("paths", [[], ["/a/"], ["/a/", "/b/*"], ("/a/",)])
+def test_a_channel_has_paths(paths: list[str]) -> None:
+    assert Channel.objects.create(name="none").paths == []
+    channel = Channel.objects.create(name="chan", paths=paths)
+    channel.full_clean()
+    channel.refresh_from_db()
+    assert channel.paths == list(paths)
+
+
+@pytest.mark.parametrize("paths", ["/a/", ["a/"], ["/a*"], ["/\0"], [1], {"/a/": 1}, None], ids=repr)
+def test_paths_that_are_none_are_not_written(paths: object) -> None:
+    row = Channel.objects.create(name="good")
+    row.paths = paths
+    for write in (
+        row.save,
+        lambda: row.save(update_fields=["paths"]),
+        lambda: Channel.objects.create(name="chan", paths=paths),
+        lambda: Channel.objects.update(paths=paths),
+        lambda: Channel.objects.bulk_create([Channel(name="chan", paths=paths)]),
+        lambda: Channel.objects.bulk_update([row], ["paths"]),
+    ):
+        with pytest.raises(InvalidChannel, match=r"channel '\$(good|chan)': .*path"):
+            write()
+    assert Channel.objects.get().paths == []
+
+
+def test_full_clean_says_what_is_wrong_with_the_paths() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Channel(name="chan", paths=["/a/", "b/"]).full_clean()
+    (text,) = caught.value.message_dict["paths"]
+    assert "'b/' does not" in text
+
+
+def test_other_fields_are_saved_where_the_paths_are_wrong_already() -> None:
+    channel = Channel.objects.create(name="chan", level="users")
+    channel.paths, channel.is_active = "wrong", False
+    channel.save(update_fields=["is_active"])
+    assert Channel.objects.values_list("paths", "is_active").get() == ([], False)

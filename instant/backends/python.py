@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, ClassVar
 
 from ..centrifugo import http
 from ..conf import conf
 from ..contract import MAX_BATCH_BYTES, MAX_BATCH_COMMANDS
 from ..exceptions import PublishError, Rejected, ServerError, Unreachable
-from ..messages import Message, Receipt
+from ..messages import Message, Receipt, quoted
 from .base import BaseBackend
 
 
@@ -22,26 +22,46 @@ class PythonBackend(BaseBackend):
 
     def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
         deadline = _deadline(timeout)
-        receipts: list[Receipt] = []
-        for request in _requests(messages):
+        requests, written = _requests(messages), list[_Request]()
+        receipts, answers = list[Receipt](), list[_Answered]()
+
+        def meanwhile() -> None:
+            """While the server works on a request, the next is written, and the answer to the one before is read."""
+            written.extend(islice(requests, 1))
+            receipts.extend(self._read(answers))
+
+        while request := written.pop() if written else next(requests, None):
+            several = meanwhile if len(messages) > len(request.messages) else None
             try:
-                answer = http.post(request.method, request.body(), deadline - time.monotonic())
-                receipts += self._receipts(request, answer)
+                answers.append((request, http.post(request.method, request.body, deadline - time.monotonic(), several)))
             except ServerError as error:
-                receipts += [self._failed(message, error) for message in request.messages]
+                answers.append((request, error))
+        receipts.extend(self._read(answers))
         return receipts
 
     async def asend(
         self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False
     ) -> list[Receipt]:
         deadline = _deadline(timeout)
-        receipts: list[Receipt] = []
+        answers: list[_Answered] = []
         for request in _requests(messages):
             try:
-                answer = await http.apost(request.method, request.body(), deadline - time.monotonic())
+                answers.append((request, await http.apost(request.method, request.body, deadline - time.monotonic())))
+            except ServerError as error:
+                answers.append((request, error))
+        return self._read(answers)
+
+    def _read(self, answers: list[_Answered]) -> list[Receipt]:
+        """Return the receipts of what was answered, and forget it."""
+        receipts: list[Receipt] = []
+        for request, answer in answers:
+            try:
+                if isinstance(answer, ServerError):
+                    raise answer
                 receipts += self._receipts(request, answer)
             except ServerError as error:
                 receipts += [self._failed(message, error) for message in request.messages]
+        answers.clear()
         return receipts
 
     def _receipts(self, request: _Request, answer: dict[str, Any]) -> list[Receipt]:
@@ -68,39 +88,57 @@ def _deadline(timeout: float | None) -> float:
 
 
 class _Request:
-    """One request: runs of messages, each of one payload, that become a publish or, to many channels, a broadcast."""
+    """One request: its commands are publishes or, where neighbours are one message for many channels, broadcasts."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
-        self.runs: list[list[Message]] = []
-        self.size = 64
+        #: The first message of each command as a publish, and of how many messages the command is.
+        self.publishes: list[bytes] = []
+        self.counts: list[int] = []
+        self.size = len(b'{"commands":[]}')
+        self.body = b""
 
-    def takes(self, size: int) -> bool:
-        """Whether so many bytes more keep within the limits; a larger message goes alone."""
-        return not self.messages or (len(self.messages) < MAX_BATCH_COMMANDS and self.size + size <= MAX_BATCH_BYTES)
-
-    def add(self, message: Message, size: int) -> None:
+    def take(self, message: Message) -> bool:
+        """Add a message, if it keeps within the limits; one that is larger goes alone."""
+        joins = bool(self.messages) and self.messages[-1].payload is message.payload
+        publish = quoted(message.channel) if joins else message.command()
+        size = self.size + len(publish) + len(b'{"broadcast":{s[]}},')
+        if self.messages and (len(self.messages) == MAX_BATCH_COMMANDS or size > MAX_BATCH_BYTES):
+            return False
         self.messages.append(message)
-        self.size += size
-        if self.runs and self.runs[-1][0].payload is message.payload:
-            self.runs[-1].append(message)
+        self.size = size
+        if joins:
+            self.counts[-1] += 1
         else:
-            self.runs.append([message])
+            self.publishes.append(publish)
+            self.counts.append(1)
+        return True
 
     @property
     def method(self) -> str:
         """The API's method: the server keeps a batch in order, as `parallel` is not asked for."""
-        if len(self.runs) > 1:
+        if len(self.counts) > 1:
             return "batch"
         return "publish" if len(self.messages) == 1 else "broadcast"
 
-    def body(self) -> bytes:
-        if len(self.runs) == 1:
-            return _command(self.runs[0])
-        commands = (b'{"publish":%b}' if len(run) == 1 else b'{"broadcast":%b}' for run in self.runs)
-        return b'{"commands":[%b]}' % b",".join(
-            command % _command(run) for command, run in zip(commands, self.runs, strict=True)
-        )
+    def written(self) -> _Request:
+        """Write the body: this, not only the cutting, is to be done ahead of its time."""
+        if len(self.messages) == 1:
+            self.body = self.publishes[0]
+        elif len(self.counts) == 1:
+            self.body = _broadcast(self.messages)
+        else:
+            self.body = b'{"commands":[%b]}' % b",".join(self._commands())
+        return self
+
+    def _commands(self) -> Iterator[bytes]:
+        start = 0
+        for publish, count in zip(self.publishes, self.counts, strict=True):
+            if count == 1:
+                yield b'{"publish":%b}' % publish
+            else:
+                yield b'{"broadcast":%b}' % _broadcast(self.messages[start : start + count])
+            start += count
 
     def results(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the result, or the object with the error, of each message.
@@ -108,13 +146,13 @@ class _Request:
         Raises:
             ServerError: the answer does not fit the request.
         """
-        single = len(self.runs) == 1
+        single = len(self.counts) == 1
         replies = [{self.method: answer.get("result") or {}}] if single else answer.get("replies") or []
         results: list[dict[str, Any]] = []
-        for run, reply in zip(self.runs, replies, strict=False):
+        for count, reply in zip(self.counts, replies, strict=False):
             if "error" in reply:
-                results += [reply] * len(run)
-            elif len(run) == 1:
+                results += [reply] * count
+            elif count == 1:
                 results.append(reply.get("publish") or {})
             else:
                 responses = (reply.get("broadcast") or {}).get("responses") or []
@@ -125,25 +163,22 @@ class _Request:
         return results
 
 
+#: A request, and the server's answer or what came instead.
+_Answered = tuple[_Request, dict[str, Any] | ServerError]
+
+
 def _requests(messages: Sequence[Message]) -> Iterator[_Request]:
-    """Cut the messages into requests of at most MAX_BATCH_COMMANDS messages and MAX_BATCH_BYTES bytes."""
+    """Cut the messages into written requests of at most MAX_BATCH_COMMANDS messages and MAX_BATCH_BYTES bytes."""
     request = _Request()
     for message in messages:
-        # At most: the name and the key in JSON, and the words around them.
-        key = len(message.uid) if message.uid.isalnum() and message.uid.isascii() else 6 * len(message.uid)
-        name = len(message.channel) + message.channel.count('"') + message.channel.count("\\")
-        size = len(message.payload) + name + key + 60
-        if not request.takes(size):
-            yield request
+        if not request.take(message):
+            yield request.written()
             request = _Request()
-        request.add(message, size)
+            request.take(message)
     if request.messages:
-        yield request
+        yield request.written()
 
 
-def _command(run: list[Message]) -> bytes:
-    if len(run) == 1:
-        return run[0].command()
-    channels = json.dumps([message.channel for message in run]).encode()
-    first = run[0]
-    return b'{"channels":%b,"data":%b,"idempotency_key":%b}' % (channels, first.payload, json.dumps(first.uid).encode())
+def _broadcast(run: list[Message]) -> bytes:
+    channels = b",".join([quoted(message.channel) for message in run])
+    return b'{"channels":[%b],"data":%b,"idempotency_key":%b}' % (channels, run[0].payload, quoted(run[0].uid))

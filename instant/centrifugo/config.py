@@ -14,8 +14,7 @@ from ..contract import SOCKETS_NAMESPACE
 from ..exceptions import InvalidSetting
 from . import consumer
 
-#: What every namespace has unless INSTANT_NAMESPACES says otherwise: a client that was away gets what it missed. 300 is
-#: the most that the server gives back at once (client.recovery_max_publication_limit).
+#: What every namespace has unless INSTANT_NAMESPACES says otherwise: a client that was away gets what it missed.
 HISTORY: Mapping[str, Any] = {"history_size": 300, "history_ttl": "600s", "force_recovery": True}
 
 #: Options of a namespace that Centrifugo 6.9 knows; it ignores others with no more than a warning in its log.
@@ -53,6 +52,7 @@ def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bo
     token = {"hmac_secret_key": conf.hmac_key}
     if conf.previous_hmac_key:
         token["hmac_previous_secret_key"] = conf.previous_hmac_key
+    namespaces = {name: _options(name, options) for name, options in {"": {}, **conf.INSTANT_NAMESPACES}.items()}
     return {
         "http_server": {"address": address, "port": port or conf.server_port or 8427},
         "log": {"level": "info"},
@@ -62,18 +62,15 @@ def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bo
             # At 0 a slow call makes the client miss its ping, and the server closes it.
             "concurrency": 8,
             "channel_limit": 1024,
+            "recovery_max_publication_limit": _longest_history(namespaces.values()),
         },
         "http_api": {"key": conf.api_key},
         "health": {"enabled": True},
         "channel": {
             # Anything else would close the clients that receive it.
             "publication_data_format": "json",
-            "without_namespace": _options("", conf.INSTANT_NAMESPACES.get("", {})),
-            "namespaces": [
-                {"name": _namespace(name), **_options(name, options)}
-                for name, options in conf.INSTANT_NAMESPACES.items()
-                if name
-            ],
+            "without_namespace": namespaces[""],
+            "namespaces": [{"name": _namespace(name), **options} for name, options in namespaces.items() if name],
         },
         "usage_stats": {"disabled": True},
         **({"consumers": consumer.render()} if consumers and consumer.is_used() else {}),
@@ -109,6 +106,12 @@ def _options(name: str, options: NamespaceOptions) -> dict[str, Any]:
             if key not in options:
                 del merged[key]
     return merged
+
+
+def _longest_history(namespaces: Iterable[NamespaceOptions]) -> int:
+    """What the server gives back at once. Of more than its default, 300, it would keep all and give back nothing."""
+    sizes = [options.get("history_size") for options in namespaces]
+    return max([HISTORY["history_size"], *(size for size in sizes if isinstance(size, int))])
 
 
 def _without_history() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -23,9 +23,10 @@ MAX_NAMES = 10_000
 @json_view("GET", "POST")
 @ensure_csrf_cookie
 def get_connection_token(request: HttpRequest) -> HttpResponse:
-    """Answer with the tokens of who asks: all of them, or with `{"channels": [names]}` those of just these channels."""
+    """Answer with the tokens of who asks: all of them, with `{"path": path}` those of the page there, or with
+    `{"channels": [names]}` those of just these channels."""
     content = json_body(request) if request.method == "POST" else {}
-    return JsonResponse(credentials_for(request, _names(content.get("channels"))))
+    return JsonResponse(credentials_for(request, _names(content.get("channels")), _path(content.get("path"))))
 
 
 @csrf_exempt  # likewise
@@ -45,7 +46,9 @@ def channels_subscription(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"channels": answer["channels"], "refused": answer["refused"]}, status=status)
 
 
-def credentials_for(request: HttpRequest, names: Iterable[str] | None = None) -> dict[str, Any]:
+def credentials_for(
+    request: HttpRequest, names: Iterable[str] | None = None, path: str | None = None
+) -> dict[str, Any]:
     """Return the answer of login and get_token: `access.credentials`, with the request's CSRF token and host.
 
     Raises:
@@ -53,7 +56,7 @@ def credentials_for(request: HttpRequest, names: Iterable[str] | None = None) ->
     """
     revocation.resume()
     try:
-        answer = access.credentials(request.user, names, websocket_url=websocket_url(request))
+        answer = access.credentials(request.user, names, path=path, websocket_url=websocket_url(request))
     except PermissionDenied as error:
         raise _log_in_first() from error
     return {"csrf_token": get_token(request), **answer}
@@ -84,3 +87,9 @@ def _names(value: Any) -> Any:
     if len(value) > MAX_NAMES:
         raise Refused(400, "invalid_channels", f"at most {MAX_NAMES} channels in one request")
     return value
+
+
+def _path(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise Refused(400, "invalid_path", "path must be text, as /news/")
+    return value and unquote(value)  # a browser's `location.pathname` is quoted, Django's `request.path` is not

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from instant.contract import MAX_BATCH_BYTES, MAX_BATCH_COMMANDS
 from instant.exceptions import PublishManyError, Rejected
 from instant.messages import Message
 from instant.testing import LiveServer
-from tests.fakes import fake_server
+from tests.fakes import accepted, answer, closed, fake_server, half
 
 from .common import BackendContract
 
@@ -134,3 +135,61 @@ def test_a_single_message_is_a_publish_and_many_a_batch() -> None:
         publish_many([{"channel": "public", "message": "1"}, {"channel": "public", "message": "2"}])
     assert [request.path for request in server.requests] == ["/api/publish", "/api/publish", "/api/batch"]
     assert all(request.headers["x-api-key"] for request in server.requests)
+
+
+INTERNAL = answer({"error": {"code": 100, "message": "internal"}})
+
+
+@pytest.mark.parametrize(
+    "lost", [closed, half, INTERNAL, answer({"replies": []}, keep=False)], ids=["closed", "half", "100", "restart"]
+)
+def test_a_batch_that_is_lost_comes_again_before_the_next(lost: Any) -> None:
+    """The next one is written by then; it must wait."""
+    texts = [str(number) for number in range(3 * MAX_BATCH_COMMANDS)]
+    with fake_server(accepted, lost, accepted) as server:
+        error = publish_many([{"channel": "c", "message": text} for text in texts], timeout=10, fail_silently=True)
+    sent = [[each["publish"]["data"]["message"] for each in request.json["commands"]] for request in server.requests]
+    first, second, third = (texts[start : start + MAX_BATCH_COMMANDS] for start in (0, 1000, 2000))
+    if error is None:
+        assert sent == [first, second, second, third]
+    else:  # it was answered, with too little
+        assert sent == [first, second, third]
+
+
+def test_each_receipt_is_that_of_its_message() -> None:
+    messages = [Message("c", str(number)) for number in range(2 * MAX_BATCH_COMMANDS + 1)]
+    with fake_server():
+        receipts = get_backend().send(messages)
+    assert [receipt.message for receipt in receipts] == messages
+    assert [receipt.epoch for receipt in receipts] == [message.uid for message in messages]
+
+
+def test_the_next_request_is_not_sent_before_the_answer() -> None:
+    said: list[str] = []
+
+    def slow(server: Any, client: Any, request: Any) -> bool:
+        said.append("asked")
+        time.sleep(0.05)
+        said.append("answered")
+        return accepted(server, client, request)
+
+    with fake_server(slow):
+        publish_many([{"channel": "c", "message": "x"}] * (2 * MAX_BATCH_COMMANDS + 1))
+    assert said == ["asked", "answered"] * 3
+
+
+def test_broadcasts_keep_to_the_limits_too() -> None:
+    """One message for many channels is cut like others, and stands among them in a batch."""
+    names = [f'{number:04}"{"n" * 245}' for number in range(2500)]
+    items: list[dict[str, Any]] = [{"channel": "a", "message": "1"}, {"channels": names, "message": "2"}]
+    with fake_server(answer(b"", 503)) as server:
+        publish_many([*items, {"channel": "z", "message": "3"}], fail_silently=True)
+    seen: list[str] = []
+    for request in server.requests:
+        assert len(request.body) <= MAX_BATCH_BYTES
+        body = request.json
+        for command in body.get("commands") or [{"any": body}]:
+            (content,) = command.values()
+            seen += content.get("channels") or [content["channel"]]
+    assert seen == ["a", *names, "z"]
+    assert len(server.requests) == 3
