@@ -27,6 +27,8 @@ logger = logging.getLogger("instant")
 
 #: Messages in one write.
 CHUNK = 1000
+#: A write of that size does not wait for the publisher to read; the system may give less.
+SEND_BUFFER = 1 << 20
 #: How often messages are handed on to a next publisher while none answers a single one.
 MAX_DEATHS = 5
 #: Seconds between two tries to have a publisher: doubled from the first to the last.
@@ -35,6 +37,7 @@ PAUSES = (0.05, 1.0)
 EXIT_ANSWERS = 1.0
 
 _PUBLISH = struct.Struct(">IcQH")
+_PUBLISH_HEAD = _PUBLISH.size - 4
 _RANGE = struct.Struct(">QQ")
 _FAILED = struct.Struct(">QI?")
 _HEAD = struct.Struct(">I")
@@ -48,6 +51,7 @@ class _Connection:
         self.unanswered: dict[int, Entry] = {}
         self._out, self._numbers = out, count()
         self.socket = publisher.connect(config)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._reader = threading.Thread(target=self._read, name="instant-go-answers", daemon=True)
         self._reader.start()
 
@@ -64,7 +68,7 @@ class _Connection:
                 number: entry for entry, number in zip(islice(waiting, CHUNK), self._numbers, strict=False)
             }:
                 self.unanswered.update(chunk)
-                self.socket.sendall(b"".join([_publish_frame(number, entry[0]) for number, entry in chunk.items()]))
+                self.socket.sendall(_publish_frames(chunk))
         except OSError:  # it is gone; answers may still be there to read
             self.unanswered.update(zip(self._numbers, waiting, strict=False))
             self._reader.join()
@@ -131,6 +135,7 @@ class GoBackend(QueueingBackend):
             else:
                 self._connection = connection
                 connection.write(entries)
+                out.go_on()
                 out.figures.batches += 1
                 entries.clear()
                 if not connection.ended:
@@ -181,9 +186,10 @@ class GoBackend(QueueingBackend):
             done = self.flush(0.05)
         if not done and (left := self._left()):
             logger.error("the process ends; messages that the publisher did not get: %d", left)
-        if not done and (connection := self._connection) is not None and not self._left():
-            connection.unanswered.clear()  # the publisher's now; its answers must find nobody
-            connection.close()
+        if (connection := self._connection) is not None and (done or not self._left()):
+            if not done:
+                connection.unanswered.clear()  # the publisher's now; its answers must find nobody
+            connection.close()  # with the thread that reads, which must not run while the interpreter is taken apart
         self._rest()
 
     def _rest(self) -> None:
@@ -211,9 +217,13 @@ class GoBackend(QueueingBackend):
         ]
 
 
-def _publish_frame(number: int, message: Message) -> bytes:
-    channel, command = message.channel.encode(), message.command()
-    return _PUBLISH.pack(11 + len(channel) + len(command), b"P", number, len(channel)) + channel + command
+def _publish_frames(entries: dict[int, Entry]) -> bytes:
+    parts: list[bytes] = []
+    for number, (message, _, _) in entries.items():
+        channel, command = message.channel.encode(), message.command()
+        head = _PUBLISH.pack(_PUBLISH_HEAD + len(channel) + len(command), b"P", number, len(channel))
+        parts += (head, channel, command)
+    return b"".join(parts)
 
 
 def _frames(buffer: bytearray) -> Iterator[tuple[bytes, bytes]]:

@@ -22,7 +22,7 @@ class PythonBackend(BaseBackend):
 
     def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
         deadline = _deadline(timeout)
-        requests, written = _requests(messages), list[_Request]()
+        requests, written = requests_for(messages), list[Request]()
         receipts, answers = list[Receipt](), list[_Answered]()
 
         def meanwhile() -> None:
@@ -44,7 +44,7 @@ class PythonBackend(BaseBackend):
     ) -> list[Receipt]:
         deadline = _deadline(timeout)
         answers: list[_Answered] = []
-        for request in _requests(messages):
+        for request in requests_for(messages):
             try:
                 answers.append((request, await http.apost(request.method, request.body, deadline - time.monotonic())))
             except ServerError as error:
@@ -64,7 +64,7 @@ class PythonBackend(BaseBackend):
         answers.clear()
         return receipts
 
-    def _receipts(self, request: _Request, answer: dict[str, Any]) -> list[Receipt]:
+    def _receipts(self, request: Request, answer: dict[str, Any]) -> list[Receipt]:
         return [
             self._failed(message, http.api_error(result["error"]))
             if "error" in result
@@ -87,7 +87,7 @@ def _deadline(timeout: float | None) -> float:
     return time.monotonic() + (conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout)
 
 
-class _Request:
+class Request:
     """One request: its commands are publishes or, where neighbours are one message for many channels, broadcasts."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class _Request:
             return "batch"
         return "publish" if len(self.messages) == 1 else "broadcast"
 
-    def written(self) -> _Request:
+    def written(self) -> Request:
         """Write the body: this, not only the cutting, is to be done ahead of its time."""
         if len(self.messages) == 1:
             self.body = self.publishes[0]
@@ -164,16 +164,16 @@ class _Request:
 
 
 #: A request, and the server's answer or what came instead.
-_Answered = tuple[_Request, dict[str, Any] | ServerError]
+_Answered = tuple[Request, dict[str, Any] | ServerError]
 
 
-def _requests(messages: Sequence[Message]) -> Iterator[_Request]:
+def requests_for(messages: Sequence[Message]) -> Iterator[Request]:
     """Cut the messages into written requests of at most MAX_BATCH_COMMANDS messages and MAX_BATCH_BYTES bytes."""
-    request = _Request()
+    request = Request()
     for message in messages:
         if not request.take(message):
             yield request.written()
-            request = _Request()
+            request = Request()
             request.take(message)
     if request.messages:
         yield request.written()

@@ -99,6 +99,7 @@ class QueueingBackend(BaseBackend):
     def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
         out, entries, entered = self._enter(messages, wait)
         if entered == len(messages):
+            out.give_way()
             return [Receipt(message) for message in messages]
         call = _Call(out, entries, entered, timeout, wait or self._ending)
         while (blocked := call.step()) is not None:
@@ -165,6 +166,8 @@ class QueueingBackend(BaseBackend):
         out.settle(entries, [_unreachable(message, reason, self.name, again, cause) for message, _, _ in entries])
 
     def flush(self, timeout: float | None = None) -> bool:
+        """Wait until all that was sent has been answered. What failed has its answer, too: it was logged, or told to
+        who waited for it."""
         return self._out is None or _wait(self._out.below(1), timeout)
 
     def figures(self) -> Figures:

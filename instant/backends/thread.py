@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar
+from collections.abc import Callable
+from itertools import islice
+from typing import ClassVar
 
 from ..centrifugo import http
-from ..contract import MAX_BATCH_BYTES, MAX_BATCH_COMMANDS
+from ..contract import MAX_BATCH_COMMANDS
 from ..exceptions import ServerError
-from ..messages import Message, Receipt
+from ..messages import Receipt
 from .outgoing import Entry, Outgoing
-from .python import PythonBackend
+from .python import PythonBackend, Request, requests_for
 from .queueing import QueueingBackend
 
 #: Seconds that one request may take.
 REQUEST_TIMEOUT = 5.0
-#: Seconds that a message is tried for while the server is away.
+#: Seconds that a message is tried for while the server is away: no setting, as the process has to live for so long.
 RETRY_FOR = 30.0
 #: Seconds between two tries: doubled from the first to the last.
 PAUSES = (0.05, 1.0)
-#: What a command has besides its payload and its channel: the uid, the keys.
-_COMMAND_BYTES = 128
 
 
 class _Http(PythonBackend):
@@ -28,31 +28,24 @@ class _Http(PythonBackend):
 
     name: ClassVar[str] = "thread"  # in errors
 
-    def request(self, entries: list[Entry]) -> list[Receipt] | None:
-        """Send what fits into one request; return its receipts, or None where the server took all and nobody waits."""
-        messages = [message for message, _, _ in entries]
-        if len(messages) == 1:
-            return self.send(messages, REQUEST_TIMEOUT)
-        body = b'{"commands":[{"publish":%b}]}' % b'},{"publish":'.join([message.command() for message in messages])
+    def request(self, request: Request, entries: list[Entry], meanwhile: Callable[[], object]) -> list[Receipt] | None:
+        """Return the receipts, or None where the server took all and nobody waits; call `meanwhile` before that."""
         try:
-            replies = http.post("batch", body, REQUEST_TIMEOUT).get("replies") or []
-            if len(replies) != len(messages):
-                raise ServerError(f"the server answered {len(replies)} of {len(messages)} messages", retryable=True)
+            answer = http.post(request.method, request.body, REQUEST_TIMEOUT, meanwhile)
+            failed = any("error" in result for result in request.results(answer))
+            if failed or any(tell for _, tell, _ in entries):
+                return self._receipts(request, answer)
         except ServerError as error:
-            return [self._failed(message, error) for message in messages]
-        if any(tell for _, tell, _ in entries) or any("error" in reply for reply in replies):
-            return [self._receipt(message, reply) for message, reply in zip(messages, replies, strict=True)]
+            return [self._failed(message, error) for message in request.messages]
         return None
-
-    def _receipt(self, message: Message, reply: dict[str, Any]) -> Receipt:
-        if "error" in reply:
-            return self._failed(message, http.api_error(reply["error"]))
-        result = reply.get("publish") or {}
-        return Receipt(message, result.get("offset", 0), result.get("epoch", ""))
 
 
 class ThreadBackend(QueueingBackend):
-    """Queue messages for a thread that sends them by HTTP. An outage is waited out for RETRY_FOR seconds."""
+    """Queue messages for a thread that sends them by HTTP. An outage is waited out for RETRY_FOR seconds.
+
+    The messages of a channel keep their order, with one exception: where the server takes some of a batch and answers
+    100 (internal error) for others, those are tried again after these.
+    """
 
     name: ClassVar[str] = "thread"
 
@@ -62,43 +55,51 @@ class ThreadBackend(QueueingBackend):
 
     def deliver(self, out: Outgoing, entries: list[Entry]) -> None:
         pause, last = PAUSES
+        following: list[Request] = []
+
+        def meanwhile() -> None:
+            """While the server works on a request, the next one is written."""
+            if len(entries) == len(request.messages):
+                entries.extend(out.take_more())
+            following.extend(_first_request(entries[len(request.messages) :]))
+            out.go_on()
+
         while entries:
-            request = entries[: _fitting(entries)]
-            again = self._request(out, request)
-            entries[: len(request)] = again
+            (request,) = following or _first_request(entries)
+            following.clear()
+            again = self._request(out, request, entries[: len(request.messages)], meanwhile)
+            entries[: len(request.messages)] = again
             if again:
+                following.clear()  # two requests would break the order where the first fails and the second does not
                 time.sleep(pause)
                 pause = min(2 * pause, last)
             else:
                 pause = PAUSES[0]
 
-    def _request(self, out: Outgoing, request: list[Entry]) -> list[Entry]:
+    def _request(
+        self, out: Outgoing, request: Request, entries: list[Entry], meanwhile: Callable[[], object]
+    ) -> list[Entry]:
         """Send one request, and return what must be tried again."""
-        receipts = self._http.request(request)
+        receipts = self._http.request(request, entries, meanwhile)
         out.figures.batches += 1
         if receipts is None:
-            out.settle(request)
+            out.settle(entries)
             return []
         oldest = time.monotonic() - RETRY_FOR
-        again = [
-            entry
-            for entry, receipt in zip(request, receipts, strict=True)
-            if receipt.error is not None and receipt.error.retryable and entry[2] > oldest
-        ]
+        answered = list(zip(entries, receipts, strict=True))
+        again = [entry for entry, receipt in answered if _may_succeed(receipt) and entry[2] > oldest]
         if again:
             out.figures.retried += len(again)
             kept = {id(entry) for entry in again}
-            settled = [pair for pair in zip(request, receipts, strict=True) if id(pair[0]) not in kept]
-            request, receipts = [entry for entry, _ in settled], [receipt for _, receipt in settled]
-        out.settle(request, receipts)
+            answered = [pair for pair in answered if id(pair[0]) not in kept]
+        out.settle([entry for entry, _ in answered], [receipt for _, receipt in answered])
         return again
 
 
-def _fitting(entries: list[Entry]) -> int:
-    """How many make one request. Two would break the order where the first one fails and the second does not."""
-    size = 0
-    for count, (message, _, _) in enumerate(entries[:MAX_BATCH_COMMANDS]):
-        size += len(message.payload) + 2 * len(message.channel) + _COMMAND_BYTES  # a byte of a name may be escaped
-        if count and size > MAX_BATCH_BYTES:
-            return count
-    return min(len(entries), MAX_BATCH_COMMANDS)
+def _may_succeed(receipt: Receipt) -> bool:
+    return receipt.error is not None and receipt.error.retryable
+
+
+def _first_request(entries: list[Entry]) -> list[Request]:
+    """As many as make one request, none for none."""
+    return list(islice(requests_for([message for message, _, _ in entries[:MAX_BATCH_COMMANDS]]), 1))

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import threading
+import time
 
 import pytest
 from django.test import override_settings
@@ -136,6 +137,35 @@ async def test_a_full_queue_fails_async_too(small: QueueingBackend) -> None:
         *[apublish("public", str(number), timeout=0.1) for number in range(20)], return_exceptions=True
     )
     assert [type(error) for error in found if error] == [Unreachable] * 10
+
+
+# far ahead of the thread
+
+
+def test_who_is_far_ahead_lets_the_thread_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outgoing, "GIVE_WAY", 20)
+    out, entry = outgoing.Outgoing(10_000), (Message("public", "hi"), None, 0.0)
+    out.give_way()  # nothing waits
+    for _ in range(1, outgoing.LEAD):
+        assert out.offer([entry]) == 1
+        out.give_way()
+    out.offer([entry])
+    ahead = threading.Thread(target=out.give_way)
+    ahead.start()
+    ahead.join(0.1)
+    assert ahead.is_alive()
+    assert len(out.take()) == outgoing.LEAD
+    out.go_on()
+    ahead.join(10)
+    assert not ahead.is_alive()
+
+
+def test_it_is_waited_for_but_a_moment(gated: FakeServer, queueing: QueueingBackend) -> None:
+    start = time.monotonic()
+    for number in range(10 * outgoing.LEAD):
+        publish("public", str(number))
+    assert time.monotonic() - start < 5  # a tenth of a second, and the messages themselves
+    assert queueing.figures().queued == 10 * outgoing.LEAD
 
 
 # waiting for the answer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +17,7 @@ from instant.backends.queueing import QueueingBackend
 from instant.contract import MAX_BATCH_BYTES
 from instant.messages import Message
 from instant.testing import LiveServer
-from tests.fakes import accepted, answer, closed, fake_server
+from tests.fakes import FakeServer, Request, accepted, answer, closed, fake_server
 
 from .common import BackendContract
 from .conftest import texts
@@ -94,3 +96,38 @@ def test_an_answer_that_does_not_fit_is_tried_again(thread: QueueingBackend) -> 
         server.answers.append(accepted)
         receipts = thread.send([Message("public", text) for text in "ab"], wait=True)
     assert [receipt.error for receipt in receipts] == [None, None]
+
+
+def test_one_message_for_many_channels_is_one_broadcast(thread: QueueingBackend) -> None:
+    channels = [f"c{number}" for number in range(3)]
+    refused = {"error": {"code": 102, "message": "unknown channel"}}
+    responses = [{"result": {"offset": 5}}, refused, {"result": {}}]
+    one, for_all = Message("single", "1"), Message("c0", "2")
+    with fake_server(answer({"replies": [{"publish": {}}, {"broadcast": {"responses": responses}}]})) as server:
+        receipts = thread.send([one, *[for_all.to(channel) for channel in channels]], wait=True)
+    (request,) = [request.json for request in server.requests]
+    assert [list(command) for command in request["commands"]] == [["publish"], ["broadcast"]]
+    assert request["commands"][1]["broadcast"]["channels"] == channels
+    assert [receipt.offset for receipt in receipts] == [0, 5, 0, 0]
+    assert [getattr(receipt.error, "code", None) for receipt in receipts] == [None, None, 102, None]
+
+
+def test_the_next_request_is_written_while_the_server_works(thread: QueueingBackend) -> None:
+    """And what came meanwhile goes along; a request that fails then goes again before it."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(server: FakeServer, client: socket.socket, request: Request) -> bool:
+        begun.set()
+        go_on.wait(10)
+        return answer(b"", 503)(server, client, request)
+
+    with fake_server(slow) as server:
+        server.answers.append(accepted)
+        publish("public", "1")
+        assert begun.wait(10)
+        for number in range(2, 5):
+            publish("public", str(number))
+        go_on.set()
+        assert flush(20)
+        assert list(dict.fromkeys(texts(server, "public"))) == ["1", "2", "3", "4"]
+    assert [request.path for request in server.requests][-1] == "/api/batch"
