@@ -22,11 +22,16 @@ USERS: Final = "users"
 GROUPS: Final = "groups"
 STAFF: Final = "staff"
 SUPERUSER: Final = "superuser"
+# Levels of channels that are in no table: a user's own one, and those that a rule lets join.
+PERSONAL: Final = "user"
+RULE: Final = "rule"
 
 PRIVATE_PREFIX: Final = "$"
 NAMESPACE_BOUNDARY: Final = ":"
 #: Namespace of WebSocketHandler streams; no channel or rule may use it.
 SOCKETS_NAMESPACE: Final = "ws"
+#: Names of personal channels start with it, and no others may.
+PERSONAL_PREFIX: Final = "$user."
 
 #: Longest channel name in bytes (`channel.max_length`).
 MAX_CHANNEL_BYTES: Final = 255
@@ -41,3 +46,19 @@ REMEMBERED_UIDS: Final = 1_000
 #: Close code (terminal for an SDK) after which a client must ask Django for new tokens or stay away.
 REVOKED_CODE: Final = 4501
 REVOKED_REASON: Final = "access revoked"
+
+#: The event class of live HTML: `data` holds the action, the target and the HTML (see `instant.html`).
+STREAM: Final = "instant:stream"
+
+# What the page script finds in a page, and sends when it takes a page's parts anew.
+PAGE_ID: Final = "instant-page"
+CREDENTIALS_ID: Final = "instant-credentials"
+STREAM_ATTRIBUTE: Final = "data-instant-stream"
+REFRESH_HEADER: Final = "X-Instant-Refresh"
+
+# Not to the sender: the header in which a page names the client ids that it has had, at most so many, and the tags of
+# a publication that tell which clients leave it out.
+SENDER_HEADER: Final = "X-Instant-Client"
+MAX_SENDER_IDS: Final = 20
+TAG_USER: Final = "user"
+TAG_CLIENT: Final = "client"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from django.urls import include, path
 from instant import checks, conf
 from instant.messages import Message
 from instant.testing import Published
+from tests.blog import models as blog_models
+from tests.blog.fixtures import no_events_left  # noqa: F401 - a fixture
 from tests.snippets import PAGES, ROOT, Snippet, all_snippets, commands, snippets
 
 PYTHON_PAGES = [page for page in PAGES if any(s.language == "python" and not s.place for s in snippets(page))]
@@ -29,10 +33,18 @@ TUTORIAL = {
 }
 
 
+@pytest.fixture(autouse=True)
+def blog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app that the documentation takes for the reader's."""
+    monkeypatch.setitem(sys.modules, "blog", types.ModuleType("blog"))
+    monkeypatch.setitem(sys.modules, "blog.models", blog_models)
+
+
 @pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.name)
 def test_python_runs(page: Path, db: None, published: Published, settings, capsys: pytest.CaptureFixture[str]) -> None:
     """The snippets of a page run in their order, as one program."""
     settings.INSTANT_NAMESPACES = {"team": {}}
+    settings.TEMPLATES = with_templates(settings.TEMPLATES[0], snippets(page))
     names: dict[str, Any] = {"__name__": "snippet"}
     for snippet in snippets(page):
         if snippet.language == "python" and not snippet.place:
@@ -40,6 +52,18 @@ def test_python_runs(page: Path, db: None, published: Published, settings, capsy
             exec(compile("\n" * snippet.line + snippet.text, str(page), "exec"), names)
     for name in [name for name in names if name.startswith("test_")]:
         names[name](published, db)
+
+
+def with_templates(engine: dict[str, Any], found: list[Snippet]) -> list[dict[str, Any]]:
+    """The engine, with those blocks of a page that are templates with a name."""
+    named = {
+        snippet.place.partition(" ")[2]: snippet.text for snippet in found if snippet.place.startswith("template ")
+    }
+    loaders = [
+        ("django.template.loaders.locmem.Loader", named),
+        "django.template.loaders.app_directories.Loader",
+    ]
+    return [{**engine, "APP_DIRS": False, "OPTIONS": {**engine["OPTIONS"], "loaders": loaders}}]
 
 
 @pytest.mark.parametrize("snippet", all_snippets("python", "settings.py"), ids=str)
@@ -99,10 +123,11 @@ def test_no_snippet_is_left_out() -> None:
     """A block of another kind, or for another place, would be run by no test."""
     known = {("python", ""), ("python", "settings.py"), ("python", "urls.py"), ("console", ""), ("json", "")}
     known |= {("html", ""), ("js", ""), ("js", "module"), ("nginx", "")}  # tests/browser, tests/integration
+    known |= {("html", "template"), ("js", "template")}  # tests/test_page_scripts.py
     for page in PAGES:
         if page.name != "tutorial.md":  # tests/browser/test_tutorial.py reads all of it
             for snippet in snippets(page):
-                assert (snippet.language, snippet.place) in known, str(snippet)
+                assert (snippet.language, snippet.place.partition(" ")[0]) in known, str(snippet)
 
 
 def test_all_settings_are_listed_with_their_defaults() -> None:
