@@ -9,6 +9,7 @@ from typing import Any
 from corsheaders.conf import conf as cors
 from django.conf import settings
 
+from .. import channels
 from ..conf import NamespaceOptions, conf
 from ..contract import SOCKETS_NAMESPACE
 from ..exceptions import InvalidSetting
@@ -52,7 +53,7 @@ def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bo
     token = {"hmac_secret_key": conf.hmac_key}
     if conf.previous_hmac_key:
         token["hmac_previous_secret_key"] = conf.previous_hmac_key
-    namespaces = {name: _options(name, options) for name, options in {"": {}, **conf.INSTANT_NAMESPACES}.items()}
+    namespaces = {name: _options(name, options) for name, options in channels.namespaces().items()}
     return {
         "http_server": {"address": address, "port": port or conf.server_port or 8427},
         "log": {"level": "info"},
@@ -111,7 +112,7 @@ def _options(name: str, options: NamespaceOptions) -> dict[str, Any]:
 def _longest_history(namespaces: Iterable[NamespaceOptions]) -> int:
     """What the server gives back at once. Of more than its default, 300, it would keep all and give back nothing."""
     sizes = [options.get("history_size") for options in namespaces]
-    return max([HISTORY["history_size"], *(size for size in sizes if isinstance(size, int))])
+    return max([300, *(size for size in sizes if isinstance(size, int))])
 
 
 def _without_history() -> bool:
