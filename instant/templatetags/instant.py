@@ -1,0 +1,126 @@
+"""`{% load instant %}`: `{% instant_client %}` makes a page live, `{% instant_stream "channel" %}` joins it to one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from django import template
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.template import Context, Engine, Template, TemplateDoesNotExist
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from ..channels import template_name
+from ..views.filling import script_json
+from ..views.pages import client_context, join_stream, page_of
+
+register = template.Library()
+
+_VARIABLES = "event_class, channel, message, data, site, uid, timestamp"
+#: What is made of each template that a site may have its own of; `%s` is its text. The line's end before what follows
+#: keeps a comment in the last line from hiding it.
+_LABELS = "instant.page.labels(function () {\n%s\n;return {classes: label_classes, icons: label_icons};\n});"
+_HANDLER = f"instant.page.handler(%s, function ({_VARIABLES}) {{\n%s\n}});"
+_CONNECT = 'instant.page.event("connect", function (context) {\n%s\n});'
+_DISCONNECT = 'instant.page.event("disconnect", function (code, reason) {\n%s\n});'
+_CLIENTS = "instant.page.client(function (centrifuge, unpack_data, instantDebug) {\n%s\n});"
+
+
+@register.simple_tag(takes_context=True)
+def instant_client(context: Context) -> SafeString:
+    """Render the engine of a live page: nothing is displayed. A second one on a page renders nothing at all."""
+    request = _request(context, "instant_client")
+    if page_of(request).rendered:
+        return SafeString("")
+    page_of(request).rendered = True
+    found = client_context(request)
+    inner = {
+        "page": found["page"],
+        "placeholder": mark_safe(found["placeholder"]),  # noqa: S308 - a constant
+        "nonce": _nonce(context, request),
+        "scripts": _scripts(context, found["channels"]),
+    }
+    return _engine(context).get_template("instant/page.html").render(Context(inner))
+
+
+@register.simple_tag(takes_context=True)
+def instant_stream(context: Context, channel: str) -> SafeString:
+    """Let the page join `channel`, wherever it is, for the live HTML that is sent there."""
+    name = str(channel)
+    if not name:
+        return SafeString("")
+    join_stream(_request(context, "instant_stream"), name)
+    return format_html('<template data-instant-stream="{}"></template>', name)
+
+
+def _request(context: Context, tag: str) -> HttpRequest:
+    request = context.get("request") or getattr(context, "request", None)
+    request = getattr(request, "_request", request)  # Django REST framework wraps it
+    if not isinstance(request, HttpRequest):
+        raise ImproperlyConfigured(
+            f"{{% {tag} %}} needs the request: render the template with it, as render(request, …) does, or add "
+            "django.template.context_processors.request to the context_processors of TEMPLATES"
+        )
+    return request
+
+
+def _engine(context: Context) -> Engine:
+    if context.template is None:
+        raise ImproperlyConfigured("this tag belongs into a template")
+    return context.template.engine
+
+
+def _scripts(context: Context, channels: list[str]) -> list[SafeString]:
+    """One script for each template: an error in one spoils no other."""
+    handlers = [(name, _find(context, f"instant/handlers/{template_name(name)}.js")) for name in channels]
+    bodies = [
+        _LABELS % _text(context, "instant/event_class_format.js"),
+        *(_HANDLER % (script_json(name), _rendered(context, found)) for name, found in handlers if found),
+        _HANDLER % ("null", _text(context, "instant/handlers/default.js")),
+        _CONNECT % _text(context, "instant/events/connect.js"),
+        _DISCONNECT % _text(context, "instant/events/disconnect.js"),
+        _CLIENTS % _text(context, "instant/extra_clients.js"),
+        "instant.page.start();",
+    ]
+    return [mark_safe(body) for body in bodies]  # noqa: S308 - templates of the site, and names written as JSON
+
+
+def _text(context: Context, path: str) -> str:
+    return _rendered(context, _engine(context).get_template(path))
+
+
+def _find(context: Context, path: str) -> Template | None:
+    """The template, or None where there is none: the cached loader remembers that too."""
+    try:
+        return _engine(context).get_template(path)
+    except TemplateDoesNotExist:
+        return None
+
+
+def _rendered(context: Context, found: Template) -> str:
+    """As `{% include %}` does it: with all that the page knows."""
+    with context.push():
+        return found.render(context)
+
+
+def _nonce(context: Context, request: HttpRequest) -> str:
+    """What a Content-Security-Policy lets scripts in by: of Django 6's context processor, django-csp's, or Django 6's.
+
+    A lazy nonce is False until it is used, and goes into the header because it is.
+    """
+    for nonce in (context.get("csp_nonce"), getattr(request, "csp_nonce", None), _django_get_nonce()(request)):
+        if nonce is not None and str(nonce):
+            return str(nonce)
+    return ""
+
+
+@cache  # a module that is missing is looked for on the disk each time
+def _django_get_nonce() -> Callable[[HttpRequest], Any]:
+    try:
+        from django.middleware.csp import get_nonce  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:  # before Django 6
+        return lambda _: None
+    return get_nonce  # type: ignore[no-any-return,unused-ignore]
