@@ -6,11 +6,13 @@ InstantError
 │   └── TooLarge                           the payload is larger than a client may be sent
 ├── InvalidSetting (ImproperlyConfigured)  a setting has a wrong value; the text names it
 │   └── InvalidBackend                     INSTANT_BROADCAST_WITH names no backend
+├── InvalidEvent (ImproperlyConfigured)    a class of model events is wrong; the text names it
 ├── PublishError                           a publish failed: .channel, .backend, .retryable, the cause in __cause__
 │   ├── Unreachable                        no answer of the server: refused, reset, timed out, or an HTTP error
 │   ├── Rejected                           the server said no: .code of its API, or 401 for a wrong key
 │   └── PublishManyError                   some of many failed: .failed, .sent
 ├── ServerError                            another call of the server's API failed: .code, .retryable
+│   └── PresenceUnavailable                the channel's options keep no presence; the text says which to set
 ├── ServerNotFound                         no server binary to run
 ├── ServerFailed                           the server did not start, or its config was refused
 └── InstallError                           installws could not install the server
@@ -48,6 +50,10 @@ class InvalidSetting(InstantError, ImproperlyConfigured):
 
 class InvalidBackend(InvalidSetting):
     """INSTANT_BROADCAST_WITH names no usable backend."""
+
+
+class InvalidEvent(InstantError, ImproperlyConfigured):
+    """A class of model events is wrong."""
 
 
 class PublishError(InstantError):
@@ -107,6 +113,10 @@ class ServerError(InstantError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class PresenceUnavailable(ServerError):
+    """The options of the channel's namespace keep no presence."""
 
 
 class ServerNotFound(InstantError):

@@ -15,6 +15,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "corsheaders",
     "instant",
+    "tests.blog",
 ]
 MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
@@ -45,3 +46,4 @@ STATIC_URL = "/static/"
 USE_TZ = True
 CORS_ALLOWED_ORIGINS = ["https://front.example.org"]
 CORS_ALLOW_CREDENTIALS = True
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "x-csrftoken", "x-requested-with", "x-instant-client"]

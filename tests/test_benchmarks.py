@@ -184,3 +184,12 @@ def test_the_markdown_has_ratios_the_day_and_the_machine(results: Results) -> No
     lines = as_markdown(results).splitlines()
     assert "| publish() python | 4.5 | 1,000.0 | ≥ 4x existing: 4.50 reached; ≥ 0.9x urllib3: 0.95 reached |" in lines
     assert any(line.startswith("2026-01-02, 8 x Z80") and "medians of 3 interleaved rounds" in line for line in lines)
+
+
+@pytest.mark.slow
+def test_model_events(server: LiveServer, tmp_path: Path) -> None:
+    table, _ = bench(*given(server), "--quick", "--only", "events", "--json", tmp_path / "bench.json")
+    assert "model events, emit_many: " in table
+    assert "model events, save outbox: " in table
+    written = json.loads((tmp_path / "bench.json").read_text())
+    assert {"save outbox", "save-in-one outbox", "save python", "emit_many"} <= set(written["events"])

@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path as File
 
-from . import crowd, latency, redis
+from . import crowd, events, latency, redis
 from .paths import BACKENDS, NAMES, PATHS, WITH_REDIS, Path
 from .report import Results, as_json, as_markdown, as_text, load, machine
 from .rounds import Run, measure, prepare
 from .server import Server, running
 
-QUICK = {"rounds": 1, "messages": 200, "spaced": 50, "clients": 100, "times": 5}
-FULL = {"rounds": 5, "messages": 10_000, "spaced": 500, "clients": 1_000, "times": 20}
-PARTS = ("latency", "fan-out")
+QUICK = {"rounds": 1, "messages": 200, "spaced": 50, "clients": 100, "times": 5, "saves": 50, "rows": 200}
+FULL = {"rounds": 5, "messages": 10_000, "spaced": 500, "clients": 1_000, "times": 20, "saves": 1_000, "rows": 10_000}
+PARTS = ("latency", "fan-out", "events")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _crowd(server, options, results, label)
         if "latency" in options.only:
             _latency(server, options, results, label)
+        if "events" in options.only:
+            _events(server, options, results)
         _publish(stack, server, options, results, label)
     results.machine["load_after"] = load()
     _write(options, results)
@@ -102,6 +104,14 @@ def _crowd(server: Server, options: argparse.Namespace, results: Results, label:
         results.crowd = crowd.measured(server, f"{label}_crowd", options.clients, options.times)
     except RuntimeError as error:
         results.wrong["fan-out"] = str(error)
+
+
+def _events(server: Server, options: argparse.Namespace, results: Results) -> None:
+    _say("events")
+    try:
+        results.events = events.measured(server, options.saves, options.rows, options.rounds)
+    except RuntimeError as error:
+        results.wrong["events"] = str(error)
 
 
 def _write(options: argparse.Namespace, results: Results) -> None:

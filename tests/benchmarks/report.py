@@ -14,6 +14,7 @@ from typing import Any
 
 import django
 
+from . import events
 from .paths import PATHS, Row, Rows, Verdict
 
 
@@ -30,6 +31,8 @@ class Results:
     wrong: dict[str, str] = field(default_factory=dict)
     latency: dict[str, dict[str, float]] = field(default_factory=dict)
     crowd: dict[str, float | None] = field(default_factory=dict)
+    #: Ratios.
+    events: dict[str, float] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
 
     def verdicts(self, row: Row) -> list[Verdict]:
@@ -80,6 +83,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "rows": [_row_as_json(results, row) for row in results.ordered()],
         "latency_ms": results.latency,
         "fan_out": results.crowd,
+        "events": results.events,
     }
 
 
@@ -172,6 +176,7 @@ def _beyond(results: Results) -> Iterator[str]:
         if crowd["server_kb_before"] and crowd["server_kb_with_clients"]:
             before, during = crowd["server_kb_before"] / 1024, crowd["server_kb_with_clients"] / 1024
             yield f"memory of the server: {before:.0f} MB before, {during:.0f} MB with {crowd['clients']:,} subscribers"
+    yield from events.lines(results.events)
     yield from _memory(results)
     for what, reason in results.skipped.items():
         yield f"left out: {what}: {reason}"

@@ -1,0 +1,130 @@
+"""Change: that something happened to an object, with the object as it was then; and how several become one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.db.models.base import ModelState
+
+from .operations import OP_CREATE, OP_DELETE, OP_UPDATE, Operation
+
+if TYPE_CHECKING:
+    from django.db import models
+
+    from .base import BaseEventModel
+
+
+class Change:
+    """What was done to one object.
+
+    The event is written at the commit, but the instance lives on until then, and may be changed without being saved.
+    So the change has a copy of its attributes, which costs next to nothing. `known` names the columns in it that are
+    in the table, too; None for all.
+    """
+
+    __slots__ = ("cache", "changed", "data", "event", "forced", "instance", "known", "operation", "using", "values")
+
+    def __init__(
+        self,
+        event: BaseEventModel,
+        using: str,
+        operation: Operation,
+        values: dict[str, Any],
+        *,
+        known: frozenset[str] | None = None,
+        changed: list[str] | None = None,
+    ) -> None:
+        self.event, self.using, self.operation = event, using, operation
+        self.values, self.known, self.changed = values, known, changed
+        #: The related objects that the instance had at hand.
+        self.cache: dict[Any, Any] = {}
+        #: Asked for by emit(): sent whatever `operations` says.
+        self.forced = False
+        #: The instance itself, where nobody else has it.
+        self.instance: models.Model | None = None
+        #: Of an object that will be gone: its data, or what of it is in other tables.
+        self.data: dict[str, Any] | None = None
+
+    @property
+    def pk(self) -> Any:
+        return self.event.plan.pk(self.values)
+
+    @property
+    def is_wanted(self) -> bool:
+        return self.forced or self.operation in (self.event.operations or ())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its values are all that the event needs, and what the table has."""
+        if self.operation == OP_DELETE:
+            return True
+        plan = self.event.plan
+        return (self.known is None or self.known >= plan.attnames) and plan.knows_all(self.values)
+
+    def rebuilt(self) -> models.Model:
+        """The object as it was then."""
+        if self.instance is not None:
+            return self.instance
+        model = self.event.plan.model
+        instance = model.__new__(model)
+        instance.__dict__.update(self.values)
+        state = instance._state = ModelState()
+        state.db, state.adding, state.fields_cache = self.using, False, self.cache
+        return instance
+
+
+def snapshot(event: BaseEventModel, instance: models.Model, using: str, operation: Operation) -> Change:
+    """Return a change with all that `instance` has at this moment."""
+    values = instance.__dict__.copy()
+    for attname, freeze in event.plan.freezers:
+        if attname in values:
+            values[attname] = freeze(values[attname])
+    change = Change(event, using, operation, values)
+    if instance._state.fields_cache:
+        change.cache = instance._state.fields_cache.copy()
+    return change
+
+
+def coalesced(changes: Iterable[Change]) -> list[Change]:
+    """Make one of all changes of one object, at the place of the first; only those that are wanted are returned."""
+    kept: dict[Any, Change] = {}
+    for change in changes:
+        if not change.event.coalesce:
+            kept[id(change)] = change
+            continue
+        key = (change.event, change.using, change.pk)
+        earlier = kept.get(key)
+        if earlier is None:
+            kept[key] = change
+        elif earlier.operation == OP_CREATE and change.operation == OP_DELETE:
+            del kept[key]
+        else:
+            kept[key] = _merged(earlier, change)
+    return [change for change in kept.values() if change.is_wanted]
+
+
+def _merged(earlier: Change, later: Change) -> Change:
+    operation = later.operation
+    if operation != OP_DELETE:
+        if earlier.operation == OP_CREATE:
+            operation = OP_CREATE
+        elif earlier.operation == OP_DELETE:
+            operation = OP_UPDATE  # made again under the same key
+    one = Change(later.event, later.using, operation, later.values, known=later.known)
+    one.changed = _changed(earlier, later, operation)
+    one.cache, one.data, one.instance = later.cache, later.data, later.instance
+    one.forced = earlier.forced or later.forced
+    if later.known is not None and earlier.operation != OP_DELETE:
+        news = {name: later.values[name] for name in later.known if name in later.values}
+        one.values, one.instance = {**earlier.values, **news}, None
+        one.known = None if earlier.known is None else earlier.known | later.known
+        one.cache = {} if "".join(news) else earlier.cache
+    return one
+
+
+def _changed(earlier: Change, later: Change, operation: Operation) -> list[str] | None:
+    """The names of both, where both have names."""
+    if operation != OP_UPDATE or earlier.changed is None or later.changed is None:
+        return None
+    return list(dict.fromkeys([*earlier.changed, *later.changed]))

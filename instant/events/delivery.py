@@ -1,0 +1,163 @@
+"""From changes to messages: one look at the database where it is needed, one call of publish_many()."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from typing import Any, NamedTuple, TypeVar
+
+from django.db import models
+
+from ..conf import conf
+from ..exceptions import PublishManyError
+from ..messages import Message
+from ..producers import publish_many
+from . import hooks
+from .changes import Change, coalesced
+from .operations import EVENT_CLASSES, OP_DELETE
+
+logger = logging.getLogger("instant")
+
+#: Events that are read and sent together.
+BATCH = 1_000
+#: Of one transaction's failures, how many are logged one by one.
+_LOGGED = 10
+
+_Any = TypeVar("_Any")
+
+
+class Failure(NamedTuple):
+    """An event that was not sent, and why."""
+
+    change: Change
+    channel: str | None
+    error: Exception
+
+
+def batches(items: Iterable[_Any], size: int = BATCH) -> Iterator[list[_Any]]:
+    """Cut into lists of at most `size` items."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def deliver(changes: Sequence[Change]) -> None:
+    """Send the events of these changes. What fails is logged, or raised where settings say so."""
+    report(attempt(changes))
+
+
+def attempt(changes: Sequence[Change]) -> list[Failure]:
+    """Send the events of these changes, and return what failed; one failure keeps no other from being sent."""
+    failures: list[Failure] = []
+    wanted = coalesced(changes) if len(changes) > 1 else [change for change in changes if change.is_wanted]
+    for batch in batches(wanted):
+        try:
+            found = _found(batch)
+        except Exception as error:
+            failures += [Failure(change, None, error) for change in batch]
+        else:
+            _send(batch, found, failures)
+    return failures
+
+
+def report(failures: Sequence[Failure]) -> None:
+    """Log the failures, or raise the first where INSTANT_EVENTS_FAIL_SILENTLY is off."""
+    if failures and not conf.INSTANT_EVENTS_FAIL_SILENTLY:
+        raise failures[0].error
+    for change, channel, error in failures[:_LOGGED]:
+        where = "" if channel is None else f" for {channel!r}"
+        name, operation = change.event.event_name, change.operation
+        logger.error("the event %r (%s) of pk %r%s was not sent: %s", name, operation, change.pk, where, error)
+    if len(failures) > _LOGGED:
+        logger.error("%d more events were not sent", len(failures) - _LOGGED)
+
+
+class _Found(NamedTuple):
+    """What the database said of a batch: objects, and the many-to-many fields of those by position."""
+
+    instances: list[models.Model | None]
+    m2m: dict[int, dict[str, list[Any]]]
+
+
+def _found(batch: Sequence[Change]) -> _Found:
+    """Read what the changes do not know: one query for each event class, and one for each of its m2m fields."""
+    if all(change.is_complete and not change.event.plan.m2m for change in batch):
+        return _Found([change.rebuilt() for change in batch], {})
+    instances: list[models.Model | None] = [None] * len(batch)
+    m2m: dict[int, dict[str, list[Any]]] = {}
+    order = sorted(range(len(batch)), key=lambda number: (id(batch[number].event), batch[number].using))
+    for (_, using), group in groupby(order, key=lambda number: (id(batch[number].event), batch[number].using)):
+        numbers = list(group)
+        plan = batch[numbers[0]].event.plan
+        asked = {number: batch[number].pk for number in numbers if not batch[number].is_complete}
+        rows = plan.model._base_manager.using(using).in_bulk(list(set(asked.values()))) if asked else {}
+        for number in numbers:
+            instances[number] = rows.get(asked[number]) if number in asked else batch[number].rebuilt()
+        living = [
+            number for number in numbers if instances[number] is not None and batch[number].operation != OP_DELETE
+        ]
+        for field in plan.m2m if living and not plan.has_to_dict else ():
+            lists = related(field, [instance for number in living if (instance := instances[number])], using)
+            for number, pks in zip(living, lists, strict=True):
+                m2m.setdefault(number, {})[field.name] = pks
+    return _Found(instances, m2m)
+
+
+def related(field: Any, instances: Sequence[models.Model], using: str) -> list[list[Any]]:
+    """Return the keys that each instance has in a many-to-many field, in one query."""
+    through = field.remote_field.through
+    source = through._meta.get_field(field.m2m_field_name())
+    target = through._meta.get_field(field.m2m_reverse_field_name())
+    own = [getattr(instance, source.target_field.attname) for instance in instances]
+    rows = through._base_manager.using(using).filter(**{f"{source.name}__in": set(own)})
+    lists: dict[Any, list[Any]] = {}
+    for key, value in rows.order_by(target.attname).values_list(source.attname, target.attname):
+        lists.setdefault(key, []).append(value)
+    return [lists.get(key, []) for key in own]
+
+
+def _send(batch: Sequence[Change], found: _Found, failures: list[Failure]) -> None:
+    messages: list[Message] = []
+    owners: list[Change] = []
+    for number, change in enumerate(batch):
+        instance = found.instances[number]
+        if instance is None:
+            continue  # it is gone by now, which is an event of its own
+        try:
+            made = _messages(change, instance, found.m2m.get(number, {}))
+        except Exception as error:
+            failures.append(Failure(change, None, error))
+            continue
+        messages += made
+        owners += [change] * len(made)
+    if not messages:
+        return
+    try:
+        publish_many(messages)
+    except PublishManyError as error:
+        failures += [Failure(owners[index], messages[index].channel, each) for index, each in error.failed]
+    except Exception as error:
+        failures += [Failure(owner, message.channel, error) for owner, message in zip(owners, messages, strict=True)]
+
+
+def _messages(change: Change, instance: models.Model, m2m: dict[str, list[Any]]) -> list[Message]:
+    """One message for each channel, the same one for all."""
+    event = change.event
+    names = event.channels_of(instance)
+    if not names:
+        return []
+    data = event.plan.data(instance) if change.data is None else change.data
+    content: dict[str, Any] | None = {
+        "event": event.event_name,
+        "operation": change.operation,
+        "verbose_name": event.event_verbose_name,
+        "pk": change.pk,
+        "data": {**data, **m2m},
+        "changed": change.changed,
+    }
+    content = hooks.passed(event, content, change.operation, instance) if content else None
+    if content is None:
+        return []
+    first = Message(names[0], None, content, EVENT_CLASSES[change.operation])
+    return [first, *(first.to(name) for name in names[1:])]

@@ -1,0 +1,71 @@
+"""on(): functions that see each event of a class before it is sent, and may change it, or keep it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .operations import OPERATIONS, Operation
+
+if TYPE_CHECKING:
+    from .base import BaseEventModel
+
+Hook = Callable[[dict[str, Any], Any], dict[str, Any] | None]
+
+
+class _Registered(NamedTuple):
+    hook: Hook
+    operations: tuple[Operation, ...]
+
+
+_hooks: dict[type[BaseEventModel], list[_Registered]] = {}
+
+
+def on(event_class: type[BaseEventModel], *operations: Operation) -> Callable[[Hook], Hook]:
+    """Call the decorated function with each event of `event_class` and its subclasses, or those of these operations.
+
+    It is called as `hook(event, instance)`, when the event is about to be sent: `event` is the message's data, a dict
+    of its own; what the function returns is sent instead, and nothing where it returns None. `instance` is the object
+    as it was saved.
+    """
+    if not (isinstance(event_class, type) and hasattr(event_class, "emit_many")):
+        raise TypeError(f"on() takes an event class, as in @on(PostEvents, OP_UPDATE), not {event_class!r}")
+    unknown = [operation for operation in operations if operation not in OPERATIONS]
+    if unknown:
+        raise TypeError(f"on() takes OP_CREATE, OP_UPDATE and OP_DELETE, not {unknown[0]!r}")
+
+    def register(hook: Hook) -> Hook:
+        _hooks.setdefault(event_class, []).append(_Registered(hook, operations or OPERATIONS))
+        return hook
+
+    return register
+
+
+def remove(hook: Hook) -> None:
+    """Call this function no more: for tests."""
+    for registered in _hooks.values():
+        registered[:] = [each for each in registered if each.hook is not hook]
+
+
+def passed(
+    event: BaseEventModel, content: dict[str, Any], operation: Operation, instance: Any
+) -> dict[str, Any] | None:
+    """Return what the hooks make of an event; None where one of them keeps it back.
+
+    Raises:
+        TypeError: a hook returned something else.
+    """
+    if not _hooks:
+        return content
+    result: dict[str, Any] | None = content
+    for owner in reversed(type(event).__mro__):
+        for hook, operations in _hooks.get(owner, ()):
+            if operation not in operations:
+                continue
+            result = hook(content, instance)
+            if result is None:
+                return None
+            if not isinstance(result, dict):
+                raise TypeError(f"the hook {hook!r} returned {result!r}; it must be the event, or None to keep it back")
+            content = result
+    return result

@@ -1,0 +1,19 @@
+"""What can happen to an object, and the words for it in a message."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Operation = Literal["create", "update", "delete"]
+
+OP_CREATE: Final = "create"
+OP_UPDATE: Final = "update"
+OP_DELETE: Final = "delete"
+OPERATIONS: tuple[Operation, ...] = (OP_CREATE, OP_UPDATE, OP_DELETE)
+
+#: The event class of a message: handlers and labels of the client go by it.
+EVENT_CLASSES: dict[Operation, str] = {
+    OP_CREATE: "object created",
+    OP_UPDATE: "object edited",
+    OP_DELETE: "object deleted",
+}

@@ -1,0 +1,172 @@
+"""Plan: what of a model goes into the events of one class, worked out once, when the class is registered."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import decimal
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+
+from ..exceptions import InvalidEvent
+from .operations import OPERATIONS
+
+#: A field whose name holds one of these is not sent unless it is asked for.
+SECRETS = ("password", "token", "secret")
+
+_IMMUTABLE = (
+    *(models.AutoField, models.BooleanField, models.CharField, models.DateField, models.DecimalField),
+    *(models.DurationField, models.FloatField, models.ForeignKey, models.GenericIPAddressField, models.IntegerField),
+    *(models.TextField, models.TimeField, models.UUIDField, models.BinaryField),
+)
+#: What our JSON knows as it is. Any other value is written by its field, as Django's serializers do.
+_PLAIN = frozenset(
+    {
+        *(str, int, float, bool, type(None), list, dict, tuple, decimal.Decimal, uuid.UUID),
+        *(datetime.datetime, datetime.date, datetime.time, datetime.timedelta),
+    }
+)
+_TYPES: dict[Any, type] = {
+    (models.CharField, models.TextField): str,
+    (models.IntegerField, models.AutoField): int,
+    models.BooleanField: bool,
+    models.FloatField: float,
+}
+_Freeze = Callable[[Any], Any]
+
+
+class Plan:
+    """The model of an event class, and of it what is sent: `fields` by the name that they have in the data.
+
+    Raises:
+        InvalidEvent: an attribute of the class is wrong; the text names the class and what is wrong.
+    """
+
+    def __init__(self, owner: type[Any]) -> None:
+        self.owner = owner
+        self.model = self._model(owner.model)
+        meta = self.model._meta
+        self.columns: list[Any] = list(meta.concrete_fields)
+        self.pk_fields: list[Any] = list(getattr(meta, "pk_fields", [meta.pk]))
+        self.pk_attnames = frozenset(field.attname for field in self.pk_fields)
+        self.has_to_dict = callable(getattr(self.model, "to_dict", None))
+        self.fields: list[tuple[str, Any]] = self._chosen(owner.fields, owner.exclude)
+        self.m2m: list[Any] = [self._m2m(name) for name in self._names("m2m", owner.m2m)]
+        unknown = sorted(set(self._names("operations", owner.operations or ())) - set(OPERATIONS))
+        if unknown:
+            raise self.wrong(
+                f"operations has {', '.join(map(repr, unknown))}; there are OP_CREATE, OP_UPDATE, OP_DELETE"
+            )
+        self._sent = [(name, field.attname, _type_of(field), field) for name, field in self.fields]
+        needed = self.columns if self.has_to_dict else [field for _, field in self.fields]
+        #: The columns that an instance must know for its data to be complete.
+        self.attnames = frozenset(field.attname for field in needed)
+        #: Written by the database alone, so that an instance that was saved has old values.
+        self.is_generated = any(getattr(field, "generated", False) for field in needed)
+        #: What would change under us, if it were kept as it is until the commit.
+        self.freezers = [(field.attname, freeze) for field in self.columns if (freeze := _freezer(field))]
+
+    def wrong(self, what: str) -> InvalidEvent:
+        """An error that names the class."""
+        return InvalidEvent(f"{self.owner.__module__}.{self.owner.__qualname__}: {what}")
+
+    def _model(self, model: object) -> type[models.Model]:
+        if isinstance(model, str):
+            try:
+                model = apps.get_model(model)
+            except (LookupError, ValueError) as error:
+                raise self.wrong(f"there is no model {model!r} in the installed apps") from error
+        if not (isinstance(model, type) and issubclass(model, models.Model)):
+            raise self.wrong(f"model is {model!r}; it must be a model, or its name as 'app.Model'")
+        if model._meta.abstract:
+            raise self.wrong(f"model is {model.__qualname__}, which is abstract: it has no objects")
+        return model
+
+    def _names(self, attribute: str, value: Iterable[str]) -> list[str]:
+        if isinstance(value, str) or not all(isinstance(name, str) for name in value):
+            raise self.wrong(f"{attribute} is {value!r}; it must be a tuple of names")
+        return list(value)
+
+    def _chosen(self, fields: Iterable[str] | None, exclude: Iterable[str] | None) -> list[tuple[str, Any]]:
+        if fields is not None:
+            return [(name, self._column("fields", name)) for name in self._names("fields", fields)]
+        if exclude is not None:
+            left_out = [self._column("exclude", name) for name in self._names("exclude", exclude)]
+            return [(field.name, field) for field in self.columns if field not in left_out]
+        return [(field.name, field) for field in self.columns if not is_secret(field.name)]
+
+    def _column(self, attribute: str, name: str) -> Any:
+        try:
+            field = self.model._meta.get_field(name)
+        except FieldDoesNotExist as error:
+            names = ", ".join(field.name for field in self.columns)
+            raise self.wrong(
+                f"{attribute} has {name!r}, which is no field of {self.model._meta.label}; it has {names}"
+            ) from error
+        if field not in self.columns:
+            hint = "; name it in m2m" if field.many_to_many and not field.auto_created else ""
+            raise self.wrong(f"{attribute} has {name!r}, which is no column of {self.model._meta.label}{hint}")
+        return field
+
+    def _m2m(self, name: str) -> Any:
+        field = next((field for field in self.model._meta.many_to_many if field.name == name), None)
+        if field is None:
+            raise self.wrong(f"m2m has {name!r}, which is no many-to-many field of {self.model._meta.label}")
+        return field
+
+    def pk(self, values: dict[str, Any]) -> Any:
+        """The primary key in the values of an instance; a tuple where it is made of several columns."""
+        keys = [field.to_python(values[field.attname]) for field in self.pk_fields]
+        return keys[0] if len(keys) == 1 else tuple(keys)
+
+    def knows_all(self, values: dict[str, Any]) -> bool:
+        """Tell whether the data can be written without asking the database."""
+        return not self.is_generated and all(
+            name in values and not hasattr(values[name], "resolve_expression") for name in self.attnames
+        )
+
+    def data(self, instance: models.Model) -> dict[str, Any]:
+        """What is sent of an instance, without many-to-many fields.
+
+        Raises:
+            TypeError: to_dict() returns no dict.
+        """
+        if self.has_to_dict:
+            content = instance.to_dict()  # type: ignore[attr-defined]
+            if not isinstance(content, dict):
+                raise TypeError(f"{self.model.__qualname__}.to_dict() returned {content!r}, which is no dict")
+            return content
+        return {
+            name: value if value is None or type(value) is plain else _written(field, instance)
+            for name, attname, plain, field in self._sent
+            for value in (getattr(instance, attname),)
+        }
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a field of this name is sent only when asked for."""
+    return any(word in name.lower() for word in SECRETS)
+
+
+def _type_of(field: Any) -> type | None:
+    """The type of a value that needs no look at all; most have it."""
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    return next((kind for classes, kind in _TYPES.items() if isinstance(field, classes)), None)
+
+
+def _written(field: Any, instance: models.Model) -> Any:
+    """As a page that fetches the object would see it: what was saved as "5" is a 5 in the table."""
+    value = field.to_python(field.value_from_object(instance))
+    return value if type(value) in _PLAIN else field.value_to_string(instance)
+
+
+def _freezer(field: Any) -> _Freeze | None:
+    if isinstance(field, models.FileField):
+        return str  # a FieldFile belongs to its instance
+    return None if isinstance(field, _IMMUTABLE) else copy.deepcopy

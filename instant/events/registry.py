@@ -1,0 +1,90 @@
+"""The event classes that are registered: one of each, and one of each name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models.signals import class_prepared
+
+from .. import rules
+from ..exceptions import InvalidEvent
+from . import receivers
+
+if TYPE_CHECKING:
+    from .base import BaseEventModel
+
+_registered: dict[type[BaseEventModel], BaseEventModel] = {}
+
+
+def registered() -> list[BaseEventModel]:
+    """Return all that are registered, in that order."""
+    return list(_registered.values())
+
+
+def find(event_class: type[BaseEventModel]) -> BaseEventModel | None:
+    """Return the registered one of this class."""
+    return _registered.get(event_class)
+
+
+def add(event: BaseEventModel) -> BaseEventModel:
+    """Register `event`, and return it, or the one of its class that was registered before.
+
+    Raises:
+        InvalidEvent: it is wrong in itself, or its name is taken.
+    """
+    own = type(event)
+    if own in _registered:
+        return _registered[own]
+    name, rule = event.event_name, event.rule
+    other = next((each for each in _registered.values() if each.event_name == name), None)
+    if other is not None:
+        raise InvalidEvent(
+            f"two event classes have the name {name!r}: {_path(type(other))} and {_path(own)}; "
+            "give one of them another `name`"
+        )
+    if event.channel is None:
+        rules.add(event.default_channel, rule, where=_path(own))
+    _registered[own] = event
+    if event.operations:
+        for model in _family(event.plan.model):
+            receivers.watch(event, model)
+        receivers.watch_m2m(event)
+    return event
+
+
+def remove(event_class: type[BaseEventModel]) -> None:
+    """Forget the event of this class."""
+    event = _registered.pop(event_class, None)
+    if event is not None:
+        receivers.unwatch(event)
+        if event.channel is None:
+            rules.remove(event.default_channel)
+
+
+def _path(event_class: type) -> str:
+    return f"{event_class.__module__}.{event_class.__qualname__}"
+
+
+def _family(model: type[models.Model]) -> Iterator[type[models.Model]]:
+    """The classes whose objects are objects of `model`, too: proxies, also those that it is one of, and children."""
+    seen: set[type[models.Model]] = set()
+    todo = [model._meta.concrete_model or model]
+    while todo:
+        each = todo.pop()
+        if each not in seen:
+            seen.add(each)
+            todo += each.__subclasses__()
+            if not each._meta.abstract:
+                yield each
+
+
+def _late(sender: type[models.Model], **kwargs: object) -> None:
+    """A proxy or a child that is defined when its parent is watched already."""
+    for event in _registered.values():
+        if event.operations and issubclass(sender, event.plan.model._meta.concrete_model or ()):
+            receivers.watch(event, sender)
+
+
+class_prepared.connect(_late, dispatch_uid="instant.events")

@@ -1,0 +1,20 @@
+"""For tests that define event classes: none of them outlives its test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from instant.events import hooks, registered
+
+
+@pytest.fixture(autouse=True)
+def no_events_left() -> Iterator[None]:
+    """Forget the event classes and hooks that the test has registered."""
+    before = registered()
+    yield
+    for event in registered():
+        if event not in before:
+            type(event).unregister()
+    hooks._hooks.clear()

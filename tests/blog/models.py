@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import models
+
+
+class Author(models.Model):
+    name = models.CharField(max_length=50)
+    password_hash = models.CharField(max_length=50, default="sesame")
+    api_Token = models.CharField(max_length=50, default="t")  # noqa: N815
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tag(models.Model):
+    name = models.CharField(max_length=50)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Post(models.Model):
+    title = models.CharField(max_length=100, verbose_name="the title")
+    text = models.TextField(default="")
+    views = models.IntegerField(default=0)
+    published = models.DateTimeField(null=True)
+    details = models.JSONField(default=dict)
+    author = models.ForeignKey(Author, models.CASCADE, null=True, related_name="posts")
+    tags = models.ManyToManyField(Tag, related_name="posts")
+    related = models.ManyToManyField("self")
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class News(Post):
+    """A proxy."""
+
+    class Meta:
+        proxy = True
+
+
+class Place(models.Model):
+    name = models.CharField(max_length=50)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Cafe(Place):
+    """A child with a table of its own."""
+
+    seats = models.IntegerField(default=4)
+
+
+class Ticket(models.Model):
+    """A key that is no number, and a to_dict()."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    title = models.CharField(max_length=50)
+    author = models.ForeignKey(Author, models.CASCADE, null=True)
+
+    def __str__(self) -> str:
+        return self.title
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"shown": self.title.upper(), "by": self.author.name if self.author else None}
+
+
+class Base(models.Model):
+    """Abstract: it has no objects."""
+
+    class Meta:
+        abstract = True
