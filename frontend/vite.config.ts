@@ -25,9 +25,9 @@ function sourceHash(): string {
   return hash.digest("hex");
 }
 
-const banner = `/*!
+const banner = (included: string): string => `/*!
  * django-instant ${version} (MIT)
- * includes centrifuge-js: Copyright (c) 2023 Centrifugal Labs LTD (MIT); events: Copyright Joyent, Inc. (MIT)
+ * includes centrifuge-js: Copyright (c) 2023 Centrifugal Labs LTD (MIT); events: Copyright Joyent, Inc. (MIT)${included}
  * source sha256 ${sourceHash()}
  */
 `;
@@ -51,6 +51,8 @@ const builds: { readonly [mode: string]: UserConfig["build"] } = {
   },
   browser: script("src/index.ts", "djangoInstant", "instant.js"),
   compat: script("src/compat.ts", "$instant", "index.min.js"),
+  // It makes its global itself, so as to leave one alone that is there already.
+  page: script("src/page/index.ts", "instant", "page.js"),
 };
 
 export default defineConfig(({ mode }) => ({
@@ -62,7 +64,8 @@ export default defineConfig(({ mode }) => ({
       generateBundle: {
         order: "post",
         handler(_options, bundle) {
-          for (const file of Object.values(bundle)) if (file.type === "chunk") file.code = banner + file.code;
+          const text = banner(mode === "page" ? "; idiomorph: Big Sky Software (0BSD)" : "");
+          for (const file of Object.values(bundle)) if (file.type === "chunk") file.code = text + file.code;
         },
       },
     },

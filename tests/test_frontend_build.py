@@ -15,7 +15,7 @@ import instant
 ROOT = Path(__file__).resolve().parent.parent
 FRONTEND = ROOT / "frontend"
 STATIC = ROOT / "instant" / "static" / "instant"
-SCRIPTS = ["instant.js", "index.min.js"]
+SCRIPTS = ["instant.js", "index.min.js", "page.js"]
 
 
 def source_hash() -> str:

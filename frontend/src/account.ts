@@ -84,6 +84,20 @@ export class Account implements RenewalOwner {
     return token;
   }
 
+  get csrfToken(): string {
+    return this.backend.csrfToken;
+  }
+
+  /** Ask Django whose session this is by now: a user, "" for a visitor, null for nobody. The answer is not adopted. */
+  async whoIs(): Promise<string | null> {
+    try {
+      return (await this.backend.getToken([], new AbortController().signal)).connection.user;
+    } catch (error) {
+      if (error instanceof UnauthorizedError) return null;
+      throw error;
+    }
+  }
+
   serverAddress(): string {
     const url = this.options.websocketUrl ?? this.websocketUrl;
     try {
@@ -134,13 +148,6 @@ export class Account implements RenewalOwner {
 
   /** Logging out takes a CSRF token, which comes with any answer. */
   private async isLoggedIn(): Promise<boolean> {
-    if (this.backend.csrfToken !== "") return true;
-    try {
-      await this.backend.getToken([], new AbortController().signal);
-      return true;
-    } catch (error) {
-      if (error instanceof UnauthorizedError) return false;
-      throw error;
-    }
+    return this.backend.csrfToken !== "" || (await this.whoIs()) !== null;
   }
 }

@@ -1,3 +1,4 @@
+import type { ConnectedContext } from "centrifuge";
 import { HandlerError, type InstantError } from "./errors.js";
 import { Handlers } from "./handlers.js";
 import { Listeners } from "./listeners.js";
@@ -13,7 +14,9 @@ export interface DisconnectEvent {
 
 /** Everything that a page may listen to. */
 export class Events {
-  readonly connected = new Listeners<void>();
+  readonly connected = new Listeners<ConnectedContext>();
+  /** The connection broke, and will be tried again. */
+  readonly lost = new Listeners<DisconnectEvent>();
   readonly disconnected = new Listeners<DisconnectEvent>();
   readonly error = new Listeners<InstantError>();
   readonly subscribed = new Listeners<SubscribeEvent>();

@@ -10,11 +10,13 @@ const TIMEOUT = 20_000;
 export class Backend {
   csrfToken = "";
   private readonly base: string;
+  private readonly path: string | undefined;
   private readonly fetch: typeof fetch;
 
   constructor(options: Options) {
     const prefix = (options.prefix ?? DEFAULT_PREFIX).replace(/^\/|\/$/g, "");
     this.base = `${(options.backendUrl ?? "").replace(/\/$/, "")}/${prefix === "" ? "" : `${prefix}/`}`;
+    this.path = options.path;
     this.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
 
@@ -24,7 +26,8 @@ export class Backend {
 
   /** Ask for the tokens of these channels, or with null for those of all the user's channels. */
   getToken(channels: readonly string[] | null, signal: AbortSignal): Promise<Credentials> {
-    return this.credentials("get_token/", channels === null ? {} : { channels }, signal);
+    const all = this.path === undefined ? {} : { path: this.path };
+    return this.credentials("get_token/", channels === null ? all : { channels }, signal);
   }
 
   async logout(): Promise<void> {

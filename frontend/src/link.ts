@@ -1,15 +1,18 @@
 import {
   Centrifuge,
+  type ConnectedContext,
   type ConnectingContext,
   type DisconnectedContext,
   type ErrorContext,
   UnauthorizedError as Final,
 } from "centrifuge";
 import { ConfigurationError, ConnectionError, type InstantError } from "./errors.js";
+import type { Events } from "./events.js";
 import { MAX_RECONNECT_DELAY, MIN_RECONNECT_DELAY, type Options } from "./options.js";
 
 /** What a connection needs from its session. */
 export interface LinkOwner {
+  readonly events: Events;
   /** Have good tokens, of the connection and of all channels that are to be joined; at most one request. */
   prepare(link: Link): Promise<string>;
   /** A connection token other than `used`. */
@@ -20,13 +23,14 @@ export interface LinkOwner {
   dropTokens(): void;
   stateInvalidated(): void;
   stateChanged(link: Link): void;
-  connected(link: Link): void;
+  connected(context: ConnectedContext): void;
   closed(link: Link, code: number, reason: string): void;
   failed(error: InstantError): void;
 }
 
 const TOKEN_EXPIRED = 109;
 const STATE_INVALIDATED = 3014;
+const CONNECT_CALLED = 0;
 type SocketClass = new (url: string) => object;
 
 /** One client of the SDK, for one user, until it is closed. The SDK reconnects; this sees to its tokens. */
@@ -91,21 +95,22 @@ export class Link {
     };
     client.on("state", mine(() => owner.stateChanged(this)));
     client.on("connecting", mine((context) => this.onConnecting(context)));
-    client.on("connected", mine(() => this.onConnected()));
+    client.on("connected", mine((context) => this.onConnected(context)));
     client.on("disconnected", mine((context) => this.onDisconnected(context)));
     client.on("error", mine((context) => this.onError(context)));
   }
 
-  private onConnecting({ code }: ConnectingContext): void {
+  private onConnecting({ code, reason }: ConnectingContext): void {
+    if (code !== CONNECT_CALLED) this.owner.events.lost.emit({ code, reason });
     if (code !== STATE_INVALIDATED) return;
     this.owner.dropTokens();
     this.owner.stateInvalidated();
   }
 
-  private onConnected(): void {
+  private onConnected(context: ConnectedContext): void {
     this.expirations = 0;
     this.told = false;
-    this.owner.connected(this);
+    this.owner.connected(context);
   }
 
   private onDisconnected({ code, reason }: DisconnectedContext): void {

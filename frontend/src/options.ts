@@ -14,6 +14,8 @@ export interface Options {
   debug?: boolean;
   /** An answer of get_token that Django rendered into the page: it saves the first request while it is fresh. */
   credentials?: unknown;
+  /** The page's path, such as "/news/": of channels that belong to certain pages, only those of this one are joined. */
+  path?: string;
   /** Milliseconds before the first attempt to come back. Default: 500. */
   minReconnectDelay?: number;
   /** The longest time between two attempts, in milliseconds. Default: 20000. */

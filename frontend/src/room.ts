@@ -53,6 +53,10 @@ export class Room {
   /** The page asked for it by name; it is kept when another user logs in. */
   explicit = false;
   leaving = false;
+  /** Makes the channel's tokens, where Django's get_token does not. */
+  source: (() => Promise<string>) | null = null;
+  /** Whether the page wants to know who comes and goes. */
+  joinLeave = false;
   private position: StreamPosition | null = null;
   private subscription: Subscription | null = null;
   private used = false;
@@ -82,12 +86,19 @@ export class Room {
     return this.waiting.promise;
   }
 
+  /** Join at this position of the channel's history, if it was never joined. */
+  startAt(position: StreamPosition): void {
+    if (!this.joined && this.position === null) this.position = position;
+  }
+
   /** Subscribe with this client, at the remembered position; a subscription that is still unused is kept. */
   attach(client: Centrifuge): void {
     if (this.subscription !== null && !this.used) return;
     this.detach(client);
-    const since = this.position === null ? {} : { since: { ...this.position } };
-    const subscription: Subscription = client.newSubscription(this.name, { ...since, getToken: () => this.token(subscription) });
+    const { position, joinLeave } = this;
+    const since = position === null ? {} : { since: { ...position } };
+    const getToken = (): Promise<string> => this.token(subscription);
+    const subscription: Subscription = client.newSubscription(this.name, { ...since, joinLeave, getToken });
     this.subscription = subscription;
     this.used = false;
     this.listen(client, subscription);
@@ -156,7 +167,7 @@ export class Room {
     await this.owner.tick();
     if (this.subscription !== subscription) throw new Final("given up");
     try {
-      this.usedToken = await this.owner.channelToken(this.name);
+      this.usedToken = await (this.source?.() ?? this.owner.channelToken(this.name));
       return this.usedToken;
     } catch (error) {
       throw error instanceof ChannelRefused ? new Final(error.reason) : error;

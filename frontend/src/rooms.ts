@@ -1,5 +1,6 @@
 import type { Centrifuge } from "centrifuge";
 import { Room, type RoomOwner } from "./room.js";
+import type { ChannelToken } from "./tokens.js";
 
 /** The page's channels by name, each once, in the order in which they became known. */
 export class Rooms {
@@ -22,9 +23,11 @@ export class Rooms {
   }
 
   /** Note what Django told of a channel; with `isNews` also of one that nobody asked for. */
-  know(name: string, level: string, isNews: boolean): void {
+  know({ name, level, position }: ChannelToken, isNews: boolean): void {
     const room = isNews && !this.left.has(name) ? this.add(name) : this.byName.get(name);
-    if (room !== undefined) room.level = level;
+    if (room === undefined) return;
+    room.level = level;
+    if (position !== null) room.startAt(position);
   }
 
   /** Note a channel for which the page asks. */

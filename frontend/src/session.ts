@@ -1,4 +1,4 @@
-import type { Centrifuge } from "centrifuge";
+import type { Centrifuge, ConnectedContext } from "centrifuge";
 import { Account, type AccountOwner } from "./account.js";
 import { REVOKED_CODE } from "./contract.js";
 import { ConfigurationError, ConnectionClosed, InstantError, RequestFailed, UnauthorizedError } from "./errors.js";
@@ -111,7 +111,7 @@ export class Session implements AccountOwner, LinkOwner, RoomOwner {
 
   adopted(credentials: Credentials, names: readonly string[] | null, isOther: boolean): void {
     if (isOther) this.rooms.changeUser(this.client);
-    for (const { name, level } of credentials.channels) this.rooms.know(name, level, names === null);
+    for (const channel of credentials.channels) this.rooms.know(channel, names === null);
     this.refuse(credentials, names ?? []);
     if (isOther && this.link?.isBound) this.replaceLink(this.link);
   }
@@ -177,12 +177,12 @@ export class Session implements AccountOwner, LinkOwner, RoomOwner {
     this.events.state.emit(state);
   }
 
-  connected(): void {
+  connected(context: ConnectedContext): void {
     this.wasConnected = true;
     this.settle();
     this.opening?.resolve();
     this.opening = null;
-    this.events.connected.emit();
+    this.events.connected.emit(context);
   }
 
   closed(link: Link, code: number, reason: string): void {
@@ -238,7 +238,7 @@ export class Session implements AccountOwner, LinkOwner, RoomOwner {
   /** Have good tokens of the connection and of all channels to join: one request, or none. */
   private async renewAll(): Promise<void> {
     await this.account.load();
-    const wanted = this.rooms.all.filter((room) => this.isWanted(room));
+    const wanted = this.rooms.all.filter((room) => this.isWanted(room) && room.source === null);
     await this.account.renew(wanted.map((room) => room.name));
   }
 

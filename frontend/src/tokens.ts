@@ -1,3 +1,4 @@
+import type { StreamPosition } from "centrifuge";
 import { InstantError } from "./errors.js";
 import { isObject, type JsonObject } from "./message.js";
 
@@ -13,6 +14,8 @@ export interface ChannelToken {
   readonly name: string;
   readonly level: string;
   readonly token: Token;
+  /** Where the channel's history stood before the page's data was read; null where that is not known. */
+  readonly position: StreamPosition | null;
 }
 
 /** An answer of login or get_token, read and checked. */
@@ -62,7 +65,17 @@ function decoded(token: string): JsonObject {
 }
 
 function parseChannel(item: JsonObject): ChannelToken {
-  return { name: field(item, "name"), level: optional(item, "level"), token: parseToken(field(item, "token")) };
+  const { position } = item;
+  return {
+    name: field(item, "name"),
+    level: optional(item, "level"),
+    token: parseToken(field(item, "token")),
+    position: isPosition(position) ? { offset: position.offset, epoch: position.epoch } : null,
+  };
+}
+
+function isPosition(value: unknown): value is StreamPosition {
+  return isObject(value) && typeof value["offset"] === "number" && typeof value["epoch"] === "string";
 }
 
 function list(raw: JsonObject, key: string): JsonObject[] {

@@ -24,6 +24,19 @@ describe("the built script", () => {
     });
   });
 
+  it("page.js makes one global, and leaves one alone that is there", () => {
+    const document = { getElementById: () => null };
+    const page = createContext({ document, WebSocket: class {}, AbortController });
+    const path = new URL("../../instant/static/instant/page.js", import.meta.url);
+    const load = (): unknown => runInContext(`window = this;${readFileSync(path, "utf8")};instant`, page);
+    const first = load() as { page: object; state: string };
+    expect(Object.keys(first.page).sort()).toEqual(
+      ["client", "debug", "event", "handler", "label", "labels", "scan", "start", "stream", "unpack_data"], // instant.page
+    );
+    expect(first.state).toBe("disconnected");
+    expect(load()).toBe(first);
+  });
+
   it("index.min.js makes the global of 4.x", () => {
     const page = globalsOf("index.min.js");
     expect(Object.keys(page)).toEqual(["$instant"]);

@@ -49,6 +49,46 @@ describe.each(servers)("channels, on $name", ({ port }) => {
     expect(world.django.count()).toBe(1);
   });
 
+  it("are joined where the page's data was read, once, and then where the page is", async () => {
+    const [channel, quiet] = [world.channel(), world.channel()];
+    const ann = world.django.addUser("ann", [channel, quiet]);
+    await world.publish(channel, { message: "known to the page" });
+    const positions = [await world.position(channel), await world.position(quiet)];
+    await world.publish(channel, { message: "between" });
+    await world.publish(quiet, { message: "the first" });
+    const credentials = world.django.credentials(ann) as { channels: object[] };
+    const channels = credentials.channels.map((entry, index) => ({ ...entry, position: positions[index] }));
+    const page = world.page("ann", { credentials: { ...credentials, channels } });
+    const joins: SubscribeEvent[] = [];
+    page.onSubscribe((event) => joins.push(event));
+    await world.joined(page, 2);
+    await until(() => texts(page).length === 2);
+    page.network.cut();
+    await until(() => joins.length === 4);
+    await world.publish(channel, { message: "after" });
+    await until(() => texts(page).length >= 3);
+    expect(texts(page).slice(0, 2).sort()).toEqual(["between", "the first"]);
+    expect(texts(page)[2]).toBe("after");
+    expect(joins.every(({ wasRecovering, recovered }) => wasRecovering && recovered)).toBe(true);
+    expect(world.django.count()).toBe(0);
+  });
+
+  it("say so where the page's position is not known any more, or is none", async () => {
+    const [channel, other] = [world.channel(), world.channel()];
+    const ann = world.django.addUser("ann", [channel, other]);
+    await world.publish(channel, { message: "old" });
+    const credentials = world.django.credentials(ann) as { channels: object[] };
+    const positions = [{ offset: 1, epoch: "other" }, { offset: "1" }];
+    const channels = credentials.channels.map((entry, index) => ({ ...entry, position: positions[index] }));
+    const page = world.page("ann", { credentials: { ...credentials, channels } });
+    const joins: SubscribeEvent[] = [];
+    page.onSubscribe((event) => joins.push(event));
+    await world.joined(page, 2);
+    expect(joins.find((event) => event.channel === channel)).toEqual({ channel, wasRecovering: true, recovered: false });
+    expect(joins.find((event) => event.channel === other)).toEqual({ channel: other, wasRecovering: false, recovered: true });
+    expect(texts(page)).toEqual([]);
+  });
+
   it("say so where the history is too short to recover", async () => {
     const channel = world.channel("$short:");
     world.django.addUser("ann", [channel]);

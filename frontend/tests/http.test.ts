@@ -56,6 +56,14 @@ describe("a request to Django", () => {
     await expect(django.getToken(null, never)).rejects.toMatchObject({ code: "http", reason: "Bad Gateway", retryable: true });
   });
 
+  it("is told the page's path where all channels are asked for", async () => {
+    const [django, asked] = backend(() => json(good), { path: "/news/" });
+    await django.getToken(null, never);
+    await django.getToken(["$a"], never);
+    const bodies = asked.mock.calls.map((call) => (call[1] as RequestInit).body);
+    expect(bodies).toEqual(['{"path":"/news/"}', '{"channels":["$a"]}']);
+  });
+
   it.each(["<html>log in</html>", "{}", '{"ws_token": "eyJsecret"}'])("answered with %s is not repeated", async (body) => {
     const [django] = backend(() => new Response(body));
     const error: unknown = await django.getToken(null, never).catch((caught: unknown) => caught);

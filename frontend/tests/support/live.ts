@@ -110,19 +110,26 @@ export class World {
     undo();
   }
 
-  async api(method: string, params: object): Promise<void> {
+  async api(method: string, params: object): Promise<unknown> {
     const response = await fetch(`http://127.0.0.1:${this.port}/api/${method}`, {
       method: "POST",
       headers: { "X-API-Key": API_KEY, "Content-Type": "application/json" },
       body: JSON.stringify(params),
     });
-    const answer = (await response.json()) as { error?: unknown };
+    const answer = (await response.json()) as { error?: unknown; result?: unknown };
     if (!response.ok || answer.error !== undefined) throw new Error(`${method}: ${JSON.stringify(answer)}`);
+    return answer.result;
   }
 
-  publish(channel: string, content: { message?: string; data?: unknown; event_class?: string; uid?: string }): Promise<void> {
+  async publish(channel: string, content: { message?: string; data?: unknown; event_class?: string; uid?: string }): Promise<void> {
     const data = { site: "Test", uid: randomUUID(), timestamp: new Date().toISOString(), ...content };
-    return this.api("publish", { channel, data });
+    await this.api("publish", { channel, data });
+  }
+
+  /** Where the channel's history stands. */
+  async position(channel: string): Promise<{ offset: number; epoch: string }> {
+    const { offset = 0, epoch } = (await this.api("history", { channel, limit: 0 })) as { offset?: number; epoch: string };
+    return { offset, epoch };
   }
 
   async publishMany(channel: string, count: number): Promise<string[]> {
@@ -131,7 +138,7 @@ export class World {
     return texts;
   }
 
-  end(user: string, code: number, reason: string): Promise<void> {
+  end(user: string, code: number, reason: string): Promise<unknown> {
     return this.api("disconnect", { user, disconnect: { code, reason } });
   }
 }

@@ -45,7 +45,10 @@ function config(port: number): object {
     usage_stats: { disabled: true },
     channel: {
       without_namespace: { history_size: 300, ...recovering },
-      namespaces: [{ name: "short", history_size: 2, ...recovering }],
+      namespaces: [
+        { name: "short", history_size: 2, ...recovering },
+        { name: "seen", presence: true, join_leave: true, allow_presence_for_subscriber: true },
+      ],
     },
   };
 }

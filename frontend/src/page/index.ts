@@ -1,0 +1,21 @@
+/** The script of a page that Django renders (`instant/client.html`): it makes the global `instant`. */
+
+import { facade, type Instant } from "../client.js";
+import { Engine, type Page } from "./engine.js";
+import { readFacts } from "./facts.js";
+
+/** The global: what `useInstant` returns, and the page's own. */
+export type PageInstant = Instant & { readonly page: Page };
+
+declare global {
+  interface Window {
+    /** Not ours where it has no `page`: an element with the id "instant", for example. */
+    instant?: PageInstant;
+  }
+}
+
+// A second include of the same page must not take the place of the first, which has the handlers and the connection.
+if (window.instant?.page === undefined) {
+  const engine = new Engine(readFacts());
+  window.instant = Object.assign(facade(engine.session), { page: engine.page });
+}

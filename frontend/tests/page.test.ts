@@ -1,0 +1,116 @@
+/** What page.js does without a document; tests/browser/test_page_script.py has the rest. */
+
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { REVOKED_CODE, REVOKED_REASON } from "../src/contract";
+import { Labels } from "../src/page/labels";
+import { Legacy } from "../src/page/legacy";
+import { unpack } from "../src/page/unpack";
+import { Session } from "../src/session";
+import { Network, servers, until, World } from "./support/live";
+
+describe("labels", () => {
+  const labels = new Labels();
+  labels.use({
+    classes: { default: "plain", info: "mq-label mq-info", odd: '"><b>' },
+    icons: { default: "<i></i>", info: '<i class="fa fa-info-circle"></i>' },
+  });
+
+  it.each([
+    ["info", '<span class="mq-label mq-info"><i class="fa fa-info-circle"></i> info</span>'],
+    ["<b>&", '<span class="plain"><i></i> &lt;b&gt;&amp;</span>'],
+    ["constructor", '<span class="plain"><i></i> constructor</span>'],
+    ["odd", '<span class="&quot;&gt;&lt;b&gt;"><i></i> odd</span>'],
+    ["", '<span class="plain"><i></i> default</span>'],
+  ])("of %j", (eventClass, html) => {
+    expect(labels.html(eventClass)).toBe(html);
+  });
+
+  it("are plain without a table", () => {
+    expect(new Labels().html("info")).toBe('<span class="">info</span>');
+  });
+});
+
+describe("unpack_data", () => {
+  const payload = { channel: "c", site: "s", message: "m", event_class: "info", data: { message: 1 }, uid: "u", timestamp: "t" };
+  const { data, ...rest } = payload;
+
+  it.each([
+    ["a dataset", { channel: "c", data: payload }],
+    ["a payload", payload],
+    ["a dataset with text", { channel: "c", data: JSON.stringify(payload) }],
+    ["text", JSON.stringify(payload)],
+  ])("reads %s", (_name, dataset) => {
+    expect(unpack(dataset, new Labels())).toEqual({ ...rest, data, message_label: '<span class="">info</span>' });
+  });
+
+  it.each([null, "no JSON", 1, [], {}, { channel: 1, data: null }])("makes of %j a message without content", (dataset) => {
+    expect(unpack(dataset, new Labels())).toMatchObject({ channel: "", message: "", event_class: "", data: {}, uid: "" });
+  });
+});
+
+describe.each(servers)("centrifuge.subscribe, on $name", ({ port }) => {
+  let world: World;
+  beforeEach(async () => {
+    world = await World.open(port);
+  });
+
+  function session(as: string): Session {
+    const { Socket } = new Network();
+    const fetch = world.django.browser(as);
+    const made = new Session({ backendUrl: world.django.url, fetch, websocket: Socket, minReconnectDelay: 10 });
+    onTestFinished(() => made.disconnect());
+    return made;
+  }
+
+  it("tells of all that happens, also over another client, until the end", async () => {
+    const channel = world.channel("$seen:");
+    const ann = world.django.addUser("ann", [channel]);
+    world.django.addUser("ben", [channel]);
+    const mine = session("ann");
+    const legacy = new Legacy(mine, null);
+    const told: string[] = [];
+    const note = (name: string) => (): void => void told.push(name);
+    const first = mine.open();
+    const subscription = legacy.client(first).subscribe(channel, {
+      ...Object.fromEntries(["join", "leave", "subscribe", "unsubscribe"].map((name) => [name, note(name)])),
+      message: (dataset) => told.push((dataset as { data: { message: string } }).data.message),
+    });
+    await mine.connect();
+    await until(() => told.includes("subscribe"));
+    const other = session("ben");
+    await other.subscribe(channel);
+    await until(() => told.includes("join"));
+    other.disconnect();
+    await until(() => told.includes("leave"));
+    await world.end(ann.sub, REVOKED_CODE, REVOKED_REASON);
+    await until(() => told.filter((name) => name === "subscribe").length === 2);
+    expect(mine.client).not.toBe(first);
+    await world.publish(channel, { message: "over another client" });
+    await until(() => told.includes("over another client"));
+    subscription.unsubscribe();
+    expect(told.at(-1)).toBe("unsubscribe");
+    expect(legacy.has(channel)).toBe(false);
+    expect(mine.rooms.all).toEqual([]);
+  });
+
+  it("tells of a refusal, and a callback that throws stops nobody", async () => {
+    const printed = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    onTestFinished(() => printed.mockRestore());
+    const [channel, secret] = [world.channel(), world.channel()];
+    world.django.addUser("ann", [channel]);
+    const mine = session("ann");
+    const client = new Legacy(mine, null).client(mine.open());
+    const told: unknown[] = [];
+    client.subscribe(secret, { error: (context) => told.push(context) });
+    client.subscribe(channel, () => {
+      throw new Error("on purpose");
+    });
+    client.subscribe(channel).on("message", () => told.push("message"));
+    await mine.connect();
+    await until(() => told.length === 1 && mine.rooms.all.every((room) => room.isJoined));
+    await world.publish(channel, { message: "hi" });
+    await until(() => told.length === 2);
+    expect(told).toEqual([{ channel: secret, error: `${secret}: not allowed` }, "message"]);
+    expect(printed.mock.calls.map(([text]) => text as string)).toContain(`instant: the "message" callback of ${channel} threw`);
+  });
+});
