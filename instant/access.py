@@ -1,18 +1,20 @@
-"""Who may join what, rows and channels of settings alike, and the credentials for it: the one place that tokens and
-endpoints ask."""
+"""Who may join what, and the credentials for it: the one place that tokens and endpoints ask.
+
+A name is judged by what it is: a user's own channel, one of the settings or of a row, or else what a rule says of it.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 
-from . import contract, declared
-from .channels import check_name
+from . import contract, declared, verdicts
+from .channels import check_own_name, personal_channel
 from .conf import conf
 from .exceptions import InvalidChannel
 from .models import Channel, open_to
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from .declared import Declared
+    from .rules import Match
     from .token import User
 
 logger = logging.getLogger("instant")
@@ -29,10 +32,12 @@ logger = logging.getLogger("instant")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One channel that a user may join: its name and its level (a `Channel.Level` value)."""
+    """One channel that a user may join: its name, its level (a `Channel.Level` value, "user" or "rule"), and what a
+    rule adds to the token."""
 
     name: str
     level: str
+    claims: Mapping[str, Any] | None = None
 
 
 class ChannelCredentials(TypedDict):
@@ -59,6 +64,8 @@ class Credentials(TypedDict):
     refused: list[Refusal]
 
 
+#: Names in one query: SQLite took no more than 999 once.
+_CHUNK = 500
 #: Why a channel is refused; the same for one that does not exist, so that names cannot be probed.
 NOT_ALLOWED = "you may not join this channel, or it does not exist"
 
@@ -74,7 +81,7 @@ def channels_for(user: User, path: str | None = None) -> list[Access]:
     """Return the channels that `user` may join, each once, by name: all of them, or with the `path` of a page those
     that this page joins by itself.
 
-    What the admin and the settings both have is joined where either says.
+    What the admin and the settings both have is joined where either says. What rules let join cannot be listed.
     """
     if not may_connect(user):
         return []
@@ -88,6 +95,8 @@ def channels_for(user: User, path: str | None = None) -> list[Access]:
 
 def _open_to(user: User) -> Iterator[tuple[Access, Iterable[str]]]:
     """Each channel with its paths; one that is declared twice, twice."""
+    if sub := user_id(user):
+        yield Access(personal_channel(sub), contract.PERSONAL), ()
     of_settings = {channel.name: channel for channel in declared.declared()}
     levels = open_to(user)
     for channel in of_settings.values():
@@ -114,7 +123,7 @@ def _tell_once(text: str) -> None:
 def _is_joinable(name: str) -> bool:
     """A row whose namespace has left the settings since must not spoil the tokens of the others."""
     try:
-        check_name(name)
+        check_own_name(name)
     except InvalidChannel as error:
         _tell_once(str(error))
         return False
@@ -123,7 +132,35 @@ def _is_joinable(name: str) -> bool:
 
 def may_join(user: User, channel: str) -> bool:
     """Tell whether `user` may join the channel of this name now."""
-    return any(access.name == channel for access in channels_for(user))
+    return bool(allowed(user, [channel]))
+
+
+def allowed(user: User, names: Iterable[str]) -> dict[str, Access]:
+    """Return which of these channels `user` may join now, by name; a rule is asked once for each."""
+    if not may_connect(user):
+        return {}
+    known = {access.name: access for access in channels_for(user)}
+    wanted = dict.fromkeys(names)
+    found = {name: known[name] for name in wanted if name in known}
+    for name, match in by_rule(name for name in wanted if name not in known).items():
+        verdict = verdicts.ask(user, name, match)
+        if verdict is not None:
+            found[name] = Access(name, contract.RULE, verdict or None)
+    return {name: found[name] for name in wanted if name in found}
+
+
+def by_rule(names: Iterable[str]) -> dict[str, Match]:
+    """Return the rules of those of these names that rules decide about: neither the settings nor a row have the name,
+    not even one that is inactive."""
+    matches = {
+        name: match for name in names if declared.find(name) is None and (match := verdicts.rule_of(name)) is not None
+    }
+    wanted = list(matches)
+    for start in range(0, len(wanted), _CHUNK):
+        part = wanted[start : start + _CHUNK]
+        for name in Channel.objects.filter(name__in=part).values_list("name", flat=True):
+            del matches[name]
+    return matches
 
 
 def audience(channel: Channel | Declared) -> set[str]:
@@ -168,12 +205,15 @@ def credentials(
     *,
     path: str | None = None,
     websocket_url: str | None = None,
+    page_channels: Iterable[str] = (),
+    meta: dict[str, Any] | None = None,
 ) -> Credentials:
     """Return the JSON with which `user`'s client connects and joins, for a view of your own (DRF, mobile).
 
     With `channels`, tokens for just these names, wherever they are joined; what the user may not join is in `refused`.
-    Else for all, or with the `path` of a page for those of that page. The answer holds secrets: send it with
-    `Cache-Control: no-store`.
+    Else for all, or with the `path` of a page for those of that page. `page_channels` are joined besides, without being
+    asked about, and `meta` is for the server's proxies: both come from a page that Django signed (see `views.windows`).
+    The answer holds secrets: send it with `Cache-Control: no-store`.
 
     Raises:
         PermissionDenied: the user may not connect.
@@ -182,26 +222,24 @@ def credentials(
         raise PermissionDenied("log in to get a token")
     if isinstance(channels, str):
         raise TypeError(f"channels is a list of names, not the name {channels!r}")
-    allowed = channels_for(user, path if channels is None else None)
-    refused: list[str] = []
-    if channels is not None:
-        asked = list(dict.fromkeys(channels))
-        by_name = {access.name: access for access in allowed}
-        allowed = [by_name[name] for name in asked if name in by_name]
-        refused = [name for name in asked if name not in by_name]
+    asked = None if channels is None else list(dict.fromkeys(channels))
+    found = channels_for(user, path) if asked is None else list(allowed(user, asked).values())
+    found += [Access(name, contract.PAGE) for name in page_channels if asked is None or name in asked]
+    given = {access.name for access in found}
     return {
-        "ws_token": connection_token(user),
+        "ws_token": connection_token(user, meta=meta),
         "websocket_url": websocket_url or default_websocket_url(),
-        "channels": channel_credentials(user, allowed),
-        "refused": [{"name": name, "reason": NOT_ALLOWED} for name in refused],
+        "channels": channel_credentials(user, found),
+        "refused": [{"name": name, "reason": NOT_ALLOWED} for name in asked or () if name not in given],
     }
 
 
-def channel_credentials(user: User, allowed: Iterable[Access]) -> list[ChannelCredentials]:
+def channel_credentials(user: User, found: Iterable[Access]) -> list[ChannelCredentials]:
     """Return the tokens of channels that the caller has just found to be allowed for `user`."""
     sub = user_id(user)
     return [
-        {"name": access.name, "level": access.level, "token": channel_token_for(sub, access.name)} for access in allowed
+        {"name": access.name, "level": access.level, "token": channel_token_for(sub, access.name, access.claims)}
+        for access in found
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from corsheaders.conf import conf as cors
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
@@ -12,10 +13,11 @@ from django.core.checks import CheckMessage, Error
 from django.db import Error as DatabaseError
 from django.db import router
 
-from . import declared, outbox
+from . import declared, outbox, rules
 from .backends import ALIASES, get_backend
 from .centrifugo import config, consumer
 from .conf import Settings, conf
+from .contract import SENDER_HEADER
 from .exceptions import InvalidBackend, InvalidSetting
 from .models import Channel
 
@@ -34,6 +36,8 @@ def register() -> None:
     checks.register(check_backend)
     checks.register(check_namespaces)
     checks.register(check_declared)
+    checks.register(check_rules)
+    checks.register(check_sender_header)
     checks.register(check_deployment, deploy=True)
     checks.register(check_outbox, checks.Tags.database)
     checks.register(check_rows, checks.Tags.database)
@@ -45,7 +49,7 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for name in (name for name in vars(Settings) if name.isupper()):
         found += _errors("instant.E001", _CORRECT, lambda name=name: getattr(conf, name))  # type: ignore[misc]
-    found = found or _errors("instant.E001", _CORRECT, lambda: (conf.server_url, conf.api_key, conf.outbox_partitions))
+    found = found or _errors("instant.E001", _CORRECT, _derived_settings)
     found = found or _errors("instant.E001", _CORRECT, declared.declared)
     found = found or _errors("instant.E002", _CORRECT_CONFIG, config.render)
     if not found and "*" in config.allowed_origins():
@@ -66,6 +70,11 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+def _derived_settings() -> object:
+    whole = conf.server_url, conf.api_key, conf.outbox_partitions
+    return whole, conf.backend_url, conf.proxy_secret, conf.proxy_timeout, conf.rpc_rate
 
 
 def _errors(check_id: str, hint: str, read: Callable[[], object]) -> list[CheckMessage]:
@@ -117,6 +126,33 @@ def check_declared(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return [Error(fault.text, hint=hints[fault.check_id], id=fault.check_id) for fault in declared.faults()]
     except InvalidSetting:
         return []  # E001 says it
+
+
+def check_rules(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E030: a rule's pattern cannot be a channel's name, or has no namespace that the server could be told of. E031:
+    two rules have equal patterns."""
+    hints = {
+        "instant.E030": 'Write it as "$post:<int:pk>": a $ at the very front, and a namespace of two letters or more.',
+        "instant.E031": "Keep one of them: where two rules match, nobody joins.",
+    }
+    return [Error(fault.text, hint=hints[fault.check_id], id=fault.check_id) for fault in rules.faults()]
+
+
+def check_sender_header(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """W030: pages of other origins may not send the header by which `publish(…, exclude=request)` knows them."""
+    origins = getattr(settings, "CORS_ALLOW_ALL_ORIGINS", False) or getattr(settings, "CORS_ALLOWED_ORIGINS", ())
+    origins = origins or getattr(settings, "CORS_ALLOWED_ORIGIN_REGEXES", ())
+    if not origins or SENDER_HEADER.lower() in {str(name).lower() for name in cors.CORS_ALLOW_HEADERS}:
+        return []
+    return [
+        checks.Warning(
+            f"CORS_ALLOW_HEADERS lacks {SENDER_HEADER}: publish(…, exclude=request) cannot leave out pages of other "
+            "origins.",
+            hint="from corsheaders.defaults import default_headers; "
+            f'CORS_ALLOW_HEADERS = [*default_headers, "{SENDER_HEADER.lower()}"]',
+            id="instant.W030",
+        )
+    ]
 
 
 def check_rows(app_configs: Apps, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:

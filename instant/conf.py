@@ -10,14 +10,16 @@ import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Literal, get_type_hints
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 from django.utils.functional import empty
 
+from . import addresses
 from .exceptions import InvalidSetting
+from .hints import described, fits
 
 #: Options of one Centrifugo namespace, by their names in the server's config.
 NamespaceOptions = Mapping[str, Any]
@@ -44,9 +46,9 @@ class _Setting:
         return value
 
     def check(self, value: object) -> None:
-        if value is not self.default and not _fits(value, self.hint):
-            shown = "wrong" if self.name.endswith(("_KEY", "_DSN")) else repr(value)
-            raise InvalidSetting(f"{self.name} is {shown}; it must be {_described(self.hint)}.")
+        if value is not self.default and not fits(value, self.hint):
+            shown = "wrong" if self.name.endswith(("_KEY", "_DSN", "_SECRET")) else repr(value)
+            raise InvalidSetting(f"{self.name} is {shown}; it must be {described(self.hint)}.")
         self.checked = value
 
 
@@ -119,6 +121,35 @@ class Settings:
     #: Whether a save goes on where its event cannot be sent, and the failure is logged; else it is raised.
     INSTANT_EVENTS_FAIL_SILENTLY: bool = True
 
+    #: Where the server reaches Django, for calls from browsers: scheme, host and port.
+    INSTANT_BACKEND_URL: str = "http://localhost:8000"
+    #: What the server shows when it calls Django. Default: derived from SECRET_KEY.
+    INSTANT_PROXY_SECRET: str | None = None
+    #: Seconds that the server waits for Django's answer to a call.
+    INSTANT_PROXY_TIMEOUT: float = 3.0
+    #: Calls that one connection may make, "number/seconds"; each process of Django counts for itself. None: no limit.
+    INSTANT_RPC_RATE: str | None = "100/10s"
+
+    #: Dotted paths: of the JSON encoder of signals, of the function that names topics, and of what a WindowInfo knows.
+    #: Defaults: Django's, and ours; the names that df_websockets has for them are read where these are not set.
+    INSTANT_SIGNAL_ENCODER: str | None = None
+    INSTANT_TOPIC_SERIALIZER: str | None = None
+    INSTANT_WINDOW_INFO_MIDDLEWARES: Sequence[Any] | None = None
+    WEBSOCKET_SIGNAL_ENCODER: str | None = None
+    WEBSOCKET_TOPIC_SERIALIZER: str | None = None
+    WINDOW_INFO_MIDDLEWARES: Sequence[Any] | None = None
+    #: Topics that one page may have.
+    INSTANT_MAX_TOPICS: int = 200
+
+    #: Handlers of sockets: names to dotted paths. The setting of django-ws is read too.
+    INSTANT_SOCKET_HANDLERS: Mapping[str, str] = {}
+    WEBSOCKET_HANDLERS: Mapping[str, str] = {}
+    #: Where the server reaches the worker of sockets, and where the devserver reaches its bridge.
+    INSTANT_SOCKETS_URL: str = "grpc://127.0.0.1:8428"
+    INSTANT_SOCKETS_BRIDGE: str = "http://127.0.0.1:8429"
+    #: Sockets that one process of the worker has open at most.
+    INSTANT_SOCKETS_LIMIT: int = 10_000
+
     #: The outbox's parts, which the server delivers side by side; the messages of a channel are all in one.
     INSTANT_OUTBOX_PARTITIONS: int = 4
     #: Where the server finds the outbox: "postgresql://…". Default: made of DATABASES.
@@ -150,14 +181,63 @@ class Settings:
     def api_key(self) -> str:
         """The key of the server's API: CENTRIFUGO_API_KEY, else one derived from SECRET_KEY."""
         key = self.CENTRIFUGO_API_KEY
-        if not key:
-            return _derived("api", settings.SECRET_KEY)
-        if not (key.isascii() and key.isprintable()):
-            raise InvalidSetting(
-                "CENTRIFUGO_API_KEY has characters that no HTTP header can hold, as the end of a line; "
-                "it must be printable ASCII."
-            )
-        return key
+        return addresses.for_header("CENTRIFUGO_API_KEY", key) if key else _derived("api", settings.SECRET_KEY)
+
+    @property
+    def backend_url(self) -> str:
+        """INSTANT_BACKEND_URL, without a slash at the end."""
+        return addresses.backend_url(self.INSTANT_BACKEND_URL)
+
+    @property
+    def proxy_secret(self) -> str:
+        """What the server shows when it calls Django: INSTANT_PROXY_SECRET, else one derived from SECRET_KEY."""
+        secret = self.INSTANT_PROXY_SECRET
+        return (
+            addresses.for_header("INSTANT_PROXY_SECRET", secret) if secret else _derived("proxy", settings.SECRET_KEY)
+        )
+
+    @property
+    def proxy_secrets(self) -> list[str]:
+        """`proxy_secret`, and that of a server that was started before SECRET_KEY was changed."""
+        fallbacks = [] if self.INSTANT_PROXY_SECRET else settings.SECRET_KEY_FALLBACKS
+        return [self.proxy_secret, *(_derived("proxy", key) for key in fallbacks)]
+
+    @property
+    def proxy_timeout(self) -> float:
+        """INSTANT_PROXY_TIMEOUT, at least a millisecond."""
+        seconds = self.INSTANT_PROXY_TIMEOUT
+        if not 0.001 <= seconds <= 3600:
+            raise InvalidSetting(f"INSTANT_PROXY_TIMEOUT is {seconds}; it must be seconds, more than 0.")
+        return seconds
+
+    @property
+    def rpc_rate(self) -> tuple[int, float] | None:
+        """INSTANT_RPC_RATE as calls, and the seconds in which a connection may make them."""
+        return addresses.rate(self.INSTANT_RPC_RATE) if self.INSTANT_RPC_RATE else None
+
+    @property
+    def socket_handlers(self) -> Mapping[str, str]:
+        """INSTANT_SOCKET_HANDLERS, and before it those of WEBSOCKET_HANDLERS."""
+        old = self.WEBSOCKET_HANDLERS
+        return {**old, **self.INSTANT_SOCKET_HANDLERS} if old else self.INSTANT_SOCKET_HANDLERS
+
+    @property
+    def sockets_url(self) -> str:
+        """INSTANT_SOCKETS_URL, with host and port."""
+        return addresses.host_and_port("INSTANT_SOCKETS_URL", self.INSTANT_SOCKETS_URL, "grpc")
+
+    @property
+    def sockets_bridge(self) -> str:
+        """INSTANT_SOCKETS_BRIDGE, with host and port."""
+        return addresses.host_and_port("INSTANT_SOCKETS_BRIDGE", self.INSTANT_SOCKETS_BRIDGE, "http")
+
+    @property
+    def sockets_limit(self) -> int:
+        """INSTANT_SOCKETS_LIMIT, at least 1."""
+        number = self.INSTANT_SOCKETS_LIMIT
+        if number < 1:
+            raise InvalidSetting(f"INSTANT_SOCKETS_LIMIT is {number}; it must be at least 1.")
+        return number
 
     @property
     def outbox_partitions(self) -> int:
@@ -170,7 +250,7 @@ class Settings:
     @property
     def server_url(self) -> str:
         """Where Django reaches the server, without a slash at the end. A port in the host wins."""
-        return _joined(self.CENTRIFUGO_HOST, self.CENTRIFUGO_PORT)
+        return addresses.server_url(self.CENTRIFUGO_HOST, self.CENTRIFUGO_PORT)
 
     @property
     def server_port(self) -> int | None:
@@ -179,56 +259,9 @@ class Settings:
 
 
 @lru_cache(maxsize=16)
-def _joined(host: str, port: int | None) -> str:
-    if port is not None and not 0 < port < 65536:
-        raise InvalidSetting(f"CENTRIFUGO_PORT is {port}; it must be from 1 to 65535, or None.")
-    try:
-        url = urlsplit(host if "://" in host else f"http://{host}")
-        own_port, valid = url.port, url.scheme in ("http", "https") and bool(url.hostname)
-    except ValueError:
-        own_port, valid = None, False
-    if not valid:
-        raise InvalidSetting(
-            f'CENTRIFUGO_HOST is {host!r}; it must be like "http://localhost" or "https://example.org".'
-        )
-    netloc = url.netloc if port is None or own_port else f"{url.netloc}:{port}"
-    return urlunsplit((url.scheme, netloc, url.path.rstrip("/"), "", ""))
-
-
-@lru_cache(maxsize=16)
 def _derived(purpose: str, secret: str | bytes) -> str:
     """A key of its own for each purpose: who learns one of them learns neither the others nor SECRET_KEY."""
     return salted_hmac(f"instant.{purpose}", "centrifugo", secret=secret, algorithm="sha256").hexdigest()
-
-
-def _fits(value: object, hint: Any) -> bool:
-    origin = get_origin(hint)
-    if origin is Literal:
-        return value in get_args(hint)
-    if origin is Mapping:
-        return isinstance(value, Mapping) and _fit(value, *get_args(hint))
-    if origin is not None:
-        return any(_fits(value, choice) for choice in get_args(hint))
-    if hint in (int, float):
-        numbers = (int, float) if hint is float else int
-        return isinstance(value, numbers) and not isinstance(value, bool)
-    return hint is Any or isinstance(value, hint)
-
-
-def _fit(items: Mapping[Any, Any], key_hint: Any, item_hint: Any) -> bool:
-    return all(_fits(key, key_hint) and _fits(item, item_hint) for key, item in items.items())
-
-
-def _described(hint: Any) -> str:
-    if get_origin(hint) is Literal:
-        return " or ".join(repr(choice) for choice in get_args(hint))
-    if get_origin(hint) is Mapping:
-        item_hint = get_args(hint)[1]
-        inner = "" if item_hint is Any else f", of a name to {_described(item_hint)}"
-        return f"a mapping{inner}"
-    if get_origin(hint) is not None:
-        return " or ".join(_described(choice) for choice in get_args(hint))
-    return "None" if hint is type(None) else f"of type {hint.__name__}"
 
 
 for _name, _hint in get_type_hints(Settings).items():

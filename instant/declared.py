@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import contract
-from .channels import check_name, is_private
+from .channels import check_own_name, is_private, namespaces
 from .conf import conf
 from .exceptions import InvalidChannel, InvalidSetting
 
@@ -107,7 +107,7 @@ def fault_of_paths(paths: object) -> str | None:
 
 def _found() -> _Found:
     global _last  # noqa: PLW0603
-    values = (*(getattr(conf, name) for name in SETTINGS.values()), default_channel(), tuple(conf.INSTANT_NAMESPACES))
+    values = (*(getattr(conf, name) for name in SETTINGS.values()), default_channel(), tuple(namespaces()))
     found = _last
     if found.values != values:
         found = _last = _read(values)
@@ -149,7 +149,7 @@ def _channel(level: str, setting: str, item: object) -> Declared:
         )
     name, paths = item[0], item[1] if len(item) == 2 else ()
     try:
-        check_name(name)
+        check_own_name(name)
     except InvalidChannel as error:
         raise InvalidSetting(f"{setting}: {error}") from error
     if fault := fault_of_paths(paths):

@@ -10,7 +10,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -119,6 +119,8 @@ class Message:
     site: str | None = None
     uid: str = field(default_factory=_new_uid)
     timestamp: str = field(default_factory=_now)
+    #: Of the publication, beside the payload: clients read them; see `instant.senders`.
+    tags: Mapping[str, str] | None = None
     #: The payload as JSON, as it goes on the wire.
     payload: bytes = field(init=False, repr=False, compare=False)
 
@@ -168,7 +170,7 @@ class Message:
         """
         if conf.INSTANT_PAYLOAD == "string":  # the channel is inside
             content = (self.message, self.data, self.event_class, self.bucket, self.site, self.uid, self.timestamp)
-            return Message(channel, *content)
+            return Message(channel, *content, self.tags)
         other = copy.copy(self)
         other.channel = channels.check_name(channel)
         return other
@@ -176,11 +178,16 @@ class Message:
     def command(self) -> bytes:
         """Return the body of the server's `publish` call."""
         # Joined, not encoded again: the payload may be large, and the rest is ASCII that needs no escape but by JSON.
-        return b'{"channel":%b,"data":%b,"idempotency_key":%b}' % (
+        command = b'{"channel":%b,"data":%b,"idempotency_key":%b}' % (
             quoted(self.channel),
             self.payload,
             b'"%b"' % self.uid.encode() if self.uid.isalnum() and self.uid.isascii() else quoted(self.uid),
         )
+        return command if self.tags is None else command[:-1] + self.tail()
+
+    def tail(self) -> bytes:
+        """Return the end of a call of the server: the tags, where there are any, and the brace."""
+        return b"}" if self.tags is None else b',"tags":%b}' % encode(self.tags)
 
 
 @lru_cache(maxsize=1024)

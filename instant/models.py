@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from . import contract, declared
-from .channels import check_name, private_name, public_name
+from .channels import check_own_name, private_name, public_name
 from .exceptions import InvalidChannel
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Channel(models.Model):
         if not isinstance(self.name, str):
             raise InvalidChannel(f"a channel's name is text, not {self.name!r}")
         name = public_name(self.name) if self.level == contract.PUBLIC else private_name(self.name)
-        if len(check_name(name)) > NAME_LENGTH:
+        if len(check_own_name(name)) > NAME_LENGTH:
             raise InvalidChannel(f"channel {name!r}: {len(name)} characters with its $, at most {NAME_LENGTH}")
         self.name = name
 

@@ -16,6 +16,7 @@ from .commits import gather
 from .declared import default_channel
 from .exceptions import InvalidMessage, PublishError, PublishManyError
 from .messages import Message, Receipt
+from .senders import tags_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -26,8 +27,6 @@ _TOO_MANY = (
     "publish() takes a channel and a message, and the rest by keyword: "
     'publish("$users", "Hello", data={"n": 1}, event_class="info", bucket="news")'
 )
-
-
 _KEYS = frozenset({"channel", "channels", "message", "data", "event_class", "bucket", "site"})
 
 
@@ -35,6 +34,7 @@ class _Options(TypedDict, total=False):
     event_class: str | None
     bucket: str | None
     site: str | None
+    exclude: Any
     on_commit: bool
     fail_silently: bool
     timeout: float | None
@@ -61,6 +61,7 @@ def publish(
     event_class: str | None = None,
     bucket: str | None = None,
     site: str | None = None,
+    exclude: Any = None,
     on_commit: bool = False,
     fail_silently: bool = False,
     timeout: float | None = None,
@@ -72,7 +73,8 @@ def publish(
     message leaves when the open transaction commits, and never if it rolls back; as nobody is there then to catch an
     error, it is logged. `timeout` is in seconds, in all; INSTANT_PUBLISH_TIMEOUT by default. Data is what
     DjangoJSONEncoder takes. With `fail_silently` a failure is logged and returned. `wait` makes the backends "thread"
-    and "go", which answer before the server does, wait for its answer.
+    and "go", which answer before the server does, wait for its answer. `exclude` leaves out the page that a request
+    comes from: the request, the text of `instant.sender(request)`, or a client's id.
 
     Raises:
         InvalidMessage: (a ValueError) no channel, neither message nor data, a name or data that cannot be sent.
@@ -81,6 +83,8 @@ def publish(
     """
     channel, message = _channel_and_message(args, channel, message)
     item = Message(channel, message, data, event_class, bucket, site)
+    if exclude is not None:
+        item.tags = tags_of(exclude)
     return _deliver([item], on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, wait=wait)
 
 
@@ -108,6 +112,7 @@ async def apublish(
     event_class: str | None = None,
     bucket: str | None = None,
     site: str | None = None,
+    exclude: Any = None,
     on_commit: bool = False,
     fail_silently: bool = False,
     timeout: float | None = None,
@@ -116,6 +121,8 @@ async def apublish(
     """Publish as `publish` does, on the running event loop."""
     channel, message = _channel_and_message(args, channel, message)
     item = Message(channel, message, data, event_class, bucket, site)
+    if exclude is not None:
+        item.tags = tags_of(exclude)
     return await _adeliver([item], on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, wait=wait)
 
 
@@ -129,9 +136,9 @@ def publish_many(
 ) -> PublishError | None:
     """Publish many messages in order, in as few requests as the server takes.
 
-    Each item is a `Message`, or a mapping of publish()'s arguments (channel, message, data, event_class, bucket, site);
-    with `channels`, a list of names, one message goes to all of them, in one broadcast, and a page that is in several
-    gets it once. All are looked at before the first is sent.
+    Each item is a `Message`, or a mapping of publish()'s arguments (channel, message, data, event_class, bucket, site,
+    exclude); with `channels`, a list of names, one message goes to all of them, in one broadcast, and a page that is in
+    several gets it once. All are looked at before the first is sent.
 
     Raises:
         InvalidMessage: an item cannot be sent; nothing was.
@@ -190,21 +197,24 @@ def _messages(items: Iterable[Message | Mapping[str, Any]]) -> list[Message]:
         if isinstance(item, Message):
             messages.append(item)
             continue
-        if not _KEYS.issuperset(item):
-            unknown = ", ".join(sorted(set(item) - _KEYS))
-            raise InvalidMessage(f"item {index} of publish_many() has unknown keys: {unknown}")
-        if "channel" not in item and "channels" not in item:
-            default = _default_channel()
-            if default is None:
+        content = item if _KEYS.issuperset(item) else _tagged(index, item)
+        if "channel" not in content and "channels" not in content:
+            if (default := _default_channel()) is None:
                 raise InvalidMessage(f"item {index} of publish_many() has no channel")
-            messages.append(Message(channel=default, **item))
-        elif "channel" in item and "channels" in item:
+            messages.append(Message(channel=default, **content))
+        elif "channel" in content and "channels" in content:
             raise InvalidMessage(f"item {index} of publish_many() has both a channel and channels")
-        elif "channel" in item:
-            messages.append(Message(**item))
+        elif "channel" in content:
+            messages.append(Message(**content))
         else:
-            messages += _copies(index, **item)
+            messages += _copies(index, **content)
     return messages
+
+
+def _tagged(index: int, item: Mapping[str, Any]) -> Mapping[str, Any]:
+    if unknown := ", ".join(sorted(set(item) - _KEYS - {"exclude"})):
+        raise InvalidMessage(f"item {index} of publish_many() has unknown keys: {unknown}")
+    return {"tags": tags_of(item["exclude"]), **{key: item[key] for key in item if key != "exclude"}}
 
 
 def _copies(index: int, channels: Iterable[str], **content: Any) -> Iterator[Message]:
@@ -285,7 +295,6 @@ def _settled(receipts: list[Receipt], fail_silently: bool, many: bool) -> Publis
 
 
 def _print_debug(receipts: list[Receipt]) -> None:
-    for receipt in receipts:
-        message = receipt.message
+    for message in (receipt.message for receipt in receipts):
         if message.event_class == "debug":
             print(f"[{message.channel}] {message.message or ''} {message.data if message.data is not None else ''}")  # noqa: T201

@@ -4,7 +4,8 @@ The server remembers no revocation, and a token that was saved joins again while
 in the database, in the transaction of the change, and looked at again every `INTERVAL` seconds until the channel tokens
 that were given out before it have expired. Each look decides by what is true then: who got the right back stays in.
 
-`QuerySet.update()` on users or groups sends no signals: call `recheck(users=[…])` after it.
+`QuerySet.update()` on users or groups sends no signals: call `recheck(users=[…])` after it. What else a rule looks at,
+only its site knows: `recheck(channels=["$post:1"])`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from django.db import close_old_connections, connections, transaction
 from django.db.models import signals
 from django.utils import timezone
 
-from . import access, declared
+from . import looks, rules
 from .centrifugo import api
 from .conf import conf
 from .exceptions import ServerError
@@ -41,20 +42,24 @@ logger = logging.getLogger("instant")
 
 #: Seconds between two looks at one revocation.
 INTERVAL = 10
+#: Users and channels that one change looks at before its caller goes on: the groups of a site may be large.
+AT_ONCE = 100
 _FLAGS = ("is_active", "is_staff", "is_superuser")
 
 
 def recheck(*, users: Iterable[Any] = (), channels: Iterable[str] = ()) -> None:
     """Look again at what these users may join, and at who is in the channels of these names, when the transaction
-    commits and until the tokens given out before have expired."""
+    commits and until the tokens given out before have expired. What is beyond AT_ONCE waits for the thread."""
     now = timezone.now()
     until = now + timedelta(seconds=conf.INSTANT_CHANNEL_TOKEN_TTL)
     times = {"next_at": now + timedelta(seconds=INTERVAL), "until": until}
     rows = [Revocation(user=user_id(user), **times) for user in users]
     rows += [Revocation(channel=name, **times) for name in channels]
     if rows:
+        for row in rows[AT_ONCE:]:
+            row.next_at = now
         Revocation.objects.bulk_create(rows)
-        transaction.on_commit(partial(_apply_all, rows), robust=True)
+        transaction.on_commit(partial(_apply_all, rows[:AT_ONCE]), robust=True)
         transaction.on_commit(start_repeating, robust=True)
 
 
@@ -79,34 +84,13 @@ def _apply_all(rows: Iterable[Revocation]) -> set[tuple[str, str]]:
     for user, channel in dict.fromkeys((row.user, row.channel) for row in rows):
         try:
             if channel:
-                _look_at_channel(channel)
+                looks.at_channel(channel)
             else:
-                _look_at_user(user)
+                looks.at_user(user)
         except ServerError as error:
             undone.add((user, channel))
             logger.warning("revocation of %s not done yet, tried again: %s", channel or f"user {user}", error)
     return undone
-
-
-def _look_at_user(sub: str) -> None:
-    field = get_user_model().USERNAME_FIELD if conf.INSTANT_USER_ID == "username" else "pk"
-    user = get_user_model()._default_manager.filter(**{field: sub}).first()
-    if user is None or not user.is_active:
-        api.disconnect(sub)
-        return
-    allowed = {channel.name for channel in access.channels_for(user)}
-    names = {*Channel.objects.values_list("name", flat=True), *(channel.name for channel in declared.declared())}
-    api.unsubscribe((sub, name) for name in names if name not in allowed)
-
-
-def _look_at_channel(name: str) -> None:
-    if not api.subscribers(name):
-        return
-    allowed = access.audience_of(name)
-    present = api.users_in(name)
-    if present is None:  # no presence in the channel's options: everyone whom the server may know
-        present = {user_id(user) for user in get_user_model()._default_manager.iterator()} | {""}
-    api.unsubscribe((sub, name) for sub in present - allowed)
 
 
 class _Repeater:
@@ -191,7 +175,32 @@ def _groups_of_users_changed(instance: Any, action: str, reverse: bool, pk_set: 
         recheck(users=[instance])
 
 
+def _permissions_changed(
+    instance: Any, action: str, reverse: bool, model: type[Model], pk_set: set[Any] | None, **_: Any
+) -> None:
+    """What only rules look at: permissions, of a user or a group, or from the side of the permission."""
+    if not rules.registered():
+        return
+    holders: Iterable[Any] = ()
+    if action == "pre_clear" and reverse:
+        holders = [*_members(instance), *instance.group_set.all()]
+    elif action == "post_remove" and reverse:
+        holders = model._default_manager.filter(pk__in=pk_set or ())
+    elif action in ("post_remove", "post_clear") and not reverse:
+        holders = [instance]
+    for holder in holders:
+        recheck(users=_members(holder) if isinstance(holder, Group) else [holder])
+
+
+def _members(of: Model) -> Iterable[Any]:
+    """The users of a group, or with a permission; nobody, where the site's users have none."""
+    users: Any = getattr(of, "user_set", None)
+    return () if users is None else users.all()
+
+
 def _group_will_be_deleted(instance: Group, **_: Any) -> None:
+    if rules.registered():
+        recheck(users=_members(instance))
     recheck(channels=list(instance.channel_set.values_list("name", flat=True)))
 
 
@@ -258,6 +267,10 @@ def connect() -> None:
     if hasattr(user_model, "groups"):
         through = user_model.groups.through
         signals.m2m_changed.connect(_groups_of_users_changed, sender=through, dispatch_uid="instant.users_groups")
+    for holder in (getattr(user_model, "user_permissions", None), Group.permissions):
+        if holder is not None:
+            name = f"instant.{holder.through.__name__}"
+            signals.m2m_changed.connect(_permissions_changed, sender=holder.through, dispatch_uid=name)
     signals.pre_delete.connect(_group_will_be_deleted, sender=Group, dispatch_uid="instant.group_deleted")
     signals.pre_save.connect(_channel_will_change, sender=Channel, dispatch_uid="instant.channel_will_change")
     signals.post_save.connect(_channel_changed, sender=Channel, dispatch_uid="instant.channel_changed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -36,6 +37,14 @@ def connection_token(user: User, *, meta: dict[str, Any] | None = None) -> str:
     return _signed(user_id(user), conf.INSTANT_TOKEN_TTL, claims)
 
 
+def window_meta(user: User, window: str, session: str) -> dict[str, Any]:
+    """Return the `meta` of a connection that belongs to a page: its window's key, and whose window it is.
+
+    `session` is a hash of the key of the session that the page was made in, the same in every renewal.
+    """
+    return {"window": window, "session": session, "user": user_id(user)}
+
+
 def channel_token(channel: str, user: User) -> str:
     """Return the token with which `user`, and nobody else, joins `channel` during INSTANT_CHANNEL_TOKEN_TTL seconds.
 
@@ -48,9 +57,23 @@ def channel_token(channel: str, user: User) -> str:
     return channel_token_for(user_id(user), check_name(channel))
 
 
-def channel_token_for(sub: str, channel: str) -> str:
-    """Return the channel token of the user whom the server knows as `sub`; `channel` is known to be a good name."""
-    return _signed(sub, conf.INSTANT_CHANNEL_TOKEN_TTL, {"channel": channel, "expire_at": 0})
+def channel_token_for(sub: str, channel: str, claims: Mapping[str, Any] | None = None) -> str:
+    """Return the channel token of the user whom the server knows as `sub`; `channel` is known to be a good name.
+
+    `claims` are further ones of the subscription: `info`, which others may see, and `override`, of its options.
+    """
+    return _signed(sub, conf.INSTANT_CHANNEL_TOKEN_TTL, {"channel": channel, "expire_at": 0, **(claims or {})})
+
+
+def connection_claims(token: str) -> dict[str, Any] | None:
+    """Return the claims of a token that `connection_token` made, or None where it is not good, or no longer."""
+    for key in filter(None, (conf.hmac_key, conf.previous_hmac_key)):
+        try:
+            claims: dict[str, Any] = jwt.decode(token, key, algorithms=[ALGORITHM], options={"require": ["exp", "sub"]})
+        except jwt.InvalidTokenError:
+            continue
+        return None if "channel" in claims else claims  # a channel's token is signed with the same key
+    return None
 
 
 def _signed(sub: str, ttl: int, claims: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from instant import access
+from instant import access, user_channel
 from instant.access import Access, audience, channels_for, credentials, may_connect, may_join, members
 from instant.conf import conf
 from instant.models import Channel
@@ -54,7 +54,7 @@ def test_channels_of_a_user_each_once_by_name(alice: User) -> None:
     Channel.objects.create(name="z", level="public").groups.set(groups)
     Channel.objects.create(name="g", level="groups").groups.set(groups)
     Channel.objects.create(name="s", level="staff").groups.set(groups)
-    wanted = [Access("$g", "groups"), Access("z", "public")]
+    wanted = [Access("$g", "groups"), Access(user_channel(alice), "user"), Access("z", "public")]
     with CaptureQueriesContext(connection) as queries:
         assert channels_for(alice) == wanted
     assert len(queries) == 1
@@ -84,7 +84,7 @@ def test_a_row_of_an_unknown_namespace_does_not_spoil_the_others(alice: User, ca
         Channel.objects.create(name="gone:chan", level="users")
     Channel.objects.create(name="here", level="users")
     with caplog.at_level(logging.WARNING, "instant"):
-        assert [found["name"] for found in credentials(alice)["channels"]] == ["$here"]
+        assert [found["name"] for found in credentials(alice)["channels"]] == ["$here", user_channel(alice)]
     assert "'$gone:chan'" in caplog.text
     assert not may_join(alice, "$gone:chan")
     with override_settings(INSTANT_NAMESPACES={"gone": {}}):
@@ -145,6 +145,7 @@ def test_credentials_are_the_json_of_the_endpoints(alice: User) -> None:
     assert set(answer) == {"ws_token", "websocket_url", "channels", "refused"}
     assert claims(answer["ws_token"])["sub"] == str(alice.pk)
     assert [(found["name"], found["level"]) for found in answer["channels"]] == [
+        (user_channel(alice), "user"),
         ("$users", "users"),
         ("news", "public"),
     ]
@@ -207,5 +208,5 @@ def test_a_name_that_cannot_be_joined_is_logged_once(caplog: pytest.LogCaptureFi
     user = User.objects.create_user("someone")
     Channel._base_manager.bulk_create([Channel(name="$gone-for-good:x", level="users")])
     for _ in range(3):
-        assert access.channels_for(user) == []
+        assert access.channels_for(user) == [Access(user_channel(user), "user")]
     assert caplog.text.count("left out of the tokens") == 1

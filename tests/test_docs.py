@@ -21,6 +21,7 @@ from instant.messages import Message
 from instant.testing import Published
 from tests.blog import models as blog_models
 from tests.blog.fixtures import no_events_left  # noqa: F401 - a fixture
+from tests.rules import no_rules_left  # noqa: F401 - a fixture
 from tests.snippets import PAGES, ROOT, Snippet, all_snippets, commands, snippets
 
 PYTHON_PAGES = [page for page in PAGES if any(s.language == "python" and not s.place for s in snippets(page))]
@@ -125,7 +126,7 @@ def test_no_snippet_is_left_out() -> None:
     known |= {("html", ""), ("js", ""), ("js", "module"), ("nginx", "")}  # tests/browser, tests/integration
     known |= {("html", "template"), ("js", "template")}  # tests/test_page_scripts.py
     for page in PAGES:
-        if page.name != "tutorial.md":  # tests/browser/test_tutorial.py reads all of it
+        if page.name not in ("tutorial.md", "live-tutorial.md"):  # tests of tests/browser read all of them
             for snippet in snippets(page):
                 assert (snippet.language, snippet.place.partition(" ")[0]) in known, str(snippet)
 

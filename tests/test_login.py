@@ -74,6 +74,7 @@ def test_login_answers_with_all_that_the_client_needs(browser: Client, alice: Us
     assert set(answer) == {"csrf_token", "ws_token", "websocket_url", "channels", "refused"}
     assert [(found["name"], found["level"]) for found in answer["channels"]] == [
         ("$desk", "groups"),
+        (f"$user.{alice.pk}", "user"),
         ("$users", "users"),
         ("news", "public"),
     ]

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from instant import access, publish, revocation
+from instant import access, looks, publish, revocation
 from instant.centrifugo import api
 from instant.exceptions import ServerError
 from instant.models import Channel, Revocation
@@ -280,8 +280,8 @@ def test_who_got_the_right_back_stays_in(alice: User, joined: Joined) -> None:
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What would be looked at, by name."""
     names: list[str] = []
-    monkeypatch.setattr(revocation, "_look_at_user", lambda sub: names.append(f"user {sub}"))
-    monkeypatch.setattr(revocation, "_look_at_channel", names.append)
+    monkeypatch.setattr(looks, "at_user", lambda sub: names.append(f"user {sub}"))
+    monkeypatch.setattr(looks, "at_channel", names.append)
     return names
 
 
@@ -318,7 +318,7 @@ def test_a_revocation_that_was_never_done_is_not_forgotten(alice: User, settings
         raise ServerError("server not reachable", retryable=True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(revocation, "_look_at_user", away)
+        patch.setattr(looks, "at_user", away)
         assert revocation.repeat_due()  # the tokens have expired, but who has joined is still in
     Revocation.objects.update(next_at=past)
     assert not revocation.repeat_due()

@@ -138,14 +138,6 @@ def test_it_runs_and_ends_cleanly(site: Callable[..., Site], server_kind: str, n
     assert "Traceback" not in "".join(here.output)
 
 
-def test_a_closed_terminal_ends_the_server(site: Callable[..., Site], centrifugo: None) -> None:
-    here = site()
-    here.start("--server", "centrifugo")
-    assert here.end(signal.SIGHUP) == 0
-    assert is_free(here.port)
-    assert list(here.temporary.iterdir()) == []
-
-
 def test_the_log_comes_through_whole(site: Callable[..., Site], centrifugo: None) -> None:
     here = site()
     here.start("--server", "centrifugo")

@@ -181,4 +181,10 @@ def requests_for(messages: Sequence[Message]) -> Iterator[Request]:
 
 def _broadcast(run: list[Message]) -> bytes:
     channels = b",".join([quoted(message.channel) for message in run])
-    return b'{"channels":[%b],"data":%b,"idempotency_key":%b}' % (channels, run[0].payload, quoted(run[0].uid))
+    first = run[0]
+    return b'{"channels":[%b],"data":%b,"idempotency_key":%b%b' % (
+        channels,
+        first.payload,
+        quoted(first.uid),
+        first.tail(),
+    )

@@ -73,6 +73,22 @@ def subscribers(channel: str) -> int:
     return found.num_clients if found else 0
 
 
+def channels_starting(prefixes: Iterable[str]) -> set[str]:
+    """Return the channels that somebody is in now and whose names start with one of these.
+
+    Raises:
+        ServerError: as `http.post` does.
+    """
+    commands = [{"channels": {"pattern": _escaped(prefix) + "*"}} for prefix in sorted(prefixes)]
+    found: set[str] = set()
+    for start in range(0, len(commands), MAX_BATCH_COMMANDS):
+        for reply in _batch(commands[start : start + MAX_BATCH_COMMANDS]):
+            if "error" in reply:
+                raise http.api_error(reply["error"])
+            found.update(reply["channels"].get("channels") or {})
+    return found
+
+
 def users_in(channel: str) -> set[str] | None:
     """Return who is in `channel` now, as the server names users, or None where its options keep no presence."""
     try:
@@ -100,10 +116,14 @@ def unsubscribe(pairs: Iterable[tuple[str, str]]) -> None:
     """
     commands = [{"unsubscribe": {"user": user, "channel": channel}} for user, channel in pairs]
     for start in range(0, len(commands), MAX_BATCH_COMMANDS):
-        body = json.dumps({"commands": commands[start : start + MAX_BATCH_COMMANDS]}).encode()
-        for reply in http.post("batch", body, TIMEOUT).get("replies", []):
+        for reply in _batch(commands[start : start + MAX_BATCH_COMMANDS]):
             if "error" in reply and reply["error"].get("code") != 102:  # a namespace that is gone has no subscribers
                 raise http.api_error(reply["error"])
+
+
+def _batch(commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    replies: list[dict[str, Any]] = http.post("batch", json.dumps({"commands": commands}).encode(), TIMEOUT)["replies"]
+    return replies
 
 
 def _escaped(channel: str) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 from corsheaders.conf import conf as cors
 from django.conf import settings
 
-from .. import channels
+from .. import channels, features
 from ..conf import NamespaceOptions, conf
 from ..contract import SOCKETS_NAMESPACE
 from ..exceptions import InvalidSetting
-from . import consumer
+from . import consumer, rpc
 
 #: What every namespace has unless INSTANT_NAMESPACES says otherwise: a client that was away gets what it missed.
 HISTORY: Mapping[str, Any] = {"history_size": 300, "history_ttl": "600s", "force_recovery": True}
@@ -73,6 +73,7 @@ def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bo
             "without_namespace": namespaces[""],
             "namespaces": [{"name": _namespace(name), **options} for name, options in namespaces.items() if name],
         },
+        **({"rpc": rpc.render()} if rpc.is_used() else {}),
         "usage_stats": {"disabled": True},
         **({"consumers": consumer.render()} if consumers and consumer.is_used() else {}),
         **_engine(),
@@ -86,6 +87,8 @@ def _namespace(name: str) -> str:
         )
     if name == SOCKETS_NAMESPACE:
         raise InvalidSetting(f"INSTANT_NAMESPACES: {name!r} is kept for WebSocket handlers")
+    if name in features.namespaces() and name in conf.INSTANT_NAMESPACES:
+        raise InvalidSetting(f"INSTANT_NAMESPACES: {name!r} is kept for the channels of pages, as signals are in use")
     return name
 
 

@@ -231,5 +231,5 @@ def api_error(error: dict[str, Any]) -> ServerError:
     code = int(error.get("code", INTERNAL_ERROR))
     reason = f"the server answered {code} {error.get('message', '')}".rstrip()
     if code == 102:
-        reason += ": it does not know the channel's namespace; it may have been started with other settings"
+        reason += ": it does not know the channel's namespace: start `manage.py runws` again"
     return ServerError(reason, code=code, retryable=code == INTERNAL_ERROR)

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,6 +21,7 @@ from django.conf import settings
 
 from ..conf import Settings, conf
 from ..exceptions import ServerFailed, ServerNotFound
+from .reloading import Reloading
 
 #: Seconds that the server gets to close its connections before it is killed.
 STOP_TIMEOUT = 35
@@ -88,9 +90,13 @@ def config_file(config: Mapping[str, Any]) -> Iterator[Path]:
     """Write the config to a file that only this user can read, for as long as the block runs."""
     with tempfile.TemporaryDirectory(prefix="instant-") as folder:
         path = Path(folder) / "config.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(config, indent=2))
+        _write(path, config)
         yield path
+
+
+def _write(path: Path, config: Mapping[str, Any]) -> None:
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config, indent=2))
 
 
 def check_config(binary: Path, path: Path) -> None:
@@ -132,17 +138,18 @@ def require_free_port(address: str, port: int) -> None:
             ) from error
 
 
-def run(binary: Path, config: Mapping[str, Any]) -> int:
+def run(binary: Path, config: Mapping[str, Any], reloading: Reloading) -> int:
     """Run the server in the foreground with its log on our own output; return its exit status.
 
-    SIGINT, SIGTERM and SIGHUP are handed on to it, and it is waited for. A server that a signal ended has the status
-    that a shell gives it, such as 137 for SIGKILL.
+    SIGINT and SIGTERM are handed on to it, and it is waited for. `reloading` is told how it takes another config, and
+    answers SIGHUP. A server that a signal ended has the status that a shell gives it, such as 137 for SIGKILL.
 
     Raises:
         ServerFailed: wrong version, refused config, or a port in use.
     """
     require_version_6(binary)
-    with _handing_on() as children, config_file(config) as path:
+    children: list[subprocess.Popen[bytes]] = []
+    with _handing_on(children), config_file(config) as path, reloading(partial(_hand, children, binary, path)):
         check_config(binary, path)
         require_free_port(config["http_server"]["address"], config["http_server"]["port"])
         # A session of its own: Ctrl-C would reach it twice, from the terminal and from us.
@@ -156,10 +163,26 @@ def run(binary: Path, config: Mapping[str, Any]) -> int:
     return status if status >= 0 else 128 - status
 
 
+def _hand(children: list[subprocess.Popen[bytes]], binary: Path, path: Path, config: Mapping[str, Any]) -> None:
+    """Have the servers read another config, if it is good.
+
+    Raises:
+        ServerFailed: it is refused, or nothing makes a server read it.
+    """
+    if not hasattr(signal, "SIGHUP"):
+        raise ServerFailed("this system has no SIGHUP; start runws again")
+    with config_file(config) as new:
+        check_config(binary, new)
+    staged = path.with_suffix(".new")
+    _write(staged, config)
+    staged.replace(path)
+    for child in children:
+        child.send_signal(signal.SIGHUP)
+
+
 @contextmanager
-def _handing_on() -> Iterator[list[subprocess.Popen[bytes]]]:
+def _handing_on(children: list[subprocess.Popen[bytes]]) -> Iterator[None]:
     """Hand the signals that end us on to the children in the list; while there is none, they end us, in order."""
-    children: list[subprocess.Popen[bytes]] = []
 
     def stop(signum: int, frame: FrameType | None) -> None:
         if not children:
@@ -167,13 +190,9 @@ def _handing_on() -> Iterator[list[subprocess.Popen[bytes]]]:
         for child in children:
             child.terminate()
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    # A terminal that is closed would leave the server running, on its port; but nohup wants just that.
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in numbers}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield children
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -8,7 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
-from instant.devserver.app import run
+from instant.devserver.foreground import run
 
 
 def main() -> int:

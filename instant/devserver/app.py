@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
-import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
@@ -15,6 +14,7 @@ from aiohttp import WSMsgType, web
 from instant.devserver import config as configs
 from instant.devserver import faults
 from instant.devserver.api import Api
+from instant.devserver.backend import Backend
 from instant.devserver.channels import ChannelRules
 from instant.devserver.http_api import HttpApi
 from instant.devserver.hub import Hub
@@ -38,7 +38,7 @@ _CLOSE_CODES = range(2**16)
 class DevServer:
     """Serve the client protocol and the HTTP API of a config in Centrifugo's v6 layout.
 
-    `rpc` answers rpc commands; without it they get error 108.
+    `rpc` answers rpc commands; without it the backend of `rpc.proxy` does, and without that they get error 108.
 
     Raises: ConfigError, a ValueError, for what Centrifugo's `checkconfig` would refuse.
     """
@@ -46,11 +46,13 @@ class DevServer:
     def __init__(self, config: Mapping[str, Any], *, rpc: RpcHandler | None = None) -> None:
         self.config = configs.load(config)
         self.port = 0
-        self._rpc = rpc
+        self._backend = Backend(self.config)
+        self._rpc = rpc or (self._backend if self._backend.is_used else None)
         self._hub, self._rules = Hub(), ChannelRules(self.config)
         self._api = HttpApi(Api(self._hub, self._rules), self.config.http_api)
         self._origins = OriginCheck(self.config.client.allowed_origins)
         self._sessions: dict[Session, asyncio.Task[Any]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
 
@@ -60,12 +62,30 @@ class DevServer:
         host = self.config.http_server.address
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
+    def reload(self, config: Mapping[str, Any]) -> None:
+        """Take the options of channels and the keys of tokens of another config, as Centrifugo does at SIGHUP; the rest
+        stays. For other threads.
+
+        Raises: ConfigError, and then nothing changes.
+        """
+        taken = configs.load(config)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._take, taken)
+
+    def _take(self, new: configs.Config) -> None:
+        taken = new.client
+        client = replace(self.config.client, token=taken.token, subscription_token=taken.subscription_token)
+        self.config = replace(self.config, client=client, channel=new.channel, namespaces=new.namespaces)
+        self._rules.take(self.config)
+        for session in self._sessions:
+            session.take_keys(self._rules, client)
+
     async def start(self) -> None:
         """Bind `http_server.address` and `port`; port 0 takes a free one.
 
         Raises: OSError where the port is taken.
         """
-        options = self.config.http_server
+        options, self._loop = self.config.http_server, asyncio.get_running_loop()
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=_FAREWELL)
         await self._runner.setup()
         self._site = web.TCPSite(self._runner, options.address, options.port)
@@ -87,6 +107,7 @@ class DevServer:
             session.client.close(faults.SHUTDOWN)
         if self._sessions:
             await asyncio.wait(list(self._sessions.values()), timeout=2 * _FAREWELL)
+        await self._backend.close()
         await self._runner.cleanup()
 
     def _app(self) -> web.Application:
@@ -147,6 +168,7 @@ class DevServer:
         transport, task = request.transport, asyncio.current_task()
         if transport is not None and task is not None:
             session = Session(self._hub, self._rules, self.config, rpc=self._rpc)
+            session.client.headers = request.headers
             self._sessions[session] = task
             try:
                 await _Connection(session, socket, transport, self.config.websocket.write_timeout).run()
@@ -265,31 +287,3 @@ async def _answer(answering: Answering) -> web.Response:
             kind = "application/json" if is_json else "text/plain; charset=utf-8"
             return web.Response(status=status, body=text.encode(), headers={"Content-Type": kind})
         await asyncio.sleep(0)
-
-
-def run(config: Mapping[str, Any], *, rpc: RpcHandler | None = None) -> int:
-    """Serve in the foreground until SIGINT or SIGTERM and return an exit status.
-
-    A bad config or a taken port is one line on stderr and 1.
-    """
-    try:
-        asyncio.run(_run(DevServer(config, rpc=rpc)))
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"devserver: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        pass
-    return 0
-
-
-async def _run(server: DevServer) -> None:
-    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        # Not on Windows, where Ctrl-C is a KeyboardInterrupt, nor in a thread, where no signal arrives.
-        with contextlib.suppress(RuntimeError):
-            loop.add_signal_handler(name, stopped.set)
-    await server.start()
-    try:
-        await stopped.wait()
-    finally:
-        await server.stop()

@@ -15,6 +15,10 @@ class ChannelRules:
     """Resolve channel names by a config."""
 
     def __init__(self, config: Config) -> None:
+        self.take(config)
+
+    def take(self, config: Config) -> None:
+        """Go by this config from now on."""
         self._section = config.channel
         options = {"": config.channel.without_namespace, **config.namespaces}
         self._options = {name: self._complete(item) for name, item in options.items()}

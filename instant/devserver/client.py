@@ -11,7 +11,7 @@ from instant.devserver import faults, wire
 from instant.devserver.streams import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from instant.devserver.channels import ChannelRules
     from instant.devserver.grants import Grant
@@ -70,6 +70,8 @@ class Client:
         self.user = ""
         self.info: Any = wire.MISSING
         self.meta: Any = wire.MISSING
+        #: Those of the request that opened the connection.
+        self.headers: Mapping[str, str] = {}
         self.authenticated = False
         self.subscriptions: dict[str, Subscription] = {}
         #: When the connection is closed as expired (3005), as Unix time.

@@ -16,6 +16,8 @@ from instant.devserver.options import (
     HealthOptions,
     HttpApiOptions,
     HttpServerOptions,
+    RpcNamespaceOptions,
+    RpcSection,
     Seconds,
     WebsocketOptions,
 )
@@ -47,6 +49,8 @@ class Config:
     client: ClientOptions
     channel: ChannelSection
     namespaces: Mapping[str, ChannelOptions]
+    rpc: RpcSection
+    rpc_namespaces: Mapping[str, RpcNamespaceOptions]
     websocket: WebsocketOptions
     health: HealthOptions
 
@@ -58,7 +62,7 @@ def load(raw: Mapping[str, Any]) -> Config:
     """
     for warning in known.warnings(raw):
         logger.warning(warning)
-    section = _section(raw, "channel")
+    section, rpc = _section(raw, "channel"), _section(raw, "rpc")
     channel = _read(ChannelSection, section, "channel")
     config = Config(
         http_server=_read(HttpServerOptions, _section(raw, "http_server"), "http_server"),
@@ -66,6 +70,8 @@ def load(raw: Mapping[str, Any]) -> Config:
         client=_read(ClientOptions, _section(raw, "client"), "client"),
         channel=channel,
         namespaces=dict(_namespaces(section, channel)),
+        rpc=_read(RpcSection, rpc, "rpc"),
+        rpc_namespaces={item["name"]: _read(RpcNamespaceOptions, item, path) for path, item in _named(rpc, "rpc")},
         websocket=_read(WebsocketOptions, _section(raw, "websocket"), "websocket"),
         health=_read(HealthOptions, _section(raw, "health"), "health"),
     )
@@ -116,6 +122,10 @@ def _value(hint: Any, value: Any, path: str) -> Any:
         return _read(typing.cast("type[Any]", hint), value, path)
     if hint == tuple[str, ...]:
         return _strings(value, path)
+    if hint == dict[str, str]:
+        if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+            raise ConfigError(f"{path} must map names to strings")
+        return value
     if type(value) is not hint:
         raise ConfigError(f"{path}: {value!r} must be a {hint.__name__}")
     return value
@@ -133,18 +143,24 @@ def _strings(value: Any, path: str) -> tuple[str, ...]:
 
 
 def _namespaces(section: Mapping[str, Any], channel: ChannelSection) -> Iterator[tuple[str, ChannelOptions]]:
+    for path, item in _named(section, "channel"):
+        options = _read(ChannelOptions, item, path)
+        _check_options(options, channel, path)
+        yield item["name"], options
+
+
+def _named(section: Mapping[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The namespaces of a section, each with its place in the config."""
     seen = set()
     for item in section.get("namespaces") or []:
         name = item.get("name", "") if isinstance(item, dict) else item
-        path = f"channel.namespaces[{name}]"
+        path = f"{kind}.namespaces[{name}]"
         if not isinstance(item, dict) or not isinstance(name, str) or not _NAMESPACE.fullmatch(name):
             raise ConfigError(f"{path}: a namespace needs a name that matches {_NAMESPACE.pattern}")
         if name in seen:
             raise ConfigError(f"{path}: the name is there twice")
         seen.add(name)
-        options = _read(ChannelOptions, item, path)
-        _check_options(options, channel, path)
-        yield name, options
+        yield path, item
 
 
 def _check_options(options: ChannelOptions, channel: ChannelSection, path: str) -> None:

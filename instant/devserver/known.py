@@ -28,7 +28,7 @@ _IGNORED: Final = {
         write_buffer_size decompressed_message_size_limit
     """,
     "client": """
-        proxy channel_position_check_delay channel_position_max_time_lag concurrency connection_rate_limit
+        proxy channel_position_check_delay channel_position_max_time_lag connection_rate_limit
         user_id_http_header connect_code_to_unidirectional_disconnect
     """,
     "client.token": """
@@ -36,6 +36,9 @@ _IGNORED: Final = {
         insecure_skip_jwks_endpoint_safety_check
     """,
     "channel": "proxy namespaces",
+    "rpc": "namespaces ping",
+    "rpc.proxy": "grpc_metadata emulated_headers binary_encoding grpc",
+    "rpc.namespace": "name proxy_name",
     "namespace": """
         name map_clients_presence_channel_prefix map_users_presence_channel_prefix allowed_delta_types
         allow_tags_filter delta_publish subscribe_proxy_name publish_proxy_name sub_refresh_proxy_name
@@ -51,6 +54,9 @@ _USED: Final[Mapping[str, type[Any]]] = {
     "client": options.ClientOptions,
     "client.token": options.SubscriptionTokenOptions,
     "channel": options.ChannelSection,
+    "rpc": options.RpcSection,
+    "rpc.proxy": options.ProxyOptions,
+    "rpc.namespace": options.RpcNamespaceOptions,
     "namespace": options.ChannelOptions,
 }
 
@@ -60,6 +66,7 @@ _LACKING: Final = {
     ("http_server", "tls"): "the devserver speaks plain HTTP only",
     ("client", "user_id_http_header"): "the devserver does not trust a header for the user",
     ("client", "connection_rate_limit"): "the devserver does not limit the rate of connections",
+    ("rpc", "ping"): "the devserver has no method of its own",
     ("grpc_api", "enabled"): "the devserver has no gRPC API",
     ("websocket", "disabled"): "the devserver has no other transport than WebSocket",
     ("uni_websocket", "enabled"): "the devserver has no unidirectional transport",
@@ -87,18 +94,26 @@ def warnings(raw: Mapping[str, Any]) -> Iterator[str]:
 def _unknown(raw: Mapping[str, Any]) -> Iterator[str]:
     client, channel = _object(raw, "client"), _object(raw, "channel")
     parts: list[tuple[str, str, Mapping[str, Any]]] = [
-        (name, name, _object(raw, name)) for name in _USED if name not in ("client.token", "namespace")
+        (name, name, _object(raw, name)) for name in _USED if "." not in name and name != "namespace"
     ]
     for name in ("token", "subscription_token"):
         parts.append((f"client.{name}", "client.token", _object(client, name)))
     parts.append(("channel.without_namespace", "namespace", _object(channel, "without_namespace")))
-    items = channel.get("namespaces")
-    for item in items if isinstance(items, list) else []:
-        if isinstance(item, dict):
-            parts.append((f"channel.namespaces[{item.get('name')}]", "namespace", item))
+    parts.extend(_namespaces(channel, "channel", "namespace"))
+    rpc = _object(raw, "rpc")
+    parts.append(("rpc.proxy", "rpc.proxy", _object(rpc, "proxy")))
+    parts.append(("rpc.without_namespace", "rpc.namespace", _object(rpc, "without_namespace")))
+    parts.extend(_namespaces(rpc, "rpc", "rpc.namespace"))
     for path, kind, keys in parts:
         names = {field.name for field in fields(_USED[kind])} | set(_IGNORED.get(kind, "").split())
         yield from (f"{path}.{key}" for key in keys if key not in names)
+
+
+def _namespaces(section: Mapping[str, Any], name: str, kind: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    items = section.get("namespaces")
+    for item in items if isinstance(items, list) else []:
+        if isinstance(item, dict):
+            yield f"{name}.namespaces[{item.get('name')}]", kind, item
 
 
 def _engines(raw: Mapping[str, Any]) -> Iterator[str]:
@@ -121,8 +136,12 @@ def _proxies(raw: Mapping[str, Any]) -> Iterator[str]:
     for path, section in proxies.items():
         if _object(section, path.rpartition(".")[2]).get("endpoint"):
             yield f"{path} is configured: the devserver does not ask proxies"
-    if _object(_object(raw, "rpc"), "proxy").get("endpoint"):
-        yield "rpc.proxy is configured: the devserver answers rpc by a handler of its own, else with 108"
+    rpc = _object(_object(raw, "rpc"), "proxy")
+    if rpc.get("endpoint") and not str(rpc["endpoint"]).startswith(("http://", "https://")):
+        yield "rpc.proxy.endpoint: the devserver asks by HTTP only"
+    for key in ("emulated_headers", "binary_encoding"):
+        if rpc.get(key):
+            yield f"rpc.proxy.{key} is set: the devserver does not have it"
 
 
 def _enabled(value: Any) -> bool:

@@ -104,6 +104,7 @@ class ClientOptions:
     expired_sub_close_delay: Seconds = Seconds(25)
     stale_close_delay: Seconds = Seconds(10)
     presence_update_interval: Seconds = Seconds(27)
+    concurrency: int = 0
     channel_limit: int = 128
     queue_max_size: int = 1048576
     connection_limit: int = 0
@@ -128,6 +129,40 @@ class ChannelSection:
     namespace_boundary: str = ":"
     user_boundary: str = "#"
     user_separator: str = ","
+
+
+@dataclass(frozen=True)
+class ProxyHttpOptions:
+    """What is particular to a proxy's HTTP requests."""
+
+    static_headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProxyOptions:
+    """A backend that is asked, and how."""
+
+    endpoint: str = ""
+    timeout: Seconds = Seconds(1)
+    include_connection_meta: bool = False
+    http_headers: tuple[str, ...] = ()
+    http: ProxyHttpOptions = field(default_factory=ProxyHttpOptions)
+
+
+@dataclass(frozen=True)
+class RpcNamespaceOptions:
+    """Whether the methods of a namespace are handed on."""
+
+    proxy_enabled: bool = False
+
+
+@dataclass(frozen=True)
+class RpcSection:
+    """The `rpc` section but for its namespaces."""
+
+    proxy: ProxyOptions = field(default_factory=ProxyOptions)
+    without_namespace: RpcNamespaceOptions = field(default_factory=RpcNamespaceOptions)
+    namespace_boundary: str = ":"
 
 
 @dataclass(frozen=True)

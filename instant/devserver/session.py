@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from instant.devserver.client import Subscription
     from instant.devserver.config import Config
     from instant.devserver.hub import Hub
+    from instant.devserver.options import ClientOptions
 
 #: Answers an rpc command: called with the client, the command's id, its method and its data (raw JSON or
 #: `wire.MISSING`). It calls `client.reply(id, "rpc", {...})` or `client.fail(id, error)`, at once or later.
@@ -53,15 +54,19 @@ class Session:
     ) -> None:
         self.client = Client(hub, rules, config.client)
         self._options, self._clock, self._rpc, self._jitter = config.client, hub.clock, rpc, jitter
-        self._reader = self._tokens(rules, config.client.token)
-        own_keys = config.client.subscription_token
-        self._subscription_reader = self._tokens(rules, own_keys) if own_keys.enabled else self._reader
+        self.take_keys(rules, config.client)
         self._unusable = False
         self._stale_at: float | None = self._after(self._options.stale_close_delay)
         self._ping_at: float | None = None
         self._pong_until: float | None = None
         self._check_at: float | None = None
         self._pong_owed = False
+
+    def take_keys(self, rules: ChannelRules, options: ClientOptions) -> None:
+        """Read tokens with the keys of these options from now on."""
+        self._reader = self._tokens(rules, options.token)
+        own_keys = options.subscription_token
+        self._subscription_reader = self._tokens(rules, own_keys) if own_keys.enabled else self._reader
 
     def receive(self, text: str) -> None:
         """Handle one WebSocket message: one or more commands, a line each."""

@@ -1,6 +1,6 @@
 """For the tests of sites that use django-instant: no server needed to see what is published, and one to try it live.
 
-`capture_published()` (pytest: the fixture `published`) and `live_server()`.
+`capture_published()` (pytest: the fixture `published`), `live_server()`, and `can()`, which asks who may join.
 """
 
 from __future__ import annotations
@@ -8,12 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .joining import acan, can
     from .live import LiveServer, live_server
     from .published import Published, capture_published
 
-__all__ = ["LiveServer", "Published", "capture_published", "live_server"]
+__all__ = ["LiveServer", "Published", "acan", "can", "capture_published", "live_server"]
 
-_HOMES = {"LiveServer": "live", "live_server": "live", "Published": "published", "capture_published": "published"}
+_HOMES = {
+    "LiveServer": "live",
+    "Published": "published",
+    "acan": "joining",
+    "can": "joining",
+    "capture_published": "published",
+    "live_server": "live",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, overload
 
-from django.db import transaction
-
 from ..backends import made, standing_in
 from ..backends.memory import Box, MemoryBackend
+from ..commits import CommitsInTest
 from ..messages import Message
 
 _ANY: Any = object()
-logger = logging.getLogger("instant")
 
 
 class Published(Sequence[Message]):
@@ -22,7 +19,7 @@ class Published(Sequence[Message]):
 
     def __init__(self, box: Box, channel: str | None) -> None:
         self._box, self._channel = box, channel
-        self._commits = _Commits()
+        self._commits = CommitsInTest()
         self.closed = False
 
     def run_commits(self) -> None:
@@ -74,39 +71,6 @@ class Published(Sequence[Message]):
         """
         if any(channel in (None, item.channel) for item in self.messages):
             raise AssertionError(f"something was published{f' to {channel!r}' if channel else ''}.\n{self!r}")
-
-
-class _Commits:
-    """The on-commit work registered since this was made.
-
-    A TestCase (and `pytest.mark.django_db`) is a transaction that never commits. Its own work is run by us; that of
-    an inner `atomic` only once it has ended, and never if it was rolled back, for Django drops it then.
-    """
-
-    def __init__(self) -> None:
-        self.connection = transaction.get_connection()
-        self.in_test = self.connection.in_atomic_block
-        self.depth = len(self.connection.savepoint_ids)
-        # Each registration has a set of savepoints of its own, the one part that Django keeps when one is rolled back.
-        self.before = [entry[0] for entry in self.connection.run_on_commit]
-
-    def run(self) -> None:
-        if not self.in_test or len(self.connection.savepoint_ids) > self.depth:
-            return
-        while (index := self._next()) is not None:
-            _sids, work, robust = self.connection.run_on_commit.pop(index)
-            try:
-                work()
-            except Exception:
-                if not robust:
-                    raise
-                logger.exception("on-commit work failed")
-
-    def _next(self) -> int | None:
-        for index, (sids, *_) in enumerate(self.connection.run_on_commit):
-            if not any(sids is other for other in self.before):
-                return index
-        return None
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from ..windows.info import WindowInfo
+    from ..windows.testing import SignalQueue
     from .published import Published
 
 
@@ -16,8 +19,31 @@ def published(request: pytest.FixtureRequest) -> Iterator[Published]:
     """What the test publishes, in order, on-commit work included; see `instant.testing.capture_published`."""
     from .published import capture_published
 
-    for database in ("transactional_db", "db"):  # the test's transaction first, so that its commits are ours
-        if database in request.fixturenames:
-            request.getfixturevalue(database)
+    _open_database(request)
     with capture_published() as messages:
         yield messages
+
+
+@pytest.fixture
+def signal_queue(request: pytest.FixtureRequest) -> Iterator[SignalQueue]:
+    """The signals that the test triggers, on-commit work included; see `instant.windows.testing.SignalQueue`."""
+    from ..windows.testing import SignalQueue
+
+    _open_database(request)
+    with SignalQueue() as queue:
+        yield queue
+
+
+@pytest.fixture
+def window_info() -> WindowInfo:
+    """A window of a visitor; `window_info.user = user` logs someone in."""
+    from ..windows import WindowInfo
+
+    return WindowInfo(window_key=uuid.uuid4().hex)
+
+
+def _open_database(request: pytest.FixtureRequest) -> None:
+    """The test's transaction comes first, so that its commits are ours."""
+    for database in ("transactional_db", "db"):
+        if database in request.fixturenames:
+            request.getfixturevalue(database)

@@ -16,7 +16,8 @@ import urllib.request
 import aiohttp
 import pytest
 
-from instant.devserver.app import DevServer, run
+from instant.devserver.app import DevServer
+from instant.devserver.foreground import run
 from instant.devserver.thread import ThreadedDevServer
 from tests.devserver.servers import Server, config, token, until
 

@@ -123,7 +123,10 @@ def test_unknown_keys_and_lacking_features_are_warned_of(caplog):
             "grpc_api": {"enabled": True},
             "http_server": {"internal_port": "9000"},
             "consumers": [{}],
-            "rpc": {"proxy": {"endpoint": "http://localhost/rpc"}},
+            "rpc": {
+                "proxy": {"endpoint": "grpc://localhost:1", "binary_encoding": True, "tix": 1},
+                "ping": {"enabled": True},
+            },
         }
     )
     for text in (
@@ -137,7 +140,10 @@ def test_unknown_keys_and_lacking_features_are_warned_of(caplog):
         "grpc_api.enabled",
         "http_server.internal_port",
         "consumers",
-        "rpc.proxy",
+        "rpc.proxy.endpoint: the devserver asks by HTTP only",
+        "rpc.proxy.binary_encoding",
+        "unknown key rpc.proxy.tix",
+        "rpc.ping",
         "client.proxy.connect",
     ):
         assert text in caplog.text

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from argparse import ArgumentTypeError
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +18,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from instant import outbox
 from instant.centrifugo import process
 from instant.centrifugo.config import render
+from instant.centrifugo.reloading import Reloader
 from instant.conf import conf
-from instant.exceptions import InstantError, ServerNotFound
+from instant.exceptions import InstantError, ServerFailed, ServerNotFound
 
 
 def _port(text: str) -> int:
@@ -48,12 +53,17 @@ class Command(BaseCommand):
             help="let the devserver run although DEBUG is off (never in production)",
         )
 
+        parser.add_argument("--print-config", action="store_true", help="print the server's config, and stop")
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             binary = self._binary(options["server"])
             config = render(address=options["host"], port=options["port"], consumers=binary is not None)
+            if options["print_config"]:
+                self.stdout.write(json.dumps(config))
+                return
             with self._relaying(config):
-                status = self._run_dev(config, options) if binary is None else self._run_centrifugo(binary, config)
+                status = self._run(binary, config, options)
         except InstantError as error:
             raise CommandError(str(error)) from error
         if status:
@@ -77,24 +87,49 @@ class Command(BaseCommand):
             self.stdout.write(f"{error}. Starting the devserver instead.")
             return None
 
-    def _run_centrifugo(self, binary: Path, config: dict[str, Any]) -> int:
-        self.stdout.write(f"Starting {binary} at {self._place(config)}; Ctrl-C ends it.")
-        self.stdout.flush()
-        return process.run(binary, config)
-
-    def _run_dev(self, config: dict[str, Any], options: dict[str, Any]) -> int:
-        if not settings.DEBUG and not options["insecure_dev"]:
+    def _run(self, binary: Path | None, config: dict[str, Any], options: dict[str, Any]) -> int:
+        if binary is None and not settings.DEBUG and not options["insecure_dev"]:
             raise CommandError(
                 "the devserver is for development, and DEBUG is off: run `manage.py installws` for Centrifugo "
                 "(or pass --insecure-dev, if you know that this is no production)"
             )
-        from instant.devserver.app import run
+        reloader = Reloader(config, partial(_rendered, binary, options), self._say, watch=settings.DEBUG)
+        self._say(f"Starting {binary or 'the devserver'} at {self._place(config)}; Ctrl-C ends it.")
+        if binary is not None:
+            return process.run(binary, config, reloader.running)
+        from instant.devserver.foreground import run
 
         process.require_free_port(config["http_server"]["address"], config["http_server"]["port"])
-        self.stdout.write(f"Starting the devserver at {self._place(config)}; Ctrl-C ends it.")
+        return run(config, reloading=reloader.running)
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
         self.stdout.flush()
-        return run(config)
 
     @staticmethod
     def _place(config: dict[str, Any]) -> str:
         return f"{config['http_server']['address']}:{config['http_server']['port']}"
+
+
+def _rendered(binary: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the config as the project's files make it now: this process has loaded what they were.
+
+    Raises:
+        ServerFailed: they make none; the text says why.
+    """
+    server = "dev" if binary is None else "centrifugo"
+    command = [sys.executable, "-m", "django", "runws", "--print-config", "--server", server, "--host", options["host"]]
+    if options["port"]:
+        command += ["--port", str(options["port"])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ServerFailed(f"it could not be made again: {error}") from error
+    # What the project itself prints stands before it.
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or not lines:
+        said = done.stderr.strip().splitlines() or ["no reason given"]
+        raise ServerFailed(f"the project makes none: {said[-1].removeprefix('CommandError: ')}")
+    config: dict[str, Any] = json.loads(lines[-1])
+    return config

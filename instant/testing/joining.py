@@ -1,0 +1,22 @@
+"""can(): who may join what, as a test asks it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asgiref.sync import sync_to_async
+
+from .. import access
+
+if TYPE_CHECKING:
+    from ..token import User
+
+
+def can(user: User, channel: str) -> bool:
+    """Tell whether `user` would get a token for the channel of this name now: `can(user, "$post:1")`."""
+    return access.may_join(user, channel)
+
+
+async def acan(user: User, channel: str) -> bool:
+    """Tell it in an async test; rules run as they do for a page."""
+    return await sync_to_async(can)(user, channel)
