@@ -8,12 +8,15 @@ nothing came after.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+logger = logging.getLogger("instant")
 
 #: Takes all that gathered: messages, or changes of the database.
 Send = Callable[[Sequence[Any]], object]
@@ -125,3 +128,37 @@ def _fold(segments: list[_Segment], savepoints: set[str]) -> None:
             return
         last.fold(before)
         del segments[-2]
+
+
+class CommitsInTest:
+    """The on-commit work registered since this was made.
+
+    A TestCase (and `pytest.mark.django_db`) is a transaction that never commits. Its own work is run by us; that of
+    an inner `atomic` only once it has ended, and never if it was rolled back, for Django drops it then.
+    """
+
+    def __init__(self) -> None:
+        self.connection = transaction.get_connection()
+        self.in_test = self.connection.in_atomic_block
+        self.depth = len(self.connection.savepoint_ids)
+        # Each registration has a set of savepoints of its own, the one part that Django keeps when one is rolled back.
+        self.before = [entry[0] for entry in self.connection.run_on_commit]
+
+    def run(self) -> None:
+        """Run that work, and what it registers in turn."""
+        if not self.in_test or len(self.connection.savepoint_ids) > self.depth:
+            return
+        while (index := self._next()) is not None:
+            _sids, work, robust = self.connection.run_on_commit.pop(index)
+            try:
+                work()
+            except Exception:
+                if not robust:
+                    raise
+                logger.exception("on-commit work failed")
+
+    def _next(self) -> int | None:
+        for index, (sids, *_) in enumerate(self.connection.run_on_commit):
+            if not any(sids is other for other in self.before):
+                return index
+        return None

@@ -192,9 +192,8 @@ class Settings:
     def proxy_secret(self) -> str:
         """What the server shows when it calls Django: INSTANT_PROXY_SECRET, else one derived from SECRET_KEY."""
         secret = self.INSTANT_PROXY_SECRET
-        return (
-            addresses.for_header("INSTANT_PROXY_SECRET", secret) if secret else _derived("proxy", settings.SECRET_KEY)
-        )
+        name = "INSTANT_PROXY_SECRET"
+        return addresses.for_header(name, secret) if secret else _derived("proxy", settings.SECRET_KEY)
 
     @property
     def proxy_secrets(self) -> list[str]:

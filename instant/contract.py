@@ -25,6 +25,8 @@ SUPERUSER: Final = "superuser"
 # Levels of channels that are in no table: a user's own one, and those that a rule lets join.
 PERSONAL: Final = "user"
 RULE: Final = "rule"
+#: Level of the topics of one page (see `instant.windows`).
+PAGE: Final = "page"
 
 PRIVATE_PREFIX: Final = "$"
 NAMESPACE_BOUNDARY: Final = ":"
@@ -32,6 +34,8 @@ NAMESPACE_BOUNDARY: Final = ":"
 SOCKETS_NAMESPACE: Final = "ws"
 #: Names of personal channels start with it, and no others may.
 PERSONAL_PREFIX: Final = "$user."
+#: Names of the default channels of model events: the event's name follows.
+EVENTS_PREFIX: Final = "$events."
 
 #: Longest channel name in bytes (`channel.max_length`).
 MAX_CHANNEL_BYTES: Final = 255
@@ -40,8 +44,9 @@ MAX_PAYLOAD_BYTES: Final = 900_000
 #: Largest batch request: commands and bytes.
 MAX_BATCH_COMMANDS: Final = 1_000
 MAX_BATCH_BYTES: Final = 512 * 1024
-#: How many uids a page remembers, so that each message is handed to its handlers once.
-REMEMBERED_UIDS: Final = 1_000
+#: How many uids a page remembers, so that each message is handed to its handlers once: more than a publisher may have
+#: under way when its server is killed, and publish anew.
+REMEMBERED_UIDS: Final = 10_000
 
 #: Close code (terminal for an SDK) after which a client must ask Django for new tokens or stay away.
 REVOKED_CODE: Final = 4501
@@ -49,6 +54,8 @@ REVOKED_REASON: Final = "access revoked"
 
 #: The event class of live HTML: `data` holds the action, the target and the HTML (see `instant.html`).
 STREAM: Final = "instant:stream"
+#: The event class of signals from the server: `data` holds the `name` and its `opts` (see `instant.windows`).
+SIGNAL: Final = "instant:signal"
 
 # What the page script finds in a page, and sends when it takes a page's parts anew.
 PAGE_ID: Final = "instant-page"

@@ -7,12 +7,19 @@ InstantError
 ├── InvalidSetting (ImproperlyConfigured)  a setting has a wrong value; the text names it
 │   └── InvalidBackend                     INSTANT_BROADCAST_WITH names no backend
 ├── InvalidEvent (ImproperlyConfigured)    a class of model events is wrong; the text names it
+├── InvalidSignal (ImproperlyConfigured)   a function cannot be connected to a signal; the text names it
+├── InvalidHandler (ImproperlyConfigured)  a class cannot handle sockets; the text names it
+├── InvalidTopic (ValueError)              what cannot be a topic of windows, or too many of them
+├── NotQueued                              a call could not be handed to Celery
 ├── PublishError                           a publish failed: .channel, .backend, .retryable, the cause in __cause__
 │   ├── Unreachable                        no answer of the server: refused, reset, timed out, or an HTTP error
 │   ├── Rejected                           the server said no: .code of its API, or 401 for a wrong key
 │   └── PublishManyError                   some of many failed: .failed, .sent
 ├── ServerError                            another call of the server's API failed: .code, .retryable
 │   └── PresenceUnavailable                the channel's options keep no presence; the text says which to set
+├── Deny                                   raised by a function that a browser calls: .code and .reason are its answer
+├── Disconnect                             raised by one: the caller's connection is closed
+├── SocketClosed                           in a test: a handler has closed its socket, .code and .reason
 ├── ServerNotFound                         no server binary to run
 ├── ServerFailed                           the server did not start, or its config was refused
 └── InstallError                           installws could not install the server
@@ -54,6 +61,22 @@ class InvalidBackend(InvalidSetting):
 
 class InvalidEvent(InstantError, ImproperlyConfigured):
     """A class of model events is wrong."""
+
+
+class InvalidSignal(InstantError, ImproperlyConfigured):
+    """A function that cannot be connected to a signal."""
+
+
+class InvalidHandler(InstantError, ImproperlyConfigured):
+    """A class that cannot handle sockets."""
+
+
+class InvalidTopic(InstantError, ValueError):
+    """What cannot be a topic of windows."""
+
+
+class NotQueued(InstantError):
+    """A call of a signal could not be handed to Celery."""
 
 
 class PublishError(InstantError):
@@ -117,6 +140,42 @@ class ServerError(InstantError):
 
 class PresenceUnavailable(ServerError):
     """The options of the channel's namespace keep no presence."""
+
+
+class Deny(InstantError):
+    """Refuse a call from a browser, which is told the code, from 400 to 1999, and the reason."""
+
+    def __init__(self, code: int = 403, reason: str = "permission denied") -> None:
+        self.code, self.reason = code, reason
+        super().__init__(code, reason)
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.code})"
+
+
+class Disconnect(InstantError):
+    """Close the connection of a browser that calls: it comes back after codes from 4000 on, but not from 4500 on.
+
+    The reason is told in 32 characters of ASCII.
+    """
+
+    def __init__(self, code: int = 4500, reason: str = "closed") -> None:
+        self.code, self.reason = code, reason
+        super().__init__(code, reason)
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.code})"
+
+
+class SocketClosed(InstantError):
+    """A handler has closed its socket: what `SocketCommunicator` tells a test."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        self.code, self.reason = code, reason
+        super().__init__(code, reason)
+
+    def __str__(self) -> str:
+        return f"the socket is closed: {self.code} {self.reason}".rstrip()
 
 
 class ServerNotFound(InstantError):

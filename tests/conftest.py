@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from pytest_django import Settings
 
-from instant import revocation
+from instant import features, revocation
 from instant.centrifugo import process
 from instant.centrifugo.config import render
 from instant.testing import LiveServer
 from instant.testing.live import free_port
+from instant.windows import registry
 from tests.postgres import cluster, migrated_file, postgres, sqlite  # noqa: F401 - fixtures
 
 #: The kinds of servers that a test of this run used.
@@ -21,9 +23,24 @@ _tried: set[str] = set()
 
 
 @pytest.fixture(autouse=True)
+def settings_as_before() -> Iterator[None]:
+    """`settings.X = …` of pytest-django within `override_settings()` would leave that in force for all who follow."""
+    before = django_settings._wrapped
+    yield
+    assert django_settings._wrapped is before
+
+
+@pytest.fixture(autouse=True)
 def no_repeating(monkeypatch: pytest.MonkeyPatch) -> None:
     """No thread repeats revocations behind a test's back; the test of the thread brings one of its own."""
     monkeypatch.setattr(revocation._repeater, "start", lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def no_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a module of tests imports puts no feature into use for the others, nor do signals outlive their test."""
+    monkeypatch.setattr(features, "_used", set())
+    monkeypatch.setattr(registry, "_connections", {name: [*found] for name, found in registry._connections.items()})
 
 
 def need_server(kind: str) -> None:

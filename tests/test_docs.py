@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shlex
@@ -42,17 +43,23 @@ def blog(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.name)
-def test_python_runs(page: Path, db: None, published: Published, settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_runs(
+    page: Path,
+    db: None,
+    published: Published,
+    settings,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+) -> None:
     """The snippets of a page run in their order, as one program."""
     settings.INSTANT_NAMESPACES = {"team": {}}
     settings.TEMPLATES = with_templates(settings.TEMPLATES[0], snippets(page))
     names: dict[str, Any] = {"__name__": "snippet"}
     for snippet in snippets(page):
         if snippet.language == "python" and not snippet.place:
-            # A pytest test of the docs would be handed Django's database, which it has here.
             exec(compile("\n" * snippet.line + snippet.text, str(page), "exec"), names)
-    for name in [name for name in names if name.startswith("test_")]:
-        names[name](published, db)
+    for function in [value for name, value in names.items() if name.startswith("test_")]:
+        function(**{name: request.getfixturevalue(name) for name in inspect.signature(function).parameters})
 
 
 def with_templates(engine: dict[str, Any], found: list[Snippet]) -> list[dict[str, Any]]:

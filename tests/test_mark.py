@@ -11,12 +11,11 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import SynchronousOnlyOperation
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
-from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
+from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory, override_settings
 from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.generic import TemplateView
-from pytest_django import Settings
 
 import instant
 from instant import amark, live, mark, publish
@@ -309,12 +308,12 @@ def test_other_answers_pass(alice: User, client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["sync", "async"])
-def test_visitors(alice: User, client: Client, settings: Settings, name: str) -> None:
+def test_visitors(alice: User, client: Client, name: str) -> None:
     with fake_server(histories()) as server:
         assert credentials(client.get(f"/{name}/").content.decode()) is None
         assert server.requests == []
-        settings.INSTANT_ALLOW_ANONYMOUS = True
-        assert names(client.get(f"/{name}/").content.decode()) == ["news"]
+        with override_settings(INSTANT_ALLOW_ANONYMOUS=True):
+            assert names(client.get(f"/{name}/").content.decode()) == ["news"]
 
 
 def test_a_hanging_server_does_not_stall_pages(alice: User, client: Client) -> None:

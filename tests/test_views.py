@@ -138,7 +138,15 @@ def test_no_json_makes_a_500(client: Client, path: str, content: Any) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_make_a_500(client: Client, body: bytes) -> None:
     response = client.post(SUBSCRIBE, body, content_type="application/json")
-    assert response.status_code == (400 if body.strip() else 200)
+    assert response.status_code == (200 if _is_object(body) else 400)
+
+
+def _is_object(body: bytes) -> bool:
+    """The bytes may happen to be JSON, and keys that nobody knows are let be."""
+    try:
+        return not body.strip() or isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 # Hosts

@@ -37,13 +37,15 @@ export class Account implements RenewalOwner {
     const since = Date.now();
     const credentials = await this.backend.login(username, password);
     this.renewal.cancel();
+    // Logging in begins another session, and a window is of the one in which its page was made.
+    this.backend.window = null;
     this.adopt(credentials, null, since);
   }
 
   async logout(): Promise<void> {
     this.renewal.cancel();
     this.forget();
-    this.tenant = null;
+    this.tenant = this.backend.window = null;
     if (await this.isLoggedIn()) await this.backend.logout();
   }
 
@@ -138,7 +140,7 @@ export class Account implements RenewalOwner {
   private preset(raw: unknown): void {
     try {
       const credentials = parseCredentials(raw);
-      this.backend.csrfToken = credentials.csrfToken;
+      this.backend.note(credentials);
       // On a page they are as old as the page.
       this.adopt(credentials, null, typeof document === "undefined" ? Date.now() : performance.timeOrigin);
     } catch (error) {

@@ -1,16 +1,22 @@
 import type { Centrifuge } from "centrifuge";
+import { PAGE } from "./contract.js";
 import type { InstantError } from "./errors.js";
 import type { DisconnectEvent, State } from "./events.js";
 import type { Handler } from "./handlers.js";
 import type { Undo } from "./listeners.js";
+import type { JsonValue } from "./message.js";
+import { eventsOf, type InstantEvents } from "./modelEvents.js";
 import type { Options } from "./options.js";
+import { type Person, presence, type PresenceEvent } from "./presence.js";
 import type { SubscribeEvent, UnsubscribeEvent } from "./room.js";
 import { Session } from "./session.js";
+import type { CallOptions, CallOpts } from "./windows/calls.js";
+import { type InstantWindows, Windows } from "./windows/index.js";
 
 /** A channel that the page is in, or joins when it connects. */
 export interface Channel {
   readonly name: string;
-  /** Who may join: "public", "users", "groups", "staff" or "superuser"; "" until Django has told. */
+  /** Who may join: "public", "users", "groups", "staff", "superuser", "user" or "rule"; "" until Django has told. */
   readonly level: string;
 }
 
@@ -34,6 +40,23 @@ export interface Instant {
   unsubscribe(name: string): void;
   /** Have messages of a channel, of an event class, or all ("*") handled. */
   on(selector: string, handler: Handler): Undo;
+  /** Events of models, and a site's own ones. */
+  readonly events: InstantEvents;
+  /** Who is in a channel in which this page is. Rejects where the options of its namespace do not tell. */
+  presence(channel: string): Promise<Person[]>;
+  /** A connection came into a channel. To be called before the channels are joined. */
+  onJoin(tell: (event: PresenceEvent) => void): Undo;
+  onLeave(tell: (event: PresenceEvent) => void): Undo;
+  /** For requests of your own: by these headers Django knows which client not to send to. */
+  headers(): Record<string, string>;
+  /**
+   * Call the functions in Python that are connected to a signal. Resolves with what it returned where one answers at
+   * once, else with `{queued: true}`. Rejects with `CallRefused`, `CallFailed` or `CallTimeout`; waits for the
+   * connection, and for the answer to the call before it of the same signal.
+   */
+  call(name: string, opts?: CallOpts, options?: CallOptions): Promise<JsonValue>;
+  /** Signals between Django and this page. */
+  readonly windows: InstantWindows;
   onConnect(tell: () => void): Undo;
   /** The connection is over for good; one that comes back by itself is seen with `onState`. */
   onDisconnect(tell: (event: DisconnectEvent) => void): Undo;
@@ -49,7 +72,7 @@ export function useInstant(options: Options = {}): Instant {
 }
 
 /** The functions of a session, bound. */
-export function facade(session: Session): Instant {
+export function facade(session: Session, windows = new Windows(session, true)): Instant {
   const { events } = session;
   return {
     get user() {
@@ -59,7 +82,7 @@ export function facade(session: Session): Instant {
       return session.state;
     },
     get channels() {
-      return session.rooms.all.map(({ name, level }) => ({ name, level }));
+      return session.rooms.all.filter(({ level }) => level !== PAGE).map(({ name, level }) => ({ name, level }));
     },
     get client() {
       return session.client;
@@ -71,6 +94,13 @@ export function facade(session: Session): Instant {
     subscribe: (name) => session.subscribe(name),
     unsubscribe: (name) => session.unsubscribe(name),
     on: (selector, handler) => events.messages.on(selector, handler),
+    events: eventsOf(events.messages),
+    presence: (channel) => presence(session.client, channel, session.account.user),
+    onJoin: (tell) => events.joined.add(tell),
+    onLeave: (tell) => events.left.add(tell),
+    headers: () => session.senders.headers,
+    call: (name, opts, options) => windows.ask(name, opts, options),
+    windows: windows.functions,
     onConnect: (tell) => events.connected.add(tell),
     onDisconnect: (tell) => events.disconnected.add(tell),
     onError: (tell) => events.error.add(tell),

@@ -1,7 +1,10 @@
 import type { ConnectedContext } from "centrifuge";
+import { SIGNAL } from "./contract.js";
 import { HandlerError, type InstantError } from "./errors.js";
 import { Handlers } from "./handlers.js";
 import { Listeners } from "./listeners.js";
+import type { Message } from "./message.js";
+import type { PresenceEvent } from "./presence.js";
 import type { SubscribeEvent, UnsubscribeEvent } from "./room.js";
 
 export type State = "disconnected" | "connecting" | "connected";
@@ -22,12 +25,26 @@ export class Events {
   readonly subscribed = new Listeners<SubscribeEvent>();
   readonly unsubscribed = new Listeners<UnsubscribeEvent>();
   readonly state = new Listeners<State>();
+  readonly joined = new Listeners<PresenceEvent>();
+  readonly left = new Listeners<PresenceEvent>();
   readonly messages = new Handlers((message, cause) => {
     console.error("instant: a handler threw", cause);
     this.error.emit(new HandlerError(message.channel, cause));
   });
+  /** Signals, which no handler of messages is told of. */
+  readonly signals = new Handlers((message, cause) => this.error.emit(new HandlerError(message.channel, cause)));
 
   constructor(private readonly talks: boolean) {}
+
+  /** Whether the page wants to know who comes and goes. */
+  get watchPeople(): boolean {
+    return this.joined.size + this.left.size > 0;
+  }
+
+  /** Hand on what came; `isOwn` if this page itself has sent it. */
+  receive(message: Message, isOwn: boolean): void {
+    (message.eventClass === SIGNAL ? this.signals : this.messages).dispatch(message, isOwn);
+  }
 
   /** Tell the page of an error; where nobody listens, the console, unless a promise `isRejected` for it. */
   report(error: InstantError, isRejected = false): void {

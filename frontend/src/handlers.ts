@@ -24,9 +24,12 @@ export class Handlers {
     };
   }
 
-  /** Hand a message to the channel's handlers, then the event class's, then those of "*". */
-  dispatch(message: Message): void {
-    if (message.uid !== "" && !this.isNew(message.uid)) return;
+  /**
+   * Hand a message to the channel's handlers, then the event class's, then those of "*". With `leftOut`, to none: it is
+   * remembered only, as it may come by another channel too.
+   */
+  dispatch(message: Message, leftOut = false): void {
+    if ((message.uid !== "" && !this.isNew(message.uid)) || leftOut) return;
     for (const selector of new Set([message.channel, message.eventClass, EVERY])) {
       this.run(this.bySelector.get(selector), message);
     }

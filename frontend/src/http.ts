@@ -9,25 +9,28 @@ const TIMEOUT = 20_000;
 /** Django's doors: login, get_token and logout. */
 export class Backend {
   csrfToken = "";
+  /** The page's window: Django gives tokens of its channels only to who shows it. */
+  window: string | null = null;
   private readonly base: string;
-  private readonly path: string | undefined;
+  /** What asks for all channels of the user: of this page, where its path is known. */
+  private readonly all: { readonly path?: string };
   private readonly fetch: typeof fetch;
 
   constructor(options: Options) {
     const prefix = (options.prefix ?? DEFAULT_PREFIX).replace(/^\/|\/$/g, "");
     this.base = `${(options.backendUrl ?? "").replace(/\/$/, "")}/${prefix === "" ? "" : `${prefix}/`}`;
-    this.path = options.path;
+    this.all = options.path === undefined ? {} : { path: options.path };
     this.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
 
   login(username: string, password: string): Promise<Credentials> {
-    return this.credentials("login/", { username, password });
+    return this.credentials("login/", { username, password, ...this.all });
   }
 
   /** Ask for the tokens of these channels, or with null for those of all the user's channels. */
   getToken(channels: readonly string[] | null, signal: AbortSignal): Promise<Credentials> {
-    const all = this.path === undefined ? {} : { path: this.path };
-    return this.credentials("get_token/", channels === null ? all : { channels }, signal);
+    const asked = channels === null ? this.all : { channels };
+    return this.credentials("get_token/", this.window === null ? asked : { ...asked, window: this.window }, signal);
   }
 
   async logout(): Promise<void> {
@@ -35,11 +38,17 @@ export class Backend {
     this.csrfToken = "";
   }
 
+  /** Remember what later requests need of an answer. */
+  note({ csrfToken, window }: Credentials): void {
+    this.csrfToken = csrfToken || this.csrfToken;
+    if (window !== undefined) this.window = window;
+  }
+
   private async credentials(path: string, body: unknown, signal?: AbortSignal): Promise<Credentials> {
     const answer = await this.post(path, body, signal);
     try {
       const credentials = parseCredentials(JSON.parse(answer));
-      this.csrfToken = credentials.csrfToken || this.csrfToken;
+      this.note(credentials);
       return credentials;
     } catch (error) {
       const reason = error instanceof InstantError ? error.message : "the answer is no JSON";

@@ -48,6 +48,7 @@ export class Link {
   ) {
     this.client = new Centrifuge("ws://django-instant", {
       name: "django-instant",
+      ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
       websocket: socketTo(() => owner.serverAddress(), options.websocket),
       minReconnectDelay: options.minReconnectDelay ?? MIN_RECONNECT_DELAY,
       maxReconnectDelay: options.maxReconnectDelay ?? MAX_RECONNECT_DELAY,

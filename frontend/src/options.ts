@@ -16,6 +16,13 @@ export interface Options {
   credentials?: unknown;
   /** The page's path, such as "/news/": of channels that belong to certain pages, only those of this one are joined. */
   path?: string;
+  /**
+   * Origins whose requests, by fetch and XMLHttpRequest, name this page's clients, so that Django can leave the sender
+   * out: `[location.origin]`. page.js does it for its own origin. Default: none.
+   */
+  sendersTo?: readonly string[];
+  /** Milliseconds until the server must have answered; more than Django's INSTANT_PROXY_TIMEOUT. Default: 5000. */
+  timeout?: number;
   /** Milliseconds before the first attempt to come back. Default: 500. */
   minReconnectDelay?: number;
   /** The longest time between two attempts, in milliseconds. Default: 20000. */

@@ -1,5 +1,6 @@
 import {
   type Centrifuge,
+  type PublicationContext,
   type StreamPosition,
   type SubscribedContext,
   type SubscribingContext,
@@ -9,7 +10,10 @@ import {
   UnauthorizedError as Final,
 } from "centrifuge";
 import { ChannelError, ChannelLeft, ChannelRefused, type InstantError } from "./errors.js";
+import type { Events } from "./events.js";
 import { Deferred } from "./listeners.js";
+import { toPresenceEvent } from "./presence.js";
+import type { Tags } from "./senders.js";
 
 export interface SubscribeEvent {
   readonly channel: string;
@@ -26,13 +30,14 @@ export interface UnsubscribeEvent {
 
 /** What a room needs from its session. */
 export interface RoomOwner {
+  readonly events: Events;
   tick(): Promise<void>;
   /** A token of the channel: a good one that is at hand, or a new one. */
   channelToken(name: string): Promise<string>;
   dropChannelToken(name: string): void;
   /** The server says that this token has expired. */
   channelTokenExpired(name: string, token: string): void;
-  received(channel: string, data: unknown): void;
+  received(channel: string, data: unknown, tags: Tags | undefined): void;
   subscribed(event: SubscribeEvent): void;
   /** The room is over; `error` says why where nobody wanted that, `event` where it had been joined. */
   ended(room: Room, event: UnsubscribeEvent | null, error: InstantError | null): void;
@@ -53,9 +58,11 @@ export class Room {
   /** The page asked for it by name; it is kept when another user logs in. */
   explicit = false;
   leaving = false;
+  /** The page is for those too who may not join it: a refusal is no error. */
+  optional = false;
   /** Makes the channel's tokens, where Django's get_token does not. */
   source: (() => Promise<string>) | null = null;
-  /** Whether the page wants to know who comes and goes. */
+  /** Whether the page wants to know who comes and goes in this channel, if it does not in all. */
   joinLeave = false;
   private position: StreamPosition | null = null;
   private subscription: Subscription | null = null;
@@ -64,6 +71,7 @@ export class Room {
   private joined = false;
   private expirations = 0;
   private waiting: Deferred | null = null;
+  private refusal = "";
 
   constructor(
     readonly name: string,
@@ -95,7 +103,8 @@ export class Room {
   attach(client: Centrifuge): void {
     if (this.subscription !== null && !this.used) return;
     this.detach(client);
-    const { position, joinLeave } = this;
+    const { position } = this;
+    const joinLeave = this.joinLeave || this.owner.events.watchPeople;
     const since = position === null ? {} : { since: { ...position } };
     const getToken = (): Promise<string> => this.token(subscription);
     const subscription: Subscription = client.newSubscription(this.name, { ...since, joinLeave, getToken });
@@ -157,7 +166,9 @@ export class Room {
     subscription.on("subscribed", mine((context) => this.onSubscribed(client, context)));
     subscription.on("unsubscribed", mine((context) => this.onUnsubscribed(client, context)));
     subscription.on("error", mine((context) => this.onError(client, context)));
-    subscription.on("publication", mine(({ data, offset }) => this.onPublication(data, offset)));
+    subscription.on("publication", mine((context) => this.onPublication(context)));
+    subscription.on("join", mine(({ info }) => this.owner.events.joined.emit(toPresenceEvent(this.name, info))));
+    subscription.on("leave", mine(({ info }) => this.owner.events.left.emit(toPresenceEvent(this.name, info))));
   }
 
   private async token(subscription: Subscription): Promise<string> {
@@ -170,7 +181,9 @@ export class Room {
       this.usedToken = await (this.source?.() ?? this.owner.channelToken(this.name));
       return this.usedToken;
     } catch (error) {
-      throw error instanceof ChannelRefused ? new Final(error.reason) : error;
+      if (!(error instanceof ChannelRefused)) throw error;
+      this.refusal = error.reason; // the SDK does not hand it on
+      throw new Final(error.reason);
     }
   }
 
@@ -199,15 +212,16 @@ export class Room {
     this.owner.subscribed({ channel: this.name, wasRecovering, recovered: recovered || !wasRecovering });
   }
 
-  private onPublication(data: unknown, offset: number | undefined): void {
+  private onPublication({ data, offset, tags }: PublicationContext): void {
     if (this.position !== null && offset !== undefined) this.position = { ...this.position, offset };
-    if (!this.leaving) this.owner.received(this.name, data);
+    if (!this.leaving) this.owner.received(this.name, data, tags);
   }
 
   private onUnsubscribed(client: Centrifuge, { code, reason }: UnsubscribedContext): void {
     this.detach(client);
     this.owner.dropChannelToken(this.name);
-    this.end(code, reason, code < 2000 ? new ChannelRefused(this.name, `${reason} (${code})`) : null);
+    const why = this.refusal || `${reason} (${code})`;
+    this.end(code, reason, code < 2000 ? new ChannelRefused(this.name, why) : null);
   }
 
   private end(code: number, reason: string, error: InstantError | null): void {

@@ -1,38 +1,39 @@
 import type { Centrifuge, ConnectedContext } from "centrifuge";
 import { Account, type AccountOwner } from "./account.js";
-import { REVOKED_CODE } from "./contract.js";
-import { ConfigurationError, ConnectionClosed, InstantError, RequestFailed, UnauthorizedError } from "./errors.js";
+import { ChannelRefused, ConfigurationError, ConnectionClosed, InstantError, RequestFailed, UnauthorizedError } from "./errors.js";
 import { type DisconnectEvent, Events, type State } from "./events.js";
 import { Link, type LinkOwner } from "./link.js";
 import { Deferred } from "./listeners.js";
+import { mark } from "./marking.js";
 import { toMessage } from "./message.js";
 import type { Options } from "./options.js";
+import { Revivals } from "./revivals.js";
 import type { Room, RoomOwner, SubscribeEvent, UnsubscribeEvent } from "./room.js";
 import { Rooms } from "./rooms.js";
+import { Senders, type Tags } from "./senders.js";
 import type { Credentials } from "./tokens.js";
 
-const INVALID_TOKEN = 3500;
 const UNAUTHORIZED = 1;
-/** How often in a row a connection that the server ended is built anew: never a loop. */
-const REVIVALS: { readonly [code: number]: number } = { [REVOKED_CODE]: 3, [INVALID_TOKEN]: 1 };
 
 /** What a page has with one Django site: the account, the channels, and the link to the server while there is one. */
 export class Session implements AccountOwner, LinkOwner, RoomOwner {
   readonly events: Events;
   readonly account: Account;
   readonly rooms = new Rooms(this);
+  /** The clients that this page has been. */
+  readonly senders = new Senders();
   private link: Link | null = null;
   private opening: Deferred | null = null;
   private joinsAll = false;
   private wasConnected = false;
-  private revivals = 0;
-  private revivedFrom: DisconnectEvent | null = null;
+  private readonly revivals = new Revivals();
   private ticking: Promise<void> | null = null;
   private announced: State = "disconnected";
 
   constructor(private readonly options: Options) {
     this.events = new Events(options.debug ?? false);
     this.account = new Account(this, options);
+    if (options.sendersTo?.length) mark(this.senders, options.sendersTo);
   }
 
   get client(): Centrifuge | null {
@@ -122,7 +123,7 @@ export class Session implements AccountOwner, LinkOwner, RoomOwner {
     this.events.report(known, isRejected && known instanceof RequestFailed && !known.retryable);
     if (known instanceof UnauthorizedError) {
       this.account.forget();
-      this.end(this.revivedFrom ?? { code: UNAUTHORIZED, reason: "unauthorized" }, known);
+      this.end(this.revivals.from ?? { code: UNAUTHORIZED, reason: "unauthorized" }, known);
     } else if (known instanceof RequestFailed && !known.retryable && !this.wasConnected) {
       this.end({ code: UNAUTHORIZED, reason: known.code }, known);
     }
@@ -179,6 +180,7 @@ export class Session implements AccountOwner, LinkOwner, RoomOwner {
 
   connected(context: ConnectedContext): void {
     this.wasConnected = true;
+    this.senders.add(context.client);
     this.settle();
     this.opening?.resolve();
     this.opening = null;
@@ -186,7 +188,7 @@ export class Session implements AccountOwner, LinkOwner, RoomOwner {
   }
 
   closed(link: Link, code: number, reason: string): void {
-    if (this.revivals < (REVIVALS[code] ?? 0)) this.revive(link, { code, reason });
+    if (this.revivals.allows(code)) this.revive(link, { code, reason });
     else this.end({ code, reason }, new ConnectionClosed(code, reason));
   }
 
@@ -216,8 +218,8 @@ export class Session implements AccountOwner, LinkOwner, RoomOwner {
     if (tokens.latestChannel(name) === token) tokens.dropChannels();
   }
 
-  received(channel: string, data: unknown): void {
-    this.events.messages.dispatch(toMessage(channel, data));
+  received(channel: string, data: unknown, tags: Tags | undefined): void {
+    this.events.receive(toMessage(channel, data), this.senders.sent(tags, this.account.user));
   }
 
   subscribed(event: SubscribeEvent): void {
@@ -230,7 +232,9 @@ export class Session implements AccountOwner, LinkOwner, RoomOwner {
     this.rooms.remove(room);
     this.settle();
     if (event !== null) this.events.unsubscribed.emit(event);
-    if (error !== null) this.events.report(error);
+    if (error === null) return;
+    if (room.optional && error instanceof ChannelRefused) this.debug(error.message);
+    else this.events.report(error);
   }
 
   // Inner workings
@@ -262,8 +266,7 @@ export class Session implements AccountOwner, LinkOwner, RoomOwner {
   /** The server ended the connection, but Django may give new tokens: a new client asks for them. */
   private revive(link: Link, event: DisconnectEvent): void {
     this.debug(`closed by the server: ${event.reason} (${event.code})`);
-    this.revivals += 1;
-    this.revivedFrom ??= event;
+    this.revivals.note(event);
     this.account.tokens.clear();
     this.account.rest();
     this.replaceLink(link);
@@ -278,9 +281,8 @@ export class Session implements AccountOwner, LinkOwner, RoomOwner {
 
   /** Once all that was to be joined has been answered, the tokens are proven good. */
   private settle(): void {
-    if (this.revivals === 0 || this.state !== "connected" || this.rooms.arePending) return;
-    this.revivals = 0;
-    this.revivedFrom = null;
+    if (!this.revivals.areUnderWay || this.state !== "connected" || this.rooms.arePending) return;
+    this.revivals.clear();
   }
 
   private end(event: DisconnectEvent, error: InstantError): void {
@@ -288,8 +290,7 @@ export class Session implements AccountOwner, LinkOwner, RoomOwner {
     const { link, opening } = this;
     this.link = this.opening = null;
     this.joinsAll = this.wasConnected = false;
-    this.revivals = 0;
-    this.revivedFrom = null;
+    this.revivals.clear();
     link.close();
     this.account.rest();
     this.rooms.detach(link.client, error);

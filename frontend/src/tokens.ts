@@ -21,6 +21,8 @@ export interface ChannelToken {
 /** An answer of login or get_token, read and checked. */
 export interface Credentials {
   readonly csrfToken: string;
+  /** The page's window, to be sent with each request for tokens; null if it is no more, undefined where nothing is told. */
+  readonly window: string | null | undefined;
   readonly websocketUrl: string;
   readonly connection: Token;
   readonly channels: readonly ChannelToken[];
@@ -33,6 +35,7 @@ export function parseCredentials(raw: unknown): Credentials {
   const channels = new Map(list(raw, "channels").map((item) => [field(item, "name"), parseChannel(item)] as const));
   return {
     csrfToken: optional(raw, "csrf_token"),
+    window: "window" in raw ? optional(raw, "window") || null : undefined,
     websocketUrl: optional(raw, "websocket_url"),
     connection: parseToken(field(raw, "ws_token")),
     channels: [...channels.values()],

@@ -25,8 +25,15 @@ describe("the built script", () => {
   });
 
   it("page.js makes one global, and leaves one alone that is there", () => {
-    const document = { getElementById: () => null };
-    const page = createContext({ document, WebSocket: class {}, AbortController });
+    const document = { getElementById: () => null, querySelectorAll: () => [], addEventListener: () => undefined };
+    const location = { origin: "null", pathname: "/" };
+    const MutationObserver = class {
+      observe(): void {}
+    };
+    const page = createContext({
+      document, location, MutationObserver, Element: class {}, WebSocket: class {}, AbortController,
+      addEventListener: () => undefined,
+    });
     const path = new URL("../../instant/static/instant/page.js", import.meta.url);
     const load = (): unknown => runInContext(`window = this;${readFileSync(path, "utf8")};instant`, page);
     const first = load() as { page: object; state: string };

@@ -79,7 +79,15 @@ describe("handlers", () => {
     expect([ran, failures]).toEqual([["next"], [error]]);
   });
 
-  it("get each uid once, of the last 1000", () => {
+  it("are not given what is left out, by whatever channel it comes", () => {
+    handlers.on("*", note("never"));
+    handlers.dispatch(message({ uid: "1" }), true);
+    handlers.dispatch(message({ uid: "1", channel: "elsewhere" }));
+    handlers.dispatch(message(), true);
+    expect(ran).toEqual([]);
+  });
+
+  it("get each uid once, of the last 10000", () => {
     handlers.on("*", ({ uid }) => ran.push(uid));
     for (let index = 0; index <= REMEMBERED_UIDS; index += 1) handlers.dispatch(message({ uid: String(index) }));
     expect(ran).toHaveLength(REMEMBERED_UIDS + 1);

@@ -60,8 +60,10 @@ describe("a request to Django", () => {
     const [django, asked] = backend(() => json(good), { path: "/news/" });
     await django.getToken(null, never);
     await django.getToken(["$a"], never);
+    await django.login("ann", "secret");
     const bodies = asked.mock.calls.map((call) => (call[1] as RequestInit).body);
-    expect(bodies).toEqual(['{"path":"/news/"}', '{"channels":["$a"]}']);
+    const login = '{"username":"ann","password":"secret","path":"/news/"}';
+    expect(bodies).toEqual(['{"path":"/news/"}', '{"channels":["$a"]}', login]);
   });
 
   it.each(["<html>log in</html>", "{}", '{"ws_token": "eyJsecret"}'])("answered with %s is not repeated", async (body) => {

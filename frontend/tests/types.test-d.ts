@@ -26,6 +26,28 @@ instant.onError((error: InstantError) => {
 });
 instant.onSubscribe(({ channel, wasRecovering, recovered }) => export_([channel, wasRecovering, recovered]));
 
+interface Post {
+  title: string;
+}
+export const undoEvents: () => void = instant.events.on<Post>("blog.Post", {
+  created: ({ title }, { pk, changed }) => export_([title, pk, ...(changed ?? [])]),
+  // @ts-expect-error: the data is a post
+  updated: ({ body }) => export_(body),
+});
+instant.events.on("sold-out", (data, { operation }) => export_([data["item"] ?? null, operation]));
+// @ts-expect-error: no such operation
+instant.events.on("blog.Post", { saved: () => undefined });
+export const there: Promise<readonly { user: string; info: JsonValue; clients: number }[]> = instant.presence("room:1");
+instant.onJoin(({ channel, user, info }) => export_([channel, user, info]));
+export const headers: Record<string, string> = instant.headers();
+export const answer: Promise<JsonValue> = instant.call("blog.greet", { name: "Ann" }, { parallel: true });
+instant.windows.connect("blog.changed", ({ id }) => export_(id ?? null));
+export const undoSignal: () => void = instant.windows.connect<Post>("blog.changed", ({ title }) => export_(title));
+// @ts-expect-error: the signal is one of a post
+instant.windows.connect<Post>("blog.changed", ({ body }) => export_(body));
+// @ts-expect-error: arguments have names
+void instant.windows.call("blog.greet", "Ann");
+
 // @ts-expect-error: an unknown option
 useInstant({ backend: "https://example.org" });
 // @ts-expect-error: a handler is needed

@@ -13,7 +13,7 @@ from .. import channels, features
 from ..conf import NamespaceOptions, conf
 from ..contract import SOCKETS_NAMESPACE
 from ..exceptions import InvalidSetting
-from . import consumer, rpc
+from . import consumer, rpc, streams
 
 #: What every namespace has unless INSTANT_NAMESPACES says otherwise: a client that was away gets what it missed.
 HISTORY: Mapping[str, Any] = {"history_size": 300, "history_ttl": "600s", "force_recovery": True}
@@ -71,7 +71,11 @@ def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bo
             # Anything else would close the clients that receive it.
             "publication_data_format": "json",
             "without_namespace": namespaces[""],
-            "namespaces": [{"name": _namespace(name), **options} for name, options in namespaces.items() if name],
+            "namespaces": [
+                *({"name": _namespace(name), **options} for name, options in namespaces.items() if name),
+                *([streams.namespace()] if streams.is_used() else []),
+            ],
+            **({"proxy": streams.proxy()} if streams.is_used() else {}),
         },
         **({"rpc": rpc.render()} if rpc.is_used() else {}),
         "usage_stats": {"disabled": True},

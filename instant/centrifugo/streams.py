@@ -6,7 +6,12 @@ from typing import Any
 
 from .. import features
 from ..conf import conf
-from ..contract import BRIDGE_HEADER, SECRET_HEADER, SOCKETS_NAMESPACE
+from ..contract import SOCKETS_NAMESPACE
+from .rpc import SECRET_HEADER
+
+#: Where the devserver finds the bridge: an address in a header of this name, and this path behind the bridge's own.
+BRIDGE_HEADER = "X-Instant-Bridge"
+BRIDGE_PATH = "/instant/stream"
 
 #: Headers of the browser's that are handed on; the server finds them in lower case only.
 HANDED_ON = ("user-agent", "accept-language")
@@ -35,9 +40,14 @@ def proxy() -> dict[str, Any]:
             "include_connection_meta": True,
             "http_headers": list(HANDED_ON),
             "grpc": {"static_metadata": {SECRET_HEADER.lower(): conf.proxy_secret}},
-            "http": {"static_headers": {SECRET_HEADER: conf.proxy_secret, BRIDGE_HEADER: conf.sockets_bridge}},
+            "http": {"static_headers": {SECRET_HEADER: conf.proxy_secret, BRIDGE_HEADER: bridge()}},
         }
     }
+
+
+def bridge() -> str:
+    """Return where the devserver takes the streams to."""
+    return conf.sockets_bridge + BRIDGE_PATH
 
 
 def namespace() -> dict[str, Any]:

@@ -16,6 +16,7 @@ from instant.devserver import faults
 from instant.devserver.api import Api
 from instant.devserver.backend import Backend
 from instant.devserver.channels import ChannelRules
+from instant.devserver.forwarding import Streams
 from instant.devserver.http_api import HttpApi
 from instant.devserver.hub import Hub
 from instant.devserver.patterns import OriginCheck
@@ -46,7 +47,7 @@ class DevServer:
     def __init__(self, config: Mapping[str, Any], *, rpc: RpcHandler | None = None) -> None:
         self.config = configs.load(config)
         self.port = 0
-        self._backend = Backend(self.config)
+        self._backend, self._streams = Backend(self.config), Streams(self.config)
         self._rpc = rpc or (self._backend if self._backend.is_used else None)
         self._hub, self._rules = Hub(), ChannelRules(self.config)
         self._api = HttpApi(Api(self._hub, self._rules), self.config.http_api)
@@ -108,6 +109,7 @@ class DevServer:
         if self._sessions:
             await asyncio.wait(list(self._sessions.values()), timeout=2 * _FAREWELL)
         await self._backend.close()
+        await self._streams.close()
         await self._runner.cleanup()
 
     def _app(self) -> web.Application:
@@ -167,7 +169,7 @@ class DevServer:
         await socket.prepare(request)
         transport, task = request.transport, asyncio.current_task()
         if transport is not None and task is not None:
-            session = Session(self._hub, self._rules, self.config, rpc=self._rpc)
+            session = Session(self._hub, self._rules, self.config, rpc=self._rpc, streams=self._streams)
             session.client.headers = request.headers
             self._sessions[session] = task
             try:

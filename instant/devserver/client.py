@@ -32,6 +32,8 @@ class Subscription:
         self.push_join_leave = grant.push_join_leave
         self.info, self.expire_at = grant.info, grant.expire_at
         self.position = Position()
+        #: Called when the client has left, by whatever way.
+        self.on_leave: Callable[[], object] | None = None
 
     def client_info(self) -> dict[str, Any]:
         """Return what others are told about the client."""
@@ -137,6 +139,8 @@ class Client:
         subscription = self.subscriptions.pop(channel, None)
         if subscription:
             self.hub.unsubscribe(subscription)
+            if subscription.on_leave:
+                subscription.on_leave()
 
     def expire_in(self, ttl: int) -> None:
         """Close the connection after its time and the grace that the config gives for a refresh."""

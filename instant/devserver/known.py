@@ -46,6 +46,9 @@ _IGNORED: Final = {
     """,
 }
 
+#: As in `forwarding`, which needs more than is known here.
+_BRIDGE: Final = "X-Instant-Bridge"
+
 _USED: Final[Mapping[str, type[Any]]] = {
     "http_server": options.HttpServerOptions,
     "http_api": options.HttpApiOptions,
@@ -134,7 +137,10 @@ def _proxies(raw: Mapping[str, Any]) -> Iterator[str]:
     proxies = {f"client.proxy.{name}": client for name in client}
     proxies.update({f"channel.proxy.{name}": channel for name in channel})
     for path, section in proxies.items():
-        if _object(section, path.rpartition(".")[2]).get("endpoint"):
+        proxy = _object(section, path.rpartition(".")[2])
+        # Streams of sockets have a bridge besides, which `forwarding` asks.
+        has_bridge = _BRIDGE in _object(_object(proxy, "http"), "static_headers") and path.endswith(".subscribe_stream")
+        if proxy.get("endpoint") and not has_bridge:
             yield f"{path} is configured: the devserver does not ask proxies"
     rpc = _object(_object(raw, "rpc"), "proxy")
     if rpc.get("endpoint") and not str(rpc["endpoint"]).startswith(("http://", "https://")):

@@ -118,20 +118,6 @@ class ClientOptions:
 
 
 @dataclass(frozen=True)
-class ChannelSection:
-    """The `channel` section but for its namespaces."""
-
-    without_namespace: ChannelOptions = field(default_factory=ChannelOptions)
-    history_meta_ttl: Seconds = Seconds(720 * 3600)
-    publication_data_format: str = ""
-    max_length: int = 255
-    private_prefix: str = "$"
-    namespace_boundary: str = ":"
-    user_boundary: str = "#"
-    user_separator: str = ","
-
-
-@dataclass(frozen=True)
 class ProxyHttpOptions:
     """What is particular to a proxy's HTTP requests."""
 
@@ -147,6 +133,28 @@ class ProxyOptions:
     include_connection_meta: bool = False
     http_headers: tuple[str, ...] = ()
     http: ProxyHttpOptions = field(default_factory=ProxyHttpOptions)
+
+
+@dataclass(frozen=True)
+class ChannelProxies:
+    """The backends that subscribe commands are handed on to; the devserver has the one of streams."""
+
+    subscribe_stream: ProxyOptions = field(default_factory=ProxyOptions)
+
+
+@dataclass(frozen=True)
+class ChannelSection:
+    """The `channel` section but for its namespaces."""
+
+    proxy: ChannelProxies = field(default_factory=ChannelProxies)
+    without_namespace: ChannelOptions = field(default_factory=ChannelOptions)
+    history_meta_ttl: Seconds = Seconds(720 * 3600)
+    publication_data_format: str = ""
+    max_length: int = 255
+    private_prefix: str = "$"
+    namespace_boundary: str = ":"
+    user_boundary: str = "#"
+    user_separator: str = ","
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from instant.devserver.channels import ChannelRules
     from instant.devserver.client import Subscription
     from instant.devserver.config import Config
+    from instant.devserver.forwarding import Streams
     from instant.devserver.hub import Hub
     from instant.devserver.options import ClientOptions
 
@@ -50,10 +51,12 @@ class Session:
         config: Config,
         *,
         rpc: RpcHandler | None = None,
+        streams: Streams | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.client = Client(hub, rules, config.client)
         self._options, self._clock, self._rpc, self._jitter = config.client, hub.clock, rpc, jitter
+        self._streams = streams
         self.take_keys(rules, config.client)
         self._unusable = False
         self._stale_at: float | None = self._after(self._options.stale_close_delay)
@@ -133,13 +136,14 @@ class Session:
             self.client.fail(command_id, error.error)
 
     def _dispatch(self, command_id: int, name: str, body: Mapping[str, Any]) -> None:
-        if name in _SIMPLE:
+        if name == "publish" and self._streams and self._streams.publish(self.client, body):
+            self.client.reply(command_id, name, {})
+        elif name in _SIMPLE:
             self.client.reply(command_id, name, _SIMPLE[name](self.client, body))
         elif name == "connect":
             self._connect(command_id, body)
         elif name == "subscribe":
-            result, joined = subscribe(self.client, self._subscription_reader, Request.read(body))
-            self._welcome(command_id, name, result, [joined])
+            self._subscribe(command_id, Request.read(body))
         elif name == "refresh":
             self.client.reply(command_id, name, connecting.refresh(self.client, self._reader, body))
         elif name == "sub_refresh":
@@ -149,6 +153,13 @@ class Session:
             self._call(command_id, body)
         else:
             raise faults.CloseError(faults.CLOSED_NOT_AVAILABLE if name == "send" else faults.CLOSED_BAD_REQUEST)
+
+    def _subscribe(self, command_id: int, request: Request) -> None:
+        if self._streams and self._streams.takes(self.client, request):
+            self._streams.open(self.client, command_id, request)
+            return
+        result, joined = subscribe(self.client, self._subscription_reader, request)
+        self._welcome(command_id, "subscribe", result, [joined])
 
     def _connect(self, command_id: int, body: Mapping[str, Any]) -> None:
         result, joined = connecting.connect(self.client, self._reader, body)

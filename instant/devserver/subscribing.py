@@ -35,6 +35,7 @@ class Request(NamedTuple):
     flag: int = 0
     kind: int = 0
     delta: str = ""
+    data: Any = wire.MISSING
 
     @classmethod
     def read(cls, data: Mapping[str, Any], channel: str = "") -> Request:
@@ -54,6 +55,7 @@ class Request(NamedTuple):
             flag=wire.read(data, "flag", 0),
             kind=wire.read(data, "type", 0),
             delta=wire.read(data, "delta", ""),
+            data=wire.read_raw(data, "data"),
         )
 
 
@@ -62,7 +64,7 @@ def subscribe(client: Client, reader: TokenReader, request: Request) -> tuple[di
 
     Raises: ReplyError, CloseError.
     """
-    _check(client, request)
+    check(client, request)
     grant = authorize(client, reader, request)
     return join(client, request, grant, server_side=False)
 
@@ -114,7 +116,11 @@ def join(client: Client, request: Request, grant: Grant, *, server_side: bool) -
     return wire.with_raw(result, data=grant.data), subscription
 
 
-def _check(client: Client, request: Request) -> None:
+def check(client: Client, request: Request) -> None:
+    """Refuse a command that is wrong whoever sends it.
+
+    Raises: ReplyError, CloseError.
+    """
     channel, limit = request.channel, client.options.channel_limit
     if not channel or request.delta not in ("", "fossil"):
         raise faults.CloseError(faults.CLOSED_BAD_REQUEST)

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from ..channels import template_name
 from ..views.filling import script_json
 from ..views.pages import client_context, join_stream, page_of
+from ..windows.attributes import signal_attribute
 
 register = template.Library()
 
@@ -54,6 +55,12 @@ def instant_stream(context: Context, channel: str) -> SafeString:
         return SafeString("")
     join_stream(_request(context, "instant_stream"), name)
     return format_html('<template data-instant-stream="{}"></template>', name)
+
+
+@register.simple_tag
+def js_call(name: str, on: str = "", form: str | None = None, value: str | None = None, **opts: Any) -> SafeString:
+    """Render the attribute with which an element calls the signal `name`; see `instant.windows.signal_attribute`."""
+    return signal_attribute(name, on, form, value, opts)
 
 
 def _request(context: Context, tag: str) -> HttpRequest:

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from .joining import acan, can
     from .live import LiveServer, live_server
     from .published import Published, capture_published
+    from .sockets import SocketCommunicator
 
-__all__ = ["LiveServer", "Published", "acan", "can", "capture_published", "live_server"]
+__all__ = ["LiveServer", "Published", "SocketCommunicator", "acan", "can", "capture_published", "live_server"]
 
 _HOMES = {
     "LiveServer": "live",
     "Published": "published",
+    "SocketCommunicator": "sockets",
     "acan": "joining",
     "can": "joining",
     "capture_published": "published",

@@ -3,6 +3,7 @@
 from .auth import login_and_get_tokens, logout
 from .auth_v1 import instant_auth
 from .frontend import frontend, frontend_labels
+from .proxies import rpc
 from .tokens import channels_subscription, get_connection_token
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "instant_auth",
     "login_and_get_tokens",
     "logout",
+    "rpc",
 ]

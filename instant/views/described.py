@@ -10,13 +10,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 
-from .. import access
+from .. import access, features
 from ..conf import conf
 from ..token import user_id
 from .page import safely, user_of
 
 #: Where the auth view of version 0.1 is, as all its docs had it.
 AUTH_PATH = "centrifuge/auth/"
+#: Seconds that clients wait by themselves.
+_PATIENCE = 5
 
 
 def described(request: HttpRequest) -> dict[str, Any]:
@@ -29,7 +31,15 @@ def described(request: HttpRequest) -> dict[str, Any]:
         "debug": conf.INSTANT_DEBUG,
         "site": conf.SITE_SLUG,
         "auth_url": _auth_url(urlconf),
+        **_timeout(),
     }
+
+
+def _timeout() -> dict[str, int]:
+    """How long the client waits for an answer, in milliseconds, where Django may take longer than it would wait."""
+    if not features.uses_windows() or conf.proxy_timeout <= _PATIENCE - 1:
+        return {}
+    return {"timeout": round((conf.proxy_timeout + 1) * 1000)}
 
 
 def _user(request: HttpRequest) -> str | None:

@@ -21,7 +21,9 @@ from django.template.response import SimpleTemplateResponse
 from django.utils.cache import patch_vary_headers
 
 from .. import access
+from ..centrifugo.positions import Position
 from ..contract import CREDENTIALS_ID, PAGE_ID
+from . import windows
 from .answers import Refused
 from .described import described
 from .page import channels_at, page_of, safely, take, user_of
@@ -93,9 +95,8 @@ def _answer(request: HttpRequest) -> dict[str, Any] | str | None:
         logger.warning("a page is not filled: %s", error)
         return None
     if isinstance(answer, dict):
-        names = [channel["name"] for channel in answer["channels"]]
-        take(request, names)
         known = page_of(request).positions
+        take(request, [channel["name"] for channel in answer["channels"] if channel["name"] not in known])
         for channel in answer["channels"]:
             if position := known.get(channel["name"]):
                 channel["position"] = {"offset": position.offset, "epoch": position.epoch}
@@ -105,9 +106,13 @@ def _answer(request: HttpRequest) -> dict[str, Any] | str | None:
 def _credentials(request: HttpRequest) -> dict[str, Any] | str:
     if not access.may_connect(user_of(request)):
         return "null"
-    streams = page_of(request).streams
-    names = [*channels_at(request), *streams] if streams else None
-    answer = credentials_for(request, names, path=request.path)
+    page, window = page_of(request), windows.of_page(request)
+    names = [*channels_at(request), *page.streams] if page.streams else None
+    if window is not None:
+        names = None if names is None else [*names, *window.channels]
+        # Nothing was ever published there before, so that all of it is new to the page.
+        page.positions.update(dict.fromkeys(window.fresh, Position(0, "")))
+    answer = credentials_for(request, names, request.path, window)
     for refusal in answer["refused"]:
         logger.debug("%s is not joined at %s: %s", refusal["name"], request.path, refusal["reason"])
     return answer

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from urllib.parse import urlsplit
-
-from corsheaders.conf import conf as cors
-from django.conf import settings
 from django.http import HttpRequest
-from django.utils.http import is_same_domain
 
+from .. import origins
 from .answers import Refused
 
 
@@ -33,19 +28,4 @@ def require_known_origin(request: HttpRequest) -> None:
 def is_known(request: HttpRequest, origin: str) -> bool:
     """Tell whether `origin` is this site's own or one that its settings name; CORS_ALLOW_ALL_ORIGINS names nobody."""
     own = f"{'https' if request.is_secure() else 'http'}://{request.get_host()}"
-    if origin == own or origin in cors.CORS_ALLOWED_ORIGINS:
-        return True
-    if any(re.match(pattern, origin) for pattern in cors.CORS_ALLOWED_ORIGIN_REGEXES):
-        return True
-    return any(_is_trusted(origin, trusted) for trusted in settings.CSRF_TRUSTED_ORIGINS)
-
-
-def _is_trusted(origin: str, trusted: str) -> bool:
-    """As Django's CSRF middleware reads CSRF_TRUSTED_ORIGINS: exact, or `https://*.example.org` for its subdomains."""
-    if "*" not in trusted:
-        return origin == trusted
-    try:
-        got, wanted = urlsplit(origin), urlsplit(trusted)
-    except ValueError:
-        return False
-    return got.scheme == wanted.scheme and is_same_domain(got.netloc, wanted.netloc.lstrip("*"))
+    return origins.is_known(origin, own)

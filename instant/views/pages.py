@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest
 
+from . import windows
 from .described import described
 from .filling import PLACEHOLDER, fill, is_fillable
 from .page import Page, amark, channels_at, mark, page_of, take_if_used
@@ -74,7 +75,7 @@ def client_context(request: HttpRequest) -> dict[str, Any]:
     The positions of those channels that nobody marked are taken.
     """
     names = channels_at(request)
-    take_if_used(request, [*names, *page_of(request).streams])
+    take_if_used(request, [*names, *page_of(request).streams, *windows.topics_of(request)])
     return {"page": described(request), "placeholder": PLACEHOLDER, "channels": names}
 
 

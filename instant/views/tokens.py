@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 
 from .. import access, revocation
 from ..conf import conf
+from . import windows
 from .answers import Refused, json_body, json_view
 
 #: More names in one request are a mistake, or an attack.
@@ -24,9 +25,12 @@ MAX_NAMES = 10_000
 @ensure_csrf_cookie
 def get_connection_token(request: HttpRequest) -> HttpResponse:
     """Answer with the tokens of who asks: all of them, with `{"path": path}` those of the page there, or with
-    `{"channels": [names]}` those of just these channels."""
+    `{"channels": [names]}` those of just these channels. `"window"` beside it is what the page was given as its window:
+    the connection stays that window's, and its channels are among the others; null comes back where it does not fit."""
     content = json_body(request) if request.method == "POST" else {}
-    return JsonResponse(credentials_for(request, _names(content.get("channels")), _path(content.get("path"))))
+    names, path, blob = _names(content.get("channels")), _path(content.get("path")), windows.blob_in(content)
+    window = None if blob is None else windows.of_blob(request, blob)
+    return JsonResponse(credentials_for(request, names, path, window))
 
 
 @csrf_exempt  # likewise
@@ -47,19 +51,31 @@ def channels_subscription(request: HttpRequest) -> HttpResponse:
 
 
 def credentials_for(
-    request: HttpRequest, names: Iterable[str] | None = None, path: str | None = None
+    request: HttpRequest,
+    names: Iterable[str] | None = None,
+    path: str | None = None,
+    window: windows.Given | None = None,
 ) -> dict[str, Any]:
-    """Return the answer of login and get_token: `access.credentials`, with the request's CSRF token and host.
+    """Return the answer of login and get_token: `access.credentials`, with the request's CSRF token and host, and
+    what belongs to `window`.
 
     Raises:
         Refused: nobody is logged in.
     """
     revocation.resume()
     try:
-        answer = access.credentials(request.user, names, path=path, websocket_url=websocket_url(request))
+        answer = access.credentials(
+            request.user,
+            names,
+            path=path,
+            websocket_url=websocket_url(request),
+            page_channels=window.channels if window else (),
+            meta=window.meta if window else None,
+        )
     except PermissionDenied as error:
         raise _log_in_first() from error
-    return {"csrf_token": get_token(request), **answer}
+    of_window = {"window": window.blob} if window else {}
+    return {"csrf_token": get_token(request), **answer, **of_window}
 
 
 def websocket_url(request: HttpRequest) -> str:

@@ -13,7 +13,7 @@ from django.contrib.auth.models import Group, User
 from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer as DjangoServer
 
-from instant import publish, publish_many
+from instant import publish, publish_many, user_channel
 from instant.models import Channel
 from instant.testing import LiveServer
 from tests.browser.pages import PAGES
@@ -60,7 +60,8 @@ def arrived(page: Page, *texts: str) -> None:
 def listening(page: Page, site: DjangoServer) -> Page:
     page.goto(f"{site.url}/pages/listening")
     page.evaluate("instant.login('ann', 'secret').then(() => instant.connect())")
-    page.wait_for_function("instant.client && instant.client.subscriptions && instant.channels.length == 3")
+    # Three of the table, and the user's own.
+    page.wait_for_function("instant.client && instant.client.subscriptions && instant.channels.length == 4")
     page.evaluate("Promise.all(instant.channels.map(({name}) => instant.subscribe(name)))")
     return page
 
@@ -192,7 +193,8 @@ def test_a_page_of_version_4_goes_on(
     page.goto(f"{site.url}/pages/old")
     websockets = f"ws://127.0.0.1:{settings.CENTRIFUGO_PORT}"
     page.evaluate("([backend, websockets]) => start(backend, websockets)", [site.url, websockets])
-    assert page.evaluate("[...channels].map(({name}) => name)") == ["$editors", "$users", "news"]
+    own = user_channel(User.objects.get())
+    assert page.evaluate("[...channels].map(({name}) => name)") == ["$editors", own, "$users", "news"]
     page.wait_for_function("Object.values(getClient().subscriptions()).every((one) => one.state == 'subscribed')")
     publish("$users", "hi", data={"n": 1}, event_class="info", bucket="b")
     page.wait_for_function("messages.length > 0")
@@ -212,8 +214,9 @@ def test_the_snippets_of_the_docs_run(site: DjangoServer, new_page: NewPage, err
         if block.language == "js" and block.place != "module":
             page.evaluate(f"async () => {{ {block.text} }}")
     publish("$users", "one", event_class="important", data={"n": 1})
+    pk = User.objects.get().pk
     for text in (
-        f"{User.objects.get().pk} connected [$editors: groups, $users: users, news: public]",
+        f"{pk} connected [$editors: groups, $user.{pk}: user, $users: users, news: public]",
         "UnauthorizedError 403 wrong_credentials wrong username or password",
         "of one event class {n: 1}",
     ):

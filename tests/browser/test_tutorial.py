@@ -44,7 +44,7 @@ class Reader:
             self.run(["python", "manage.py", "shell", "-c", snippet.text])
         else:
             path = self.folder / snippet.place.removesuffix(" +")
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             before = path.read_text() if snippet.place.endswith(" +") else ""
             path.write_text(before + snippet.text)
             if path.name == "settings.py":  # two tests may run on one machine, and a port be in use

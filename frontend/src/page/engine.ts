@@ -1,12 +1,16 @@
 import { STREAM, STREAM_ATTRIBUTE } from "../contract.js";
 import { ConfigurationError, UnauthorizedError } from "../errors.js";
 import type { JsonValue, Message } from "../message.js";
+import { eventsOf } from "../modelEvents.js";
 import type { Options } from "../options.js";
 import { Session } from "../session.js";
+import type { Windows } from "../windows/index.js";
+import { pageWindows } from "../windows/page.js";
 import type { Facts } from "./facts.js";
 import { LiveHtml } from "./html.js";
 import { Labels, type LabelTable } from "./labels.js";
 import { Legacy, type LegacyClient } from "./legacy.js";
+import { liveLists, type MakeLiveList } from "./liveList.js";
 import { guarded, tell } from "./report.js";
 import { announce } from "./triggers.js";
 import { type Unpacked, unpack } from "./unpack.js";
@@ -50,12 +54,16 @@ const SWAPPED = ["htmx:afterSwap", "htmx:after:swap"]; // of htmx 1 and 2, and o
 export class Engine {
   readonly session: Session;
   readonly page: Page;
+  readonly windows: Windows;
+  readonly liveList: MakeLiveList;
   private readonly handlers = new Map<string | null, PageHandler>();
   private readonly happenings = new Map<string, PageEvent>();
   private readonly tables = new Labels();
   private readonly legacy: Legacy;
   private readonly live = new LiveHtml(() => this.scan(document));
   private readonly joined = new Set<string>();
+  /** The channels of the page's lists. */
+  private readonly wanted = new Set<string>();
   private hook: ClientHook | null = null;
   private started = false;
   private begun = false;
@@ -64,6 +72,13 @@ export class Engine {
     this.session = sessionOf(facts);
     this.legacy = new Legacy(this.session, facts.authUrl);
     this.page = this.functions();
+    this.windows = pageWindows(this.session, facts.known && facts.user !== null, (data) => this.live.apply(data));
+    this.liveList = liveLists({
+      events: eventsOf(this.session.events.messages),
+      want: (channel) => this.want(channel),
+      refresh: (target) => this.live.refresh(target),
+      changed: (elements) => this.live.announce(elements),
+    });
     this.listen();
   }
 
@@ -156,12 +171,19 @@ export class Engine {
   private scan(root: ParentNode): void {
     // Not where there is no connection and none to come: subscribing would connect.
     if (!this.begun || this.session.client === null) return;
-    for (const element of root.querySelectorAll(`template[${STREAM_ATTRIBUTE}]`)) {
-      const name = element.getAttribute(STREAM_ATTRIBUTE) ?? "";
-      if (name === "" || this.joined.has(name)) continue;
+    const templates = [...root.querySelectorAll(`template[${STREAM_ATTRIBUTE}]`)];
+    const named = templates.map((element) => element.getAttribute(STREAM_ATTRIBUTE));
+    for (const name of new Set([...named, ...this.wanted])) {
+      if (name === null || name === "" || this.joined.has(name) || this.facts.refused.has(name)) continue;
       this.joined.add(name);
+      if (named.includes(name)) this.session.rooms.want(name).optional = true;
       this.session.subscribe(name).catch(() => undefined); // told by the session
     }
+  }
+
+  private want(channel: string): void {
+    this.wanted.add(channel);
+    this.scan(document);
   }
 
   /** Out of the back/forward cache: the page shows what was somebody's who may have logged out meanwhile. */
@@ -176,8 +198,10 @@ export class Engine {
   }
 }
 
-function sessionOf({ prefix, path, debug, credentials }: Facts): Session {
-  const options: Options = { debug, prefix, path };
+function sessionOf({ prefix, path, debug, timeout, credentials }: Facts): Session {
+  // A page in a sandbox has no origin: its requests are to others.
+  const sendersTo = location.origin === "null" ? [] : [location.origin];
+  const options: Options = { debug, prefix, path, sendersTo, timeout };
   try {
     return new Session({ ...options, credentials });
   } catch (error) {

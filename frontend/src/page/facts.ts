@@ -12,9 +12,13 @@ export interface Facts {
   /** The user of the page as the server knows them, "" for a visitor; null for who may not connect. */
   readonly user: string | null;
   readonly debug: boolean;
+  /** Milliseconds in which calls are answered, where the site has other ideas of it than the SDK. */
+  readonly timeout: number | undefined;
   readonly authUrl: string | null;
   /** An answer of get_token; undefined where it must be asked for. */
   readonly credentials: unknown;
+  /** Channels of `{% instant_stream %}` that Django did not let the user of these credentials join. */
+  readonly refused: ReadonlySet<string>;
 }
 
 const HELP = "is it rendered by {% instant_client %}, before page.js?";
@@ -32,8 +36,10 @@ export function readFacts(): Facts {
     path: text(facts["path"]),
     user: credentials === null ? null : user,
     debug: facts["debug"] === true,
+    timeout: typeof facts["timeout"] === "number" ? facts["timeout"] : undefined,
     authUrl: text(facts["auth_url"]) ?? null,
     credentials: isObject(credentials) && Object.keys(credentials).length > 0 ? credentials : undefined,
+    refused: new Set(refusedOf(credentials)),
   };
 }
 
@@ -48,6 +54,11 @@ function json(id: string, problems: string[]): unknown {
     problems.push(`the element #${id} holds no JSON: ${HELP}`);
   }
   return undefined;
+}
+
+function refusedOf(credentials: unknown): string[] {
+  const refused = isObject(credentials) ? credentials["refused"] : undefined;
+  return Array.isArray(refused) ? refused.flatMap((item) => (isObject(item) ? (text(item["name"]) ?? []) : [])) : [];
 }
 
 function text(value: unknown): string | undefined {

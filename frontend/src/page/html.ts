@@ -60,7 +60,7 @@ export class LiveHtml {
   apply(data: unknown): void {
     const { action, target, html } = isObject(data) ? data : {};
     try {
-      if (action === "refresh") return this.refresher.ask(typeof target === "string" ? target : null);
+      if (action === "refresh") return this.refresh(typeof target === "string" ? target : null);
       const change = CHANGES.get(action);
       if (change === undefined) throw new Error(`there is no action "${String(action)}"`);
       if (typeof target !== "string") throw new Error(`"${String(action)}" needs a target`);
@@ -73,13 +73,19 @@ export class LiveHtml {
     }
   }
 
-  private announce(changed: readonly Element[]): void {
+  /** Load anew what this selector finds; null is the page. */
+  refresh(target: string | null): void {
+    this.refresher.ask(target);
+  }
+
+  /** Have all who need to know of these elements, which are new or changed, look at them. */
+  announce(changed: readonly Element[]): void {
     for (const element of changed) if (element.isConnected) window.htmx?.process?.(element);
     if (changed.length > 0) this.changed();
   }
 }
 
-function parsed(html: string): DocumentFragment {
+export function parsed(html: string): DocumentFragment {
   const template = document.createElement("template");
   template.innerHTML = html;
   withoutScripts(template.content);

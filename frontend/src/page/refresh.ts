@@ -3,6 +3,8 @@ import { morph, withoutScripts } from "./morph.js";
 
 /** Milliseconds in which all that is to be refreshed is taken out of one answer. */
 const PAUSE = 200;
+/** Up to so many more, for all pages that are open hear of it at the same moment. */
+const SPREAD = 300;
 
 /** Loads the page anew, and takes out of it what is to be refreshed. */
 export class Refresher {
@@ -24,7 +26,7 @@ export class Refresher {
     this.timer = setTimeout(() => {
       this.timer = null;
       void this.run();
-    }, PAUSE);
+    }, PAUSE + Math.random() * SPREAD);
   }
 
   private async run(): Promise<void> {

@@ -48,6 +48,7 @@ function config(port: number): object {
       namespaces: [
         { name: "short", history_size: 2, ...recovering },
         { name: "seen", presence: true, join_leave: true, allow_presence_for_subscriber: true },
+        { name: "kept", presence: true },
       ],
     },
   };

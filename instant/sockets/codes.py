@@ -1,0 +1,72 @@
+"""Codes that a client is told: why a socket was closed, or was not opened."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from ..contract import REVOKED_CODE, REVOKED_REASON
+from ..exceptions import Deny
+
+
+class Closing(NamedTuple):
+    """Why a socket is closed, as browsers have it in a CloseEvent."""
+
+    code: int
+    reason: str
+
+
+NORMAL: Final = Closing(1000, "")
+#: What a plain WebSocket is told where the worker stops; a stream is cut, and its client comes back by itself.
+GOING_AWAY: Final = Closing(1001, "going away")
+UNSUPPORTED: Final = Closing(1003, "text only")
+TRY_LATER: Final = 1013
+BAD_MESSAGE: Final = Closing(4400, "bad message")
+FAILED: Final = Closing(4500, "internal error")
+REVOKED: Final = Closing(REVOKED_CODE, REVOKED_REASON)
+GAP: Final = Closing(4502, "gap")
+UNREAD: Final = Closing(4503, "too many messages unread")
+UNSENT: Final = Closing(4504, "too many messages unsent")
+
+#: A close frame holds so many bytes.
+_LONGEST = 123
+
+
+def checked(code: int, reason: str) -> Closing:
+    """Return a handler's own code and reason.
+
+    Raises:
+        ValueError: a browser would not take them.
+    """
+    if isinstance(code, bool) or not isinstance(code, int) or not (code == 1000 or 3000 <= code <= 4999):
+        raise ValueError(f"a socket is closed with 1000, or a code from 3000 to 4999, not {code!r}")
+    if not isinstance(reason, str) or len(reason.encode()) > _LONGEST:
+        raise ValueError(f"the reason is text of at most {_LONGEST} bytes, not {reason!r:.60}")
+    return Closing(code, reason)
+
+
+def bad_name() -> Deny:
+    return Deny(400, "no name of a socket")
+
+
+def unknown(name: str) -> Deny:
+    return Deny(404, f"there is no socket {name!r}")
+
+
+def forbidden() -> Deny:
+    return Deny(403, "permission denied")
+
+
+def failed() -> Deny:
+    return Deny(500, "internal error")
+
+
+def too_many() -> Deny:
+    return Deny(503, "too many sockets are open")
+
+
+def of_refusal(refusal: Deny) -> Closing:
+    """Return how a plain WebSocket is closed that is refused: 404 is 4404 there."""
+    if refusal.code == 503:
+        return Closing(TRY_LATER, refusal.reason)
+    code = 4000 + refusal.code if 400 <= refusal.code <= 499 else FAILED.code if refusal.code == 500 else 4403
+    return Closing(code, refusal.reason.encode()[:_LONGEST].decode("utf-8", "ignore"))

@@ -1,0 +1,124 @@
+"""Several processes of a worker at one port: the kernel hands each new connection to one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from types import FrameType
+
+from django.db import connections
+
+from ..exceptions import ServerFailed
+from .options import Options
+
+logger = logging.getLogger("instant")
+
+#: Seconds after which a process that ended by itself is followed by another.
+_PAUSE = 1.0
+
+
+def find_grpc() -> None:
+    """Look for what a worker needs, without importing it: a fork must not inherit its threads.
+
+    Raises:
+        ModuleNotFoundError: it is not installed.
+    """
+    for name in ("grpc", "google.protobuf"):
+        try:
+            found = find_spec(name)
+        except ModuleNotFoundError:
+            found = None
+        if found is None:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+
+def run_processes(options: Options, number: int) -> int:
+    """Run so many processes until SIGINT or SIGTERM, and return 1 where sockets of one did not end.
+
+    Raises:
+        ServerFailed: a port is taken, or there is no fork here.
+    """
+    if not hasattr(os, "fork"):
+        raise ServerFailed("this system cannot fork: start several workers, at a port each")
+    for address in filter(None, (options.address, options.bridge)):
+        _require_free(address)
+    connections.close_all()
+    return _Parent(options, number).run()
+
+
+class _Parent:
+    """Starts the processes, starts those that ended anew, and ends all."""
+
+    def __init__(self, options: Options, number: int) -> None:
+        self._options, self._number = options, number
+        self._children: set[int] = set()
+        self._stopping = False
+
+    def run(self) -> int:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, self._stop)
+        for _ in range(self._number):
+            self._fork()
+        failed = 0
+        while self._children:
+            child, status = os.wait()
+            self._children.discard(child)
+            if self._stopping:
+                failed |= int(status != 0)
+                continue
+            logger.error("process %s of the worker ended by itself; another is started", child)
+            time.sleep(_PAUSE)
+            if not self._stopping:
+                self._fork()
+        return failed
+
+    def _fork(self) -> None:
+        # No signal between the fork and what is noted of it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        child = os.fork()
+        if child == 0:
+            _work(self._options)
+        self._children.add(child)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopping = True
+        for child in self._children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+
+
+def _work(options: Options) -> None:
+    """Serve in the child, which never returns."""
+    status = 1
+    try:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+        from .serving import serve
+
+        status = int(asyncio.run(serve(options)) > 0)
+    except BaseException:
+        logger.exception("a process of the worker failed")
+    finally:
+        logging.shutdown()
+        os._exit(status)
+
+
+def _require_free(address: str) -> None:
+    """A port that is shared would be shared with strangers, too."""
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    with socket.socket(family) as probe:
+        # As servers do: a connection that is closing does not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError as error:
+            raise ServerFailed(f"cannot listen at {address}: {error.strerror or error}") from error

@@ -1,0 +1,102 @@
+"""The handlers, by name: those of the settings, and those that say `@socket("name")`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TypeVar
+
+from django.utils.module_loading import autodiscover_modules, import_string
+
+from .. import features
+from ..conf import conf
+from ..exceptions import InvalidHandler, InvalidSetting
+from . import codes
+from .handler import WebSocketHandler
+from .permissions import rule_of
+
+H = TypeVar("H", bound=type[WebSocketHandler])
+
+#: The name that an empty one stands for.
+DEFAULT = "default"
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+
+_registered: dict[str, type[WebSocketHandler]] = {}
+
+
+def socket(name: str = DEFAULT) -> Callable[[H], H]:
+    """Let the class below handle the sockets of this name: `@socket("chat")` in an app's `sockets.py`.
+
+    Raises:
+        InvalidHandler: another class has the name, or it is none of letters, digits, `_`, `-` and `.`.
+    """
+    if not isinstance(name, str):
+        raise InvalidHandler('a socket has a name: @socket("chat"), with the parentheses')
+
+    def decorator(handler_class: H) -> H:
+        _checked(name, handler_class, where="@socket")
+        known = _registered.setdefault(name, handler_class)
+        if _path(known) != _path(handler_class):
+            raise InvalidHandler(f"two classes handle the socket {name!r}: {_path(known)} and {_path(handler_class)}")
+        _registered[name] = handler_class
+        features.use(features.SOCKETS)
+        return handler_class
+
+    return decorator
+
+
+def autodiscover() -> None:
+    """Import `sockets.py` of every installed app; Django does this at its start."""
+    autodiscover_modules("sockets")
+
+
+def registered() -> dict[str, type[WebSocketHandler]]:
+    """Return the handlers by name; the settings come first.
+
+    Raises:
+        InvalidSetting: a setting names what cannot be imported, or is no handler.
+    """
+    of_settings = {name: _imported(name, path) for name, path in conf.socket_handlers.items()}
+    return {**_registered, **of_settings}
+
+
+def find(name: str) -> type[WebSocketHandler]:
+    """Return the handler of this name, "" being the default one.
+
+    Raises:
+        Deny: there is none. InvalidSetting: as of `registered`.
+    """
+    name = name or DEFAULT
+    path = conf.socket_handlers.get(name)
+    if path is not None:
+        return _imported(name, path)
+    if name not in _registered:
+        raise codes.unknown(name)
+    return _registered[name]
+
+
+@lru_cache(maxsize=256)
+def _imported(name: str, path: str) -> type[WebSocketHandler]:
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        raise InvalidSetting(f"INSTANT_SOCKET_HANDLERS[{name!r}]: {path!r} cannot be imported: {error}") from error
+    try:
+        _checked(name, found, where=f"INSTANT_SOCKET_HANDLERS[{name!r}]")
+    except InvalidHandler as error:
+        raise InvalidSetting(str(error)) from error
+    handler_class: type[WebSocketHandler] = found
+    return handler_class
+
+
+def _checked(name: str, found: object, where: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidHandler(f"{where}: {name!r} is no name of a socket: letters, digits, _, - and . only")
+    if not isinstance(found, type) or not issubclass(found, WebSocketHandler):
+        raise InvalidHandler(f"{where}: {found!r} is no WebSocketHandler")
+    rule_of(found)
+
+
+def _path(handler_class: type) -> str:
+    return f"{handler_class.__module__}.{handler_class.__qualname__}"

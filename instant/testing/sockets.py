@@ -1,0 +1,146 @@
+"""SocketCommunicator: a handler and a client, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AnonymousUser
+
+from ..exceptions import SocketClosed
+from ..sockets import envelopes
+from ..sockets.connection import Opening, Socket
+from ..sockets.crowd import Crowd
+from ..sockets.handler import SocketInfo, WebSocketHandler
+from ..sockets.running import Calls, Runner
+from ..token import user_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from ..token import User
+
+#: Seconds that a message is waited for.
+TIMEOUT = 2.0
+
+
+class SocketCommunicator:
+    """One socket of `handler_class`, opened by `user`, a visitor where none is given.
+
+    For async tests, also those of Django's TestCase: plain methods run where `sync_to_async` runs them, and so see what
+    the test wrote.
+
+    ```python
+    async with SocketCommunicator(Counter, user) as socket:
+        await socket.open("first message")
+        assert await socket.receive() == "1"
+    ```
+    """
+
+    def __init__(
+        self,
+        handler_class: type[WebSocketHandler],
+        user: User | None = None,
+        *,
+        data: Any = None,
+        namespace: str = "default",
+        info: SocketInfo | None = None,
+    ) -> None:
+        self._handler_class, self._user = handler_class, user or AnonymousUser()
+        about = info or SocketInfo("test")
+        who = self._user if getattr(self._user, "is_active", True) or not self._user.is_authenticated else None
+        self._opening = Opening(namespace, user_id(self._user), "test", data, about, who or AnonymousUser())
+        self._socket: Socket | None = None
+        self._received: list[Any] = []
+
+    async def __aenter__(self) -> SocketCommunicator:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def handler(self) -> Any:
+        """The handler's object, once the socket is open."""
+        return self._open().handler
+
+    async def open(self, *message: Any) -> None:
+        """Open the socket, and send `message` if there is one.
+
+        Raises:
+            Deny: the permission says no; `code` and `reason` are what a client is told.
+        """
+        crowd = Crowd(_SameThread())
+        self._socket = await crowd.open(self._opening, envelopes.plain, self._handler_class)
+        self._crowd = crowd
+        for each in message:
+            await self.send(each)
+
+    async def send(self, message: Any) -> None:
+        """Send a message, as JSON carries it.
+
+        Raises:
+            SocketClosed: the handler has closed the socket.
+        """
+        socket = self._open()
+        if socket.outgoing.is_over:
+            raise self._closed(socket)
+        socket.receive(json.loads(envelopes.plain(message)))
+
+    async def receive(self, timeout: float = TIMEOUT) -> Any:
+        """Return the next message of the handler.
+
+        Raises:
+            SocketClosed: there is none, and the socket is closed. AssertionError: there is none in time.
+        """
+        socket = self._open()
+        if not self._received:
+            try:
+                taken = await asyncio.wait_for(socket.outgoing.take(), timeout)
+            except asyncio.TimeoutError:
+                raise AssertionError(f"nothing came within {timeout} seconds") from None
+            if not taken:
+                raise self._closed(socket)
+            self._received += (json.loads(item) for item in taken)
+        return self._received.pop(0)
+
+    async def receive_nothing(self, timeout: float = 0.1) -> bool:
+        """Tell whether nothing comes within so many seconds."""
+        try:
+            self._received.insert(0, await self.receive(timeout))
+        except (AssertionError, SocketClosed):
+            return True
+        return False
+
+    async def close(self) -> None:
+        """Go away, and wait until `on_close` is done."""
+        if self._socket is not None:
+            self._socket.lost()
+            await self._crowd.wait()
+
+    def _open(self) -> Socket:
+        if self._socket is None:
+            raise AssertionError("the socket is not open: await open() first")
+        return self._socket
+
+    @staticmethod
+    def _closed(socket: Socket) -> SocketClosed:
+        closing = socket.outgoing.closing
+        return SocketClosed(*closing) if closing else SocketClosed(1006, "")
+
+
+class _SameThread(Runner):
+    """Plain methods run where the test's own database is."""
+
+    def calls(self) -> Calls:
+        return _SameThreadCalls(self, self._pool)
+
+
+class _SameThreadCalls(Calls):
+    async def _plain(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        return await sync_to_async(function, thread_sensitive=True)(*args)

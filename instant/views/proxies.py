@@ -1,0 +1,54 @@
+"""The door by which the websockets server, and nobody else, asks Django."""
+
+from __future__ import annotations
+
+import logging
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.csrf import csrf_exempt
+
+from ..centrifugo.rpc import HANDED_ON, SECRET_HEADER
+from ..conf import conf
+from ..proxies import router
+from .answers import Refused, json_view
+
+logger = logging.getLogger("instant")
+
+#: Bytes of a body: a client's message has 64 KiB at most, of which the server writes each `<` as six characters.
+MAX_BODY = 6 * 64 * 1024 + 32 * 1024
+
+
+@csrf_exempt  # the server has no cookies; who does not know the secret is refused
+@json_view("POST")
+def rpc(request: HttpRequest) -> HttpResponse:
+    """Answer a call from a browser that the server hands on; always with 200, as anything else makes clients retry."""
+    _require_secret(request)
+    content = _body(request)
+    headers = {name: request.headers[name] for name in HANDED_ON if name in request.headers}
+    reply = router.too_large("rpc") if content is None else router.respond("rpc", content, headers)
+    return HttpResponse(reply, content_type="application/json")
+
+
+def _require_secret(request: HttpRequest) -> None:
+    """Look at the secret before anything else is read."""
+    given = request.headers.get(SECRET_HEADER, "")
+    if not any(constant_time_compare(given, secret) for secret in conf.proxy_secrets):
+        logger.warning("refused a call without the proxy secret: was the server started with these settings?")
+        raise Refused(403, "wrong_secret", "only the websockets server may ask here")
+
+
+def _body(request: HttpRequest) -> bytes | None:
+    """The body; None where it is too large, which is seen before it is read, where it says its length."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal() or int(length) > MAX_BODY:
+        return None
+    try:
+        content = request.body
+    except RequestDataTooBig:
+        return None
+    except UnreadablePostError:
+        return b""
+    return content if len(content) <= MAX_BODY else None

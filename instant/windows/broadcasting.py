@@ -1,0 +1,38 @@
+"""Sends signals to browsers: all targets in one broadcast, so that a window that several of them reach runs its
+functions once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+
+from ..contract import SIGNAL
+from ..messages import Message
+from ..producers import publish_many
+from .recording import recorder
+from .topics import channel_named
+
+
+def broadcast(
+    topics: Sequence[str], name: str, opts: dict[str, Any], *, on_commit: bool = False, uid: str | None = None
+) -> None:
+    """Send a signal to the windows of these topics, by their serialized names. What has one `uid` arrives once.
+
+    Raises:
+        InvalidMessage, PublishManyError: as `publish_many`.
+    """
+    taker = recorder()
+    if taker is not None:
+        take = partial(taker.take_signal, topics, name, opts)
+        if on_commit and transaction.get_connection().in_atomic_block:
+            transaction.on_commit(take)
+        else:
+            take()
+        return
+    first, *others = dict.fromkeys(channel_named(topic) for topic in topics)
+    own: dict[str, Any] = {} if uid is None else {"uid": uid}
+    message = Message(first, data={"name": name, "opts": opts}, event_class=SIGNAL, **own)
+    publish_many([message, *(message.to(channel) for channel in others)], on_commit=on_commit)

@@ -1,0 +1,64 @@
+"""The task that calls the functions with a queue: the one home of Celery.
+
+It belongs to the project's own Celery app. A call is acknowledged when it is done, so that one whose worker dies is
+done again: by another worker at once where only the worker's child died, else when the broker gives it back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import current_app, shared_task
+from django.conf import settings
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from ..exceptions import NotQueued
+from .calls import Call
+from .queues import Delay
+from .running import run
+
+#: A view waits for it: so it is short.
+_RETRIES = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
+
+
+@shared_task(  # type: ignore[untyped-decorator,unused-ignore]
+    bind=True,
+    name="instant.windows.call",
+    acks_late=True,
+    reject_on_worker_lost=True,
+    ignore_result=True,
+    serializer="json",
+)
+def call(self: Any, *args: Any) -> None:
+    """Do what a `Call` asks for; its id makes what is sent to browsers arrive once."""
+    run(Call(*args), uid=self.request.id)
+
+
+def send(to_do: Call, queue: str | None, delay: Delay) -> None:
+    """Put a call into the queue of this name, or the default one.
+
+    Raises:
+        NotQueued: the broker cannot be reached.
+    """
+    eta = delay.eta
+    if eta is not None and timezone.is_naive(eta) and settings.USE_TZ:
+        eta = timezone.make_aware(eta)
+    try:
+        call.apply_async(
+            list(to_do),
+            queue=queue,
+            countdown=delay.countdown,
+            eta=eta,
+            expires=delay.expires,
+            retry=True,
+            retry_policy=_RETRIES,
+        )
+    except (OperationalError, OSError) as error:
+        raise NotQueued(f"the signal {to_do.name!r} could not be handed to Celery: {error}") from error
+
+
+def has_broker() -> bool:
+    """Tell whether the project has a Celery app that knows where its broker is."""
+    known = current_app.conf
+    return bool(known.broker_url or known.broker_write_url or known.task_always_eager)

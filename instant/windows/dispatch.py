@@ -1,0 +1,102 @@
+"""Calls from browsers: who may, with which arguments, and what is answered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..exceptions import Deny, Disconnect, InvalidMessage, InvalidSignal, NotQueued
+from .calls import Call
+from .configured import plain
+from .info import WindowInfo
+from .queues import enqueue, grouped
+from .registry import Connection, find
+from .running import allows, value_of
+
+logger = logging.getLogger("instant")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What the one function that was called returned, as JSON can hold it."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The call was taken; there is no value."""
+
+
+Answer = Value | Queued
+#: A function that may be called, and its arguments.
+_Allowed = list[tuple[Connection, dict[str, Any]]]
+
+
+def call(name: str, opts: Mapping[str, Any] | None, info: WindowInfo) -> Answer:
+    """Call the functions of the signal `name` that the window may call: those without a queue here and now.
+
+    Raises:
+        Deny: there is no such signal (404), an argument does not fit (400), nobody allows it (403), a queue is away
+            (503), or a function failed (500); or a function's own.
+        Disconnect: a function's own.
+    """
+    allowed = _allowed(name, {} if opts is None else opts, info)
+    _enqueue(name, dict(opts or {}), info, allowed)
+    inline = [(connection, arguments) for connection, arguments in allowed if connection.queue is None]
+    values: list[Any] = []
+    errors: list[Deny | Disconnect] = []
+    for connection, arguments in inline:
+        try:
+            values.append(_value(connection, arguments, info))
+        except (Deny, Disconnect) as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return Value(values[0]) if len(values) == 1 else Queued()
+
+
+def _allowed(name: str, opts: Mapping[str, Any], info: WindowInfo) -> _Allowed:
+    """All arguments are looked at before the first function is called."""
+    connections = find(name)
+    if not connections:
+        raise Deny(404, "there is no such signal")
+    if not isinstance(opts, Mapping):
+        raise Deny(400, "the arguments are no object")
+    if info.is_refused:
+        raise Deny(403, "this account is not active")
+    allowing = [connection for connection in connections if allows(connection, info, opts)]
+    if not allowing:
+        logger.warning("refused a call of %r: user %s may not", name, info.user_id or "(a visitor)")
+        raise Deny(403, "you may not call this signal")
+    try:
+        return [(connection, connection.parameters.bind(opts)) for connection in allowing]
+    except InvalidSignal as error:
+        logger.exception("the signal %r cannot be called", name)
+        raise Deny(500, "internal error") from error
+
+
+def _enqueue(name: str, opts: dict[str, Any], info: WindowInfo, allowed: _Allowed) -> None:
+    wanted = {connection.queue for connection, _ in allowed}
+    for queue, own in grouped(find(name)).items():
+        if queue is not None and queue in wanted:
+            try:
+                enqueue(Call(name, info.to_dict(), opts, from_client=True, to_server=True, queue=own), queue)
+            except NotQueued as error:
+                logger.error("refused a call of %r: %s", name, error)
+                raise Deny(503, "the queue cannot be reached, try again later") from error
+
+
+def _value(connection: Connection, arguments: dict[str, Any], info: WindowInfo) -> Any:
+    try:
+        return plain(value_of(connection, info, arguments))
+    except (Deny, Disconnect):
+        raise
+    except InvalidMessage as error:
+        logger.error("the signal %s returned what cannot be sent: %s", connection, error)
+        raise Deny(500, "internal error") from error
+    except Exception as error:
+        logger.exception("the signal %s failed", connection)
+        raise Deny(500, "internal error") from error

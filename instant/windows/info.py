@@ -1,0 +1,158 @@
+"""WindowInfo: what a function is told of the window that called it, or that a page is rendered for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils import timezone, translation
+
+from ..exceptions import Deny
+from ..personal import users_named
+from .configured import info_middlewares
+from .middlewares import InfoMiddleware
+
+__all__ = ["InfoMiddleware", "WindowInfo"]
+
+#: What each info has, whichever middlewares there are.
+_NAMES = ("window_key", "user_id", "username", "session", "language", "time_zone", "user_agent", "address")
+
+
+class WindowInfo:
+    """A window, its user, language, time zone and browser; without arguments, of no window and nobody.
+
+    `window_key`, `user_id` (the pk as text), `username`, `session` (a hash), `language`, `time_zone`, `user_agent` and
+    `address` are text, "" where nothing is known; middlewares of your own may add more.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        self.values: dict[str, Any] = dict.fromkeys(_NAMES, "") | values
+        self._user: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "values" and name in self.values:
+            return self.values[name]
+        raise AttributeError(f"a WindowInfo has no {name!r}")
+
+    def __repr__(self) -> str:
+        return f"<WindowInfo of window {self.window_key or 'none'}, user {self.user_id or 'none'}>"
+
+    @classmethod
+    def from_request(cls, request: HttpRequest | WindowInfo | None) -> WindowInfo:
+        """Return the info of the window that `request` renders a page for, as the setting's middlewares know it."""
+        if isinstance(request, WindowInfo):
+            return request
+        info = cls()
+        if request is not None:
+            if not hasattr(request, "META"):
+                raise TypeError(f"a request or a WindowInfo is wanted, not {request!r}")
+            for middleware in info_middlewares():
+                middleware.from_request(request, info)
+        return info
+
+    @classmethod
+    def from_client(
+        cls, user: str, meta: Mapping[str, Any], headers: Mapping[str, str] | None = None, address: str = ""
+    ) -> WindowInfo:
+        """Return the info of a window that calls: `user` is the server's name of who connected, `meta` what Django
+        signed into the connection's token, `headers` those that the server hands on.
+
+        Raises:
+            Deny: the user is gone, or may not log in any more.
+        """
+        request: Any = HttpRequest()
+        names = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in (headers or {}).items()}
+        request.META = {**names, "REMOTE_ADDR": address}
+        request.instant_window_key = str(meta.get("window") or "")
+        request.user = next((found for _, found in users_named([user])), None) if user else AnonymousUser()
+        if request.user is None or (user and not getattr(request.user, "is_active", True)):
+            raise Deny(403, "this account is not active")
+        info = cls.from_request(request)
+        info.values["session"] = str(meta.get("session") or "")
+        return info
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what goes through a queue, as JSON can hold it. Of the user only who it is: the rest is read again."""
+        return dict(self.values)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> WindowInfo:
+        """Return the info that `to_dict` wrote; its user is read from the database when it is asked for."""
+        return cls(**values)
+
+    @property
+    def user(self) -> Any:
+        """The user as the database has it; a visitor where it is gone, or no longer active."""
+        if self._user is None:
+            self._user = _read(self.user_id) or AnonymousUser()
+        return self._user
+
+    @user.setter
+    def user(self, user: Any) -> None:
+        is_known = user is not None and user.is_authenticated
+        self.values["user_id"] = str(user.pk) if is_known else ""
+        self.values["username"] = user.get_username() if is_known else ""
+        self._user = user
+
+    @property
+    def user_pk(self) -> str | None:
+        """As `user_id`, under the name and in the form of df_websockets."""
+        return self.user_id or None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether there was a user who is gone, or not active any more."""
+        return bool(self.user_id) and not self.is_authenticated
+
+    @property
+    def is_authenticated(self) -> bool:
+        return bool(self.user.is_authenticated and getattr(self.user, "is_active", True))
+
+    @property
+    def is_anonymous(self) -> bool:
+        return not self.is_authenticated
+
+    @property
+    def is_staff(self) -> bool:
+        return self.is_authenticated and bool(getattr(self.user, "is_staff", False))
+
+    @property
+    def is_superuser(self) -> bool:
+        return self.is_authenticated and bool(getattr(self.user, "is_superuser", False))
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """All permissions of the user, as "app.codename"."""
+        return frozenset(self.user.get_all_permissions()) if self.is_authenticated else frozenset()
+
+    perms = permissions
+
+    def has_perm(self, permission: str) -> bool:
+        """Tell whether the user has this permission."""
+        return self.is_authenticated and bool(self.user.has_perm(permission))
+
+    @contextmanager
+    def activated(self) -> Iterator[None]:
+        """Let the window's language and time zone be the active ones while the block runs."""
+        with ExitStack() as stack:
+            if self.language and translation.check_for_language(self.language):
+                stack.enter_context(translation.override(self.language))
+            if self.time_zone:
+                with suppress(LookupError, ValueError, OSError):  # of a machine that knows more of them
+                    stack.enter_context(timezone.override(self.time_zone))
+            yield
+
+
+def _read(pk: str) -> Any:
+    if not pk:
+        return None
+    try:
+        user = get_user_model()._default_manager.filter(pk=pk).first()
+    except (TypeError, ValueError, ValidationError):
+        return None
+    return user if user is not None and getattr(user, "is_active", True) else None

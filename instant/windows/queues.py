@@ -1,0 +1,75 @@
+"""Hands calls to Celery, or does without it where that is not installed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from django.conf import settings
+
+from ..exceptions import NotQueued
+from .calls import NO_QUEUE, Call
+from .recording import recorder
+from .registry import Connection
+from .running import run
+
+logger = logging.getLogger("instant")
+
+_INSTALL = "Celery is not installed: pip install django-instant[celery]"
+
+
+class Delay(NamedTuple):
+    """When a call is due: after so many seconds or at a moment; and until when it is worth doing."""
+
+    countdown: float | None = None
+    eta: datetime | None = None
+    expires: float | datetime | None = None
+
+    @property
+    def is_later(self) -> bool:
+        return self.countdown is not None or self.eta is not None
+
+
+@cache
+def has_celery() -> bool:
+    """Tell whether Celery is installed."""
+    return find_spec("celery") is not None
+
+
+def grouped(connections: Iterable[Connection]) -> dict[str | None, str | None]:
+    """Return the queues of these functions, and what a call says in `queue` so that just they are called."""
+    queues = list(dict.fromkeys(connection.queue for connection in connections))
+    return {queue: None if len(queues) == 1 else queue or NO_QUEUE for queue in queues}
+
+
+def enqueue(call: Call, queue: str | None, delay: Delay = Delay()) -> None:  # noqa: B008 - it is immutable
+    """Put a call into a queue, None being Celery's default one; where Celery is not installed it is done at once while
+    developing.
+
+    Raises:
+        NotQueued: the broker cannot be reached, or Celery is not installed.
+    """
+    taker = recorder()
+    if taker is not None:
+        taker.take_call(queue, call)
+    elif has_celery():
+        from .celery import send
+
+        send(call, queue, delay)
+    elif delay.is_later:
+        raise NotQueued(f"countdown and eta need a queue, but {_INSTALL}")
+    elif settings.DEBUG:
+        _run_here(call)
+    else:
+        raise NotQueued(f"the signal {call.name!r} has a queue, but {_INSTALL}")
+
+
+def _run_here(call: Call) -> None:
+    try:
+        run(call)
+    except Exception:
+        logger.debug("a call that was to be queued failed, see above")

@@ -1,0 +1,115 @@
+"""The functions that are connected to signals."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+from ..exceptions import InvalidSignal
+from .arguments import Parameters
+from .guards import Guard, is_authenticated
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+#: Bytes: the server takes longer names of methods, but nobody reads them.
+_LONGEST = 255
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A function that is connected to a signal."""
+
+    path: str
+    function: Callable[..., Any]
+    is_allowed_to: Guard
+    queue: str | None
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.path!r} of {self.where}"
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """What the function takes, read when it is first asked for: its annotations may name what comes later.
+
+        Raises:
+            InvalidSignal: an annotation cannot be read.
+        """
+        return Parameters(self.function, str(self))
+
+
+_connections: dict[str, list[Connection]] = {}
+
+
+def signal(path: str, is_allowed_to: Guard = is_authenticated, queue: str | None = None) -> Callable[[_F], _F]:
+    """Call the function below when the signal `path` is triggered on the server: `f(window_info, **kwargs)`.
+
+    Several functions may have one path. `is_allowed_to` judges calls from browsers. With a `queue` Celery calls it,
+    else whoever triggers it. Signals belong into an app's `windows.py` or `signals.py`, which is imported at start.
+
+    Raises:
+        InvalidSignal: the path, the queue or the function cannot be right.
+    """
+    if not isinstance(path, str) or not path or not (path.isascii() and path.isprintable()) or len(path) > _LONGEST:
+        raise InvalidSignal(f"a signal's path is printable ASCII, as 'app.name', not {path!r}")
+    if ":" in path:
+        raise InvalidSignal(f"the signal {path!r}: the server takes what stands before a ':' for a namespace")
+    if queue is not None and (not isinstance(queue, str) or not queue):
+        raise InvalidSignal(f"the signal {path!r}: a queue is a name, or None, not {queue!r}")
+    if not callable(is_allowed_to):
+        raise InvalidSignal(f"the signal {path!r}: is_allowed_to is a function, not {is_allowed_to!r}")
+
+    def decorator(function: _F) -> _F:
+        _add(Connection(path, function, is_allowed_to, queue, _place(function)))
+        return function
+
+    return decorator
+
+
+def _add(connection: Connection) -> None:
+    """A module that is imported again under another name connects its functions once."""
+    if not _takes_window(connection.function):
+        raise InvalidSignal(f"{connection}: its function takes the window_info first, and the rest by name")
+    present = _connections.setdefault(connection.path, [])
+    for index, other in enumerate(present):
+        if _is_again(other.function, connection.function):
+            present[index] = connection
+            return
+    present.append(connection)
+
+
+def _takes_window(function: Callable[..., Any]) -> bool:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return code is None or code.co_argcount > 0 or bool(code.co_flags & inspect.CO_VARARGS)
+
+
+def _is_again(first: Any, second: Any) -> bool:
+    if first is second:
+        return True
+    first, second = inspect.unwrap(first), inspect.unwrap(second)
+    codes = getattr(first, "__code__", None), getattr(second, "__code__", None)
+    return codes[0] is not None and codes[0] == codes[1] and first.__globals__ is not second.__globals__
+
+
+def _place(function: Callable[..., Any]) -> str:
+    inner: Any = inspect.unwrap(function)
+    name = f"{getattr(inner, '__module__', '?')}.{getattr(inner, '__qualname__', type(inner).__qualname__)}"
+    code = getattr(inner, "__code__", None)
+    return name if code is None else f"{name} ({code.co_filename}:{code.co_firstlineno})"
+
+
+def find(path: str) -> list[Connection]:
+    """Return the functions of a signal, in the order in which they were connected."""
+    return list(_connections.get(path, ()))
+
+
+def registered() -> list[Connection]:
+    """Return all connections."""
+    return [connection for connections in _connections.values() for connection in connections]
+
+
+def remove(path: str) -> None:
+    """Disconnect the functions of a signal: for tests."""
+    _connections.pop(path, None)

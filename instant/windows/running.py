@@ -1,0 +1,97 @@
+"""Runs the functions of signals: of a call in a queue, and one by one for who has looked at guards and arguments."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.db import connections, transaction
+
+from ..exceptions import Deny, Disconnect
+from .broadcasting import broadcast
+from .calls import NO_QUEUE, Call
+from .info import WindowInfo
+from .registry import Connection, find
+
+logger = logging.getLogger("instant")
+
+
+def allows(connection: Connection, info: WindowInfo, opts: Mapping[str, Any]) -> bool:
+    """Tell whether the guard of a function lets the window call it; one that fails does not."""
+    try:
+        return bool(_settled(connection.is_allowed_to(connection, info, dict(opts))))
+    except Exception:
+        logger.exception("the guard of the signal %s failed: nobody may call it", connection)
+        return False
+
+
+def value_of(connection: Connection, info: WindowInfo, arguments: Mapping[str, Any]) -> Any:
+    """Call one function, in the window's language, and return what it does. Whatever it raises, is raised.
+
+    A failed query would spoil the transactions that are open around it: hence savepoints.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(info.activated())
+        for database in connections.all(initialized_only=True):
+            if database.in_atomic_block:
+                stack.enter_context(transaction.atomic(using=database.alias))
+        return _settled(connection.function(info, **arguments))
+
+
+def _settled(answer: Any) -> Any:
+    """Functions and guards may be async."""
+    return async_to_sync(_awaited)(answer) if inspect.isawaitable(answer) else answer
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    return await answer
+
+
+def run_trusted(connection: Connection, info: WindowInfo, opts: Mapping[str, Any]) -> None:
+    """Call one function for the server itself: nobody waits for it, so that what goes wrong is logged."""
+    try:
+        value_of(connection, info, connection.parameters.bind(opts))
+    except (Deny, Disconnect) as error:
+        logger.warning("the signal %s refused a call of the server's: %s", connection, error)
+    except Exception:
+        logger.exception("the signal %s failed", connection)
+
+
+def run(call: Call, uid: str | None = None) -> None:
+    """Do what a call in a queue asks for. `uid` is the same when it is done again.
+
+    The user is read anew: of one who is no longer active, or no longer allowed, nothing is called. All functions are
+    tried; then the first error is raised, for the worker to see.
+    """
+    if call.serialized_client_topics:
+        broadcast(call.serialized_client_topics, call.name, call.kwargs, uid=uid)
+    if not call.to_server:
+        return
+    info = WindowInfo.from_dict(call.window_info)
+    if call.from_client and info.is_refused:
+        logger.warning("refused a queued call of %r: user %s is not active any more", call.name, info.user_id)
+        return
+    errors: list[Exception] = []
+    for connection in find(call.name):
+        if call.queue is None or call.queue == (connection.queue or NO_QUEUE):
+            errors += _run_one(connection, call, info)
+    if errors:
+        raise errors[0]
+
+
+def _run_one(connection: Connection, call: Call, info: WindowInfo) -> list[Exception]:
+    if call.from_client and not allows(connection, info, call.kwargs):
+        logger.warning("refused a queued call of %s: user %s may not", connection, info.user_id or "(a visitor)")
+        return []
+    try:
+        value_of(connection, info, connection.parameters.bind(call.kwargs))
+    except (Deny, Disconnect) as error:
+        logger.warning("the signal %s refused a queued call: %s", connection, error)
+    except Exception as error:
+        logger.exception("the signal %s failed", connection)
+        return [error]
+    return []

@@ -1,0 +1,151 @@
+"""Topics: what windows are about. A topic is named by the serializer of the settings, and its channel by a keyed hash
+of that name, which tells nothing.
+
+A page's list of channels is signed, and bound to user and session: nobody joins a topic that his page was not given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core import signing
+from django.db.models import Model
+from django.http import HttpRequest
+
+from ..conf import conf
+from ..contract import PRIVATE_PREFIX
+from ..exceptions import InvalidTopic
+from ..features import PAGES_NAMESPACE
+from .configured import topic_serializer
+from .info import WindowInfo
+from .keys import bare, keyed, window_key
+from .targets import BROADCAST, USER, WINDOW, Target
+
+_SALT = "instant.window"
+#: First parts of names that are no model's.
+_TAKEN = {"broadcast", "window", "user", "int", "str", "model"}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window: its key, and the channels that its page joins, its own one first."""
+
+    key: str
+    channels: tuple[str, ...]
+
+
+def serialize_topic(window_info: WindowInfo | None, obj: Any) -> str | None:
+    """Return the name of a topic: "-int.1", "-str.text", "-app.Model", "-app.Model.42", "-window.<key>"; None where
+    there is no such window or user.
+
+    Raises:
+        InvalidTopic: it is none of text, an integer, a model, an object of one that is saved.
+    """
+    if isinstance(obj, Target):
+        return _special(window_info or WindowInfo(), obj)
+    if isinstance(obj, str):
+        return f"-str.{obj}"
+    if isinstance(obj, int) and not isinstance(obj, bool):
+        return f"-int.{int(obj)}"
+    if isinstance(obj, type) and issubclass(obj, Model):
+        return _label(obj)
+    if isinstance(obj, Model) and obj.pk is not None:
+        return f"{_label(type(obj))}.{obj.pk}"
+    raise InvalidTopic(f"a topic is text, an integer, a model, or an object that is saved, not {obj!r}")
+
+
+def _special(info: WindowInfo, target: Target) -> str | None:
+    if target is BROADCAST:
+        return "-broadcast"
+    if target is WINDOW:
+        return f"-window.{info.window_key}" if info.window_key else None
+    if target is USER:
+        return f"-user.{info.user_id}" if info.user_id else None
+    raise InvalidTopic(f"{target!r} is no topic: windows cannot join it")
+
+
+def _label(model: type[Model]) -> str:
+    """A proxy and its model are one."""
+    label = (model._meta.concrete_model or model)._meta.label
+    return f"-model.{label}" if label.partition(".")[0] in _TAKEN else f"-{label}"
+
+
+def serialized(topic: Any, info: WindowInfo) -> str | None:
+    """Return the name that the serializer of the settings gives a topic; None: nobody is there.
+
+    Raises:
+        InvalidTopic: it gives none.
+    """
+    name = topic_serializer()(info, topic)
+    if name is not None and (not isinstance(name, str) or not name):
+        raise InvalidTopic(f"INSTANT_TOPIC_SERIALIZER made {name!r} of {topic!r}; it must be text")
+    return name
+
+
+def channel_named(name: str) -> str:
+    """Return the channel of a topic that is serialized already."""
+    return f"{PRIVATE_PREFIX}{PAGES_NAMESPACE}:{keyed('topic', name)}"
+
+
+def channel_of(topic: Any, info: WindowInfo) -> str | None:
+    """Return the channel of a topic; None where there is no such window or user.
+
+    Raises:
+        InvalidTopic: it cannot be serialized.
+    """
+    name = serialized(topic, info)
+    return None if name is None else channel_named(name)
+
+
+def set_websocket_topics(request: HttpRequest, *topics: Any) -> None:
+    """Let the window that shows the answer to `request` join these topics: a list of them, or one by one.
+
+    Its own, its user's and BROADCAST are added. Of several calls the last one counts.
+
+    Raises:
+        InvalidTopic: one cannot be serialized, or they are more than INSTANT_MAX_TOPICS.
+    """
+    given = topics[0] if len(topics) == 1 and isinstance(topics[0], list | tuple | set | frozenset) else topics
+    info = WindowInfo.from_request(request)
+    channels = list(dict.fromkeys(filter(None, (channel_of(topic, info) for topic in given))))
+    if len(channels) > conf.INSTANT_MAX_TOPICS:
+        raise InvalidTopic(
+            f"{len(channels)} topics for one page, more than INSTANT_MAX_TOPICS ({conf.INSTANT_MAX_TOPICS}): "
+            "let it join one that all of them share, and trigger that"
+        )
+    bare(request).instant_topics = channels
+
+
+def window_of(request: HttpRequest) -> Window:
+    """Return the window that shows the answer to `request`; a page without topics has one too."""
+    info = WindowInfo.from_request(request)
+    own = [channel_of(target, info) for target in (WINDOW, USER, BROADCAST)]
+    topics: list[str] = getattr(bare(request), "instant_topics", [])
+    return Window(window_key(request), tuple(dict.fromkeys(filter(None, [*own, *topics]))))
+
+
+def own_channel(key: str) -> str | None:
+    """Return the channel of a window alone: fresh, so that its page joins it from the first message on."""
+    return channel_of(WINDOW, WindowInfo(window_key=key))
+
+
+def signed(window: Window, user: str, session: str) -> str:
+    """Return the window as text that its page gives back for new tokens, of this user and session only."""
+    content = {"w": window.key, "u": user, "s": session, "c": list(window.channels)}
+    return signing.dumps(content, salt=_SALT, compress=True)
+
+
+def read(blob: object, user: str, session: str) -> Window | None:
+    """Return the window that `signed` wrote; None where it was not written by us, for another, or too long ago."""
+    if not isinstance(blob, str):
+        return None
+    try:
+        content: Any = signing.loads(blob, salt=_SALT, max_age=settings.SESSION_COOKIE_AGE)
+    except (signing.BadSignature, ValueError):
+        return None
+    if not isinstance(content, Mapping) or content.get("u") != user or content.get("s") != session:
+        return None
+    return Window(content["w"], tuple(content["c"]))

@@ -1,0 +1,119 @@
+"""trigger(): calls the functions of a signal, on the server and in browsers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import transaction
+from django.http import HttpRequest
+
+from ..exceptions import NotQueued, PublishError
+from .broadcasting import broadcast
+from .calls import Call
+from .configured import plain
+from .info import WindowInfo
+from .queues import Delay, enqueue, grouped
+from .recording import recorder
+from .registry import find
+from .running import run_trusted
+from .targets import SERVER, WINDOW, targets_of
+from .topics import serialized
+
+logger = logging.getLogger("instant")
+
+
+def trigger(
+    window_info: HttpRequest | WindowInfo | None,
+    name: str,
+    /,
+    to: Any = WINDOW,
+    *,
+    countdown: float | None = None,
+    eta: datetime | None = None,
+    expires: float | datetime | None = None,
+    immediate: bool = False,
+    **kwargs: Any,
+) -> None:
+    """Call the functions of the signal `name` at one target, or several: WINDOW, USER, BROADCAST, SERVER, topics.
+
+    Inside a transaction it happens on commit, unless it is `immediate`. `countdown` (seconds), `eta` and `expires` are
+    Celery's. Arguments are what JSON makes of `kwargs`, on the server too. What a function on the server raises is
+    logged, as from a queue. A window or user that is not there is no error.
+
+    Raises:
+        InvalidMessage, InvalidTopic: (ValueErrors) arguments that cannot be sent, a target that cannot be.
+        PublishError: the websockets server was not reached; functions on the server were called nevertheless. On
+            commit it is logged.
+        NotQueued: Celery's broker was not reached, or Celery is not installed. On commit it is logged.
+    """
+    info = WindowInfo.from_request(window_info)
+    opts: dict[str, Any] = plain(kwargs)
+    targets = targets_of(to)
+    to_server = SERVER in targets
+    names = [serialized(target, info) for target in targets if target is not SERVER]
+    topics = list(dict.fromkeys(filter(None, names)))
+    delay = Delay(countdown, eta, expires)
+    failed: PublishError | None = None
+    if topics and not delay.is_later:
+        try:
+            broadcast(topics, name, opts, on_commit=not immediate)
+        except PublishError as error:
+            failed = error
+    later = topics if delay.is_later else ()
+    work = partial(_hand_over, info, name, opts, delay, topics=later, to_server=to_server)
+    if not immediate and transaction.get_connection().in_atomic_block:
+        transaction.on_commit(partial(_logged, work), robust=True)
+    else:
+        work()
+    if failed is not None:
+        raise failed
+
+
+async def atrigger(
+    window_info: HttpRequest | WindowInfo | None,
+    name: str,
+    /,
+    to: Any = WINDOW,
+    *,
+    countdown: float | None = None,
+    eta: datetime | None = None,
+    expires: float | datetime | None = None,
+    immediate: bool = False,
+    **kwargs: Any,
+) -> None:
+    """Do what `trigger` does, from a coroutine: in the thread of Django's transactions."""
+    options: dict[str, Any] = {"countdown": countdown, "eta": eta, "expires": expires, "immediate": immediate}
+    await sync_to_async(trigger)(window_info, name, to, **options, **kwargs)
+
+
+def _logged(work: partial[None]) -> None:
+    try:
+        work()
+    except NotQueued as error:
+        logger.error("%s", error)
+
+
+def _hand_over(
+    info: WindowInfo, name: str, opts: dict[str, Any], delay: Delay, *, topics: Sequence[str], to_server: bool
+) -> None:
+    """Queue what has a queue, or is due later, and call the rest."""
+    about = (name, info.to_dict(), opts)
+    if topics:
+        enqueue(Call(*about, serialized_client_topics=list(topics)), None, delay)
+    connections = find(name) if to_server else []
+    for queue, own in grouped(connections).items():
+        call = Call(*about, to_server=True, queue=own)
+        taker = recorder()
+        if queue is not None or delay.is_later:
+            enqueue(call, queue, delay)
+        elif taker is not None:
+            taker.take_call(None, call)
+        else:
+            for connection in connections:
+                if connection.queue is None:
+                    run_trusted(connection, info, opts)

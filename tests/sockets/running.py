@@ -1,0 +1,60 @@
+"""A worker on an event loop of its own thread, as other processes see it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import connections
+
+from instant.conf import conf
+from instant.management.commands.run_wsserver import WEBSOCKET_URL
+from instant.sockets.options import Options
+from instant.sockets.serving import Serving
+
+
+class RunningWorker:
+    """Runs while the block runs; `left` is how many sockets did not end then."""
+
+    def __init__(self, **changes: Any) -> None:
+        address, bridge = urlsplit(conf.sockets_url).netloc, urlsplit(conf.sockets_bridge).netloc
+        self.options = replace(Options(address, bridge, WEBSOCKET_URL, threads=4), **changes)
+        self.left: int | None = None
+
+    def __enter__(self) -> RunningWorker:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="worker", daemon=True)
+        self.thread.start()
+        self.run(self._start())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.left is None:
+            self.stop()
+
+    def stop(self) -> None:
+        self.left = self.run(self.serving.stop())
+        self.run(self._rest())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(10)
+        self.loop.close()
+
+    async def _start(self) -> None:
+        self.serving = Serving(self.options)
+        await self.serving.start()
+
+    async def _rest(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, connections.close_all)
+        await asyncio.get_running_loop().shutdown_default_executor()
+
+    def run(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+
+    def __len__(self) -> int:
+        return len(self.serving.crowd)

@@ -1,0 +1,351 @@
+"""Sockets through a server: the devserver and Centrifugo, the official SDK as the client."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from django.contrib.auth.models import User
+from pytest_django import Settings
+
+from instant.access import credentials
+from instant.centrifugo import http as api
+from instant.centrifugo.config import render
+from instant.exceptions import InvalidChannel
+from instant.rules import add, faults, remove
+from instant.testing import LiveServer
+from instant.token import channel_token, channel_token_for, connection_token, window_meta
+
+from . import handlers
+from .clients import SocketClient
+from .raw import crowd
+from .running import RunningWorker
+
+
+def wait(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def ann(transactional_db: None) -> User:
+    return User.objects.create_user("ann")
+
+
+@pytest.fixture
+def client(live: LiveServer, worker: RunningWorker) -> Any:
+    """A visitor."""
+    with SocketClient(live.websocket_url) as visitor:
+        yield visitor
+
+
+def refusal(client: SocketClient, name: str, data: Any = None) -> int:
+    with pytest.raises(AssertionError):
+        client.open(name, data)
+    event, code = next((event, code) for event, code in reversed(client.happened) if event.startswith("unsub"))
+    assert event.startswith(f"unsubscribed ws:{name}:")
+    return code
+
+
+def test_the_seeds_random_counter(live: LiveServer, worker: RunningWorker, ann: User) -> None:
+    with SocketClient(live.websocket_url, ann) as client:
+        client.open("")  # which is "default"
+        client.send("First msg", "another")
+        first, second = client.messages(2)
+        assert 0 <= int(first) <= 100
+        assert 0 <= int(second) <= 100
+
+
+def test_an_echo(client: SocketClient) -> None:
+    client.open("echo")
+    client.send("one", {"two": [2]}, None)
+    assert client.messages(3) == ["one", {"two": [2]}, None]
+
+
+@pytest.mark.parametrize("name", ["echo", "asyncecho"])
+def test_three_thousand_messages_at_once_stay_in_order(client: SocketClient, name: str) -> None:
+    client.open(name)
+    client.send(*range(3000))
+    assert client.messages(3000) == list(range(3000))
+
+
+def test_two_sockets_of_one_page_are_two(client: SocketClient, told: list[Any]) -> None:
+    first = client.open("story")
+    client.send("one", "two")
+    second = client.open("story")
+    client.send("count")
+    assert client.messages(1) == [1]
+    assert first != second
+    assert len([event for event in told if event[0] == "connect"]) == 2
+
+
+def test_what_a_handler_knows(live: LiveServer, worker: RunningWorker, ann: User) -> None:
+    with SocketClient(live.websocket_url, ann) as client:
+        client.open("story", {"room": 1})
+        client.send("who", "info")
+        assert client.messages(1)[0] == {"user": "ann", "data": {"room": 1}, "name": "story"}
+        transport, channel, meta, headers = client.messages(2)[1]
+        assert (transport, channel, meta) == ("centrifugo", ["ws", "story"], {})
+        assert set(headers) <= {"user-agent", "accept-language"}
+
+
+def test_what_django_signed_into_the_token(live: LiveServer, worker: RunningWorker, ann: User) -> None:
+    with SocketClient(live.websocket_url, ann) as client:
+        client.token = connection_token(ann, meta=window_meta(ann, "w1", "s1"))
+        client.run(client.client.disconnect())
+        client.run(client._connect())
+        client.open("story")
+        client.send("info")
+        assert client.messages(1)[0][2] == {"window": "w1", "session": "s1", "user": str(ann.pk)}
+
+
+def test_who_is_refused(client: SocketClient, told: list[Any], caplog: pytest.LogCaptureFixture) -> None:
+    assert refusal(client, "nowhere") == 404
+    assert refusal(client, "members") == 403
+    assert refusal(client, "broken") == 500
+    assert "refused a socket 'broken'" in caplog.text
+    client.data = {"v": 2}
+    with pytest.raises(AssertionError):
+        client.join("ws:story:1")
+    assert client.wait_for("unsubscribed ws:story:1") == 400
+    assert told == []
+    client.open("echo")  # the connection lives
+
+
+def test_a_user_who_may_and_one_who_may_not(live: LiveServer, worker: RunningWorker, ann: User) -> None:
+    with SocketClient(live.websocket_url, ann) as client:
+        client.open("members")
+        client.send("who am I")
+        assert client.messages(1) == ["ann"]
+        assert refusal(client, "adders") == 403
+        assert refusal(client, "chosen") == 403
+        client.open("chosen", "let me in")
+        User.objects.update(is_active=False)
+        assert refusal(client, "members") == 403
+
+
+def test_a_cap_on_open_sockets(
+    client: SocketClient, worker: RunningWorker, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.INSTANT_SOCKETS_LIMIT = 2
+    client.open("echo")
+    client.open("echo")
+    assert refusal(client, "echo") == 503
+    client.leave_all()
+    wait(lambda: len(worker) == 0)
+    client.open("echo")
+
+
+@pytest.mark.parametrize(
+    ("message", "closing"),
+    [("close", [4001, "as you wish"]), ("fail", [4500, "internal error"]), ("close and fail", [4001, "as you wish"])],
+)
+def test_the_last_envelope_says_why(client: SocketClient, told: list[Any], message: str, closing: list[Any]) -> None:
+    client.open("story")
+    client.send(message)
+    assert client.closed() == closing
+    wait(lambda: told[-1][0] == "close")
+    assert [event for event, _ in told] == ["connect", "open", "message", "close"]
+
+
+def test_on_connect_may_fail(client: SocketClient, told: list[Any], caplog: pytest.LogCaptureFixture) -> None:
+    client.open("story", "fail")
+    assert client.closed() == [4500, "internal error"]
+    wait(lambda: "on_close of" in caplog.text)
+    assert [event for event, _ in told] == ["connect", "close"]
+    client.open("echo")
+    client.send("alive")
+    assert client.messages(1) == ["alive"]
+
+
+@pytest.mark.parametrize("envelope", [{}, {"n": 0}, "text", {"n": "0", "m": 1}])
+def test_what_is_no_envelope(client: SocketClient, envelope: Any) -> None:
+    client.open("story")
+    client.send_raw(envelope)
+    assert client.closed() == [4400, "bad message"]
+
+
+def test_a_gap(client: SocketClient, monkeypatch: pytest.MonkeyPatch, told: list[Any]) -> None:
+    monkeypatch.setattr("instant.sockets.order.PATIENCE", 0.2)
+    client.open("story")
+    client.send("first")
+    client.send_raw({"n": 2, "m": "third"})
+    assert client.closed() == [4502, "gap"]
+    wait(lambda: told[-1][0] == "close")
+    assert ("message", "third") not in told
+
+
+def test_too_many_messages_unread(client: SocketClient, monkeypatch: pytest.MonkeyPatch, told: list[Any]) -> None:
+    monkeypatch.setattr("instant.sockets.connection.MOST_UNREAD", 10)
+    client.open("story")
+    client.send("slow")
+    wait(lambda: told[-1] == ("message", "slow"))
+    client.send_quietly(*range(20))
+    assert client.closed() == [4503, "too many messages unread"]
+    handlers.release.set()
+    wait(lambda: told[-1][0] == "close")
+    assert len(told) == 4
+
+
+def test_one_who_leaves(client: SocketClient, told: list[Any]) -> None:
+    client.open("ticking")
+    client.messages(3)
+    client.leave()
+    wait(lambda: bool(told))  # its thread has heard of it
+    assert told[0][0] == "stopped"
+
+
+def test_a_token_lets_nobody_past_the_handler(
+    live: LiveServer, worker: RunningWorker, told: list[Any], db: None
+) -> None:
+    """Django signs none; one that somebody forged with the key would join an ordinary channel, and reach nobody."""
+    user = User(pk=1, username="ann")
+    with pytest.raises(InvalidChannel):
+        channel_token("ws:story:1", user)
+    add("ws:<name>", lambda user, name: True)
+    try:
+        assert [fault.check_id for fault in faults()] == ["instant.E030"]
+    finally:
+        remove("ws:<name>")
+    given = credentials(user, ["ws:story:1"])
+    assert (given["channels"], [each["name"] for each in given["refused"]]) == ([], ["ws:story:1"])
+    with SocketClient(live.websocket_url) as client:
+        client.data = {"v": 1}
+        client.join("ws:story:1", channel_token_for("", "ws:story:1"))
+        assert told == []
+
+
+def test_an_api_publish_reaches_them_as_any_channel(client: SocketClient) -> None:
+    channel = client.open("echo")
+    api.post("publish", b'{"channel":"%b","data":{"m":"from outside"}}' % channel.encode(), None)
+    assert client.messages(1) == ["from outside"]
+
+
+def test_the_worker_is_away_and_comes_back(live: LiveServer, caplog: pytest.LogCaptureFixture) -> None:
+    with SocketClient(live.websocket_url) as client:
+        client.data = {"v": 1}
+        client.run(client.begin("ws:echo:1"))
+        client.wait(lambda: ("error", 100) in client.happened, "for error 100")
+        with RunningWorker():
+            client.wait(lambda: ("subscribed ws:echo:1", 0) in client.happened)
+        # Its end is no close: the client comes back by itself.
+        client.wait(lambda: ("subscribing ws:echo:1", 2500) in client.happened, "for 2500")
+        with RunningWorker():
+            client.wait(lambda: client.happened.count(("subscribed ws:echo:1", 0)) == 2)
+        assert not [event for event, _ in client.happened if event.startswith("unsub")]
+
+
+def test_a_server_with_another_secret(
+    client: SocketClient, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.INSTANT_PROXY_SECRET = "another"
+    client.run(client.begin("ws:echo:1"))
+    client.wait(lambda: ("error", 100) in client.happened, "for error 100")
+    assert "it shows another secret" in caplog.text
+
+
+COUNT = 100
+
+
+def closes(told: list[Any]) -> int:
+    return len([event for event, _ in told if event == "close"])
+
+
+async def opened(live: LiveServer, http: aiohttp.ClientSession) -> list[Any]:
+    sockets = await crowd(http, live.websocket_url, "story", COUNT)
+    for socket in sockets:
+        await socket.send("hello")
+    return sockets
+
+
+async def until(condition: Callable[[], bool]) -> float:
+    begin = time.perf_counter()
+    while not condition():
+        assert time.perf_counter() - begin < 10
+        await asyncio.sleep(0.01)
+    return time.perf_counter() - begin
+
+
+async def test_on_close_when_clients_are_killed(live: LiveServer, worker: RunningWorker, told: list[Any]) -> None:
+    async with aiohttp.ClientSession() as http:
+        sockets = await opened(live, http)
+        await until(lambda: len([event for event in told if event == ("message", "hello")]) == COUNT)
+        for socket in sockets:
+            await socket.abort()
+        assert await until(lambda: closes(told) == COUNT) < 2
+    await asyncio.sleep(0.1)
+    assert sorted(client for event, client in told if event == "close") == sorted(
+        client for event, client in told if event == "connect"
+    )
+    assert len(worker) == 0
+
+
+async def test_on_close_when_the_server_ends(live: LiveServer, worker: RunningWorker, told: list[Any]) -> None:
+    async with aiohttp.ClientSession() as http:
+        sockets = await opened(live, http)
+        await until(lambda: len([event for event in told if event == ("message", "hello")]) == COUNT)
+        await asyncio.get_running_loop().run_in_executor(None, live.stop)
+        assert await until(lambda: closes(told) == COUNT) < 2
+        for socket in sockets:
+            await socket.close()
+    await asyncio.sleep(0.1)
+    assert closes(told) == COUNT
+
+
+def test_on_close_when_the_worker_stops(live: LiveServer, site: Settings, told: list[Any]) -> None:
+    with RunningWorker() as worker, SocketClient(live.websocket_url) as client:
+        client.open("story")
+        client.send("hello")
+        wait(lambda: ("message", "hello") in told)
+        worker.stop()
+        assert worker.left == 0
+    assert closes(told) == 1
+
+
+def test_a_handler_that_does_not_end(
+    live: LiveServer, site: Settings, told: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with RunningWorker(patience=0.3) as worker, SocketClient(live.websocket_url) as client:
+        client.open("story")
+        client.send("slow")
+        wait(lambda: ("message", "slow") in told)
+        begin = time.monotonic()
+        worker.stop()
+        assert time.monotonic() - begin < 5
+        assert worker.left == 1
+    assert "1 sockets did not end within 0.3 seconds" in caplog.text
+    handlers.release.set()
+
+
+@pytest.mark.usefixtures("centrifugo")
+def test_a_server_that_is_lost_is_noticed(site: Settings, told: list[Any]) -> None:
+    """A host that is gone closes no connection. A process that stands still looks like one to gRPC."""
+    server = LiveServer("centrifugo", render())
+    server.start()
+    try:
+        with RunningWorker(keepalive=(1.0, 1.0)), SocketClient(server.websocket_url) as client:
+            client.open("story")
+            client.send("hello")
+            wait(lambda: ("message", "hello") in told)
+            pid = server_pid(server)
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                wait(lambda: closes(told) == 1, 6)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+    finally:
+        server.stop()
+
+
+def server_pid(server: LiveServer) -> int:
+    out = subprocess.run(["ss", "-ltnpH", f"sport = :{server.port}"], capture_output=True, text=True, check=True).stdout
+    return int(out.partition("pid=")[2].partition(",")[0])

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instant.sockets import codes, connection, envelopes, order
+from instant.sockets.order import Gap, Order
+
+
+@given(st.permutations(range(50)))
+def test_any_order_is_put_right(numbers: list[int]) -> None:
+    taken = Order()
+    assert [message for number in numbers for message in taken.take(number, number)] == list(range(50))
+    assert not taken.is_waiting
+
+
+@given(st.lists(st.integers(0, 9)))
+def test_what_comes_twice_is_taken_once(numbers: list[int]) -> None:
+    taken = Order()
+    got = [message for number in numbers for message in taken.take(number, number)]
+    assert got == list(range(len(got)))
+    assert set(range(len(got))) <= set(numbers)
+
+
+def test_inversions_like_the_servers() -> None:
+    numbers = sorted(range(3000), key=lambda number: number + random.randint(0, 200))
+    taken = Order()
+    assert [message for number in numbers for message in taken.take(number, number)] == list(range(3000))
+
+
+def test_a_thousand_wait_and_no_more() -> None:
+    taken = Order()
+    for number in range(1, order.WINDOW + 1):
+        assert taken.take(number, number) == []
+    with pytest.raises(Gap):
+        taken.take(order.WINDOW + 1, "one more")
+
+
+class FakeSocket:
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+        self.ended: codes.Closing | None = None
+
+    def receive(self, message: Any, size: int) -> None:
+        self.got.append(message)
+
+    def end(self, closing: codes.Closing) -> None:
+        self.ended = self.ended or closing
+
+
+def envelope(number: Any, message: Any = "m") -> bytes:
+    return envelopes.encode({"n": number, "m": message})
+
+
+async def test_a_gap_ends_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order, "PATIENCE", 0.05)
+    socket: Any = FakeSocket()
+    feed = connection.Feed(socket)
+    feed.take(envelope(1))
+    await asyncio.sleep(0.03)
+    feed.take(envelope(0))  # in time
+    feed.take(envelope(3))
+    await asyncio.sleep(0.03)
+    assert socket.ended is None
+    await asyncio.sleep(0.05)
+    assert (socket.got, socket.ended) == (["m", "m"], codes.GAP)
+
+
+async def test_another_gap_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order, "PATIENCE", 0.12)
+    socket: Any = FakeSocket()
+    feed = connection.Feed(socket)
+    feed.take(envelope(2))
+    for number in (1, 0, 4, 6, 3, 8, 5, 7, 10, 9):  # something always waits, and something always comes
+        await asyncio.sleep(0.03)
+        feed.take(envelope(number))
+    assert socket.ended is None
+    feed.stop()
+    await asyncio.sleep(0.15)
+    assert socket.ended is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"1", b"{}", b"[", b'{"n":0}', b'{"m":1}', b'{"n":"0","m":1}', b'{"n":-1,"m":1}', b'{"n":true,"m":1}', b"\xff",
+        b'{"n":1.5,"m":1}', b"[" * 100_000,
+    ],
+)  # fmt: skip
+async def test_what_is_no_envelope_ends_the_socket(content: bytes) -> None:
+    socket: Any = FakeSocket()
+    connection.Feed(socket).take(content)
+    assert (socket.got, socket.ended) == ([], codes.BAD_MESSAGE)

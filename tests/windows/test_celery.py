@@ -1,0 +1,193 @@
+"""Calls through a real Celery worker with Redis; what one that is killed had taken is done nevertheless."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal as signals
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from pytest_django import Settings
+
+from instant.exceptions import NotQueued
+from instant.windows import SERVER, WINDOW, WindowInfo, everyone, signal, trigger
+from instant.windows.dispatch import Queued, call
+from instant.windows.topics import channel_of
+from tests.benchmarks import redis
+from tests.fakes import FakeServer, fake_server
+from tests.postgres import migrated_file, sqlite  # noqa: F401 - fixtures
+
+celery = pytest.importorskip("celery", reason="Celery is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("redis-server") is None, reason="Redis: no redis-server (apt-get install redis)"),
+]
+ROOT = Path(__file__).parents[2]
+PATIENCE = 40
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[str]:
+    with redis.running() as address:
+        yield address
+
+
+@contextmanager
+def project(broker: str) -> Iterator[Any]:
+    """The Celery app of this process, which is the web's, while the block runs."""
+    app = celery.Celery("web", broker=broker, set_as_current=False)
+    before = getattr(celery._state._tls, "current_app", None)
+    app.set_current()
+    try:
+        yield app
+    finally:
+        celery._state._tls.current_app = before
+        app.close()
+
+
+class Worker:
+    """A worker of the queues slow, fast and celery: a parent, and one child that does the work."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self.environment, self.log = environment, log
+        self.process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "celery", "-A", "tests.windows.worker.celery_app", "worker"]
+        command += ["-Q", "slow,fast,celery", "-c", "1", "-l", "info", "--without-gossip", "--without-mingle"]
+        ready = self.log.read_text().count("ready.") if self.log.exists() else 0
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=output, stderr=output)
+        until(lambda: self.log.read_text().count("ready.") > ready, self.log)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def until(happened: Callable[[], object], log: Path | None = None) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline, log.read_text() if log else "it did not happen"
+        time.sleep(0.05)
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with fake_server() as running:
+        yield running
+
+
+@pytest.fixture
+def worker(broker: str, server: FakeServer, sqlite: str, tmp_path: Path) -> Iterator[Worker]:  # noqa: F811
+    from django.db import connections
+
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.windows.worker.settings",
+        "WORKER_BROKER": broker,
+        "WORKER_DATABASE": str(connections[sqlite].settings_dict["NAME"]),
+        "WORKER_PORT": str(server.port),
+        "PYTHONPATH": str(ROOT),
+    }
+    running = Worker(environment, tmp_path / "worker.log")
+    with ExitStack() as stack:
+        stack.enter_context(project(broker))
+        running.start()
+        stack.callback(lambda: running.stop())
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def connected() -> None:
+    """The web's side of tests/windows/worker/windows.py."""
+    signal("worker.note", everyone, queue="slow")(lambda window_info, **kwargs: None)
+    signal("worker.note", everyone, queue="fast")(lambda window_info, **kwargs: None)
+    signal("worker.answer", queue="slow")(lambda window_info: None)
+    signal("worker.long", everyone, queue="slow")(lambda window_info, path: None)
+
+
+def test_calls_go_through_the_queues(worker: Worker, server: FakeServer, tmp_path: Path) -> None:
+    user, path = User.objects.create_user("ann"), tmp_path / "notes"
+    info = WindowInfo(window_key="w", user_id=str(user.pk), username="ann")
+
+    trigger(info, "worker.note", to=SERVER, path=str(path), day=date(2026, 11, 21))
+    until(lambda: len(lines(path)) == 2, worker.log)
+    assert sorted(lines(path)) == ["fast", "slow ann True 2026"]
+
+    assert call("worker.answer", {}, info) == Queued()
+    until(lambda: server.requests, worker.log)
+    assert server.requests[0].json["channel"] == channel_of(WINDOW, info)
+    assert server.requests[0].json["data"]["data"] == {"name": "worker.answered", "opts": {"by": "ann"}}
+
+    trigger(info, "later", to=[WINDOW], countdown=0.5, n=1)
+    trigger(info, "later", to=[WINDOW], eta=datetime.now(timezone.utc) + timedelta(seconds=1), n=2)
+    until(lambda: len(server.requests) == 3, worker.log)
+    assert [request.json["data"]["data"]["opts"]["n"] for request in server.requests[1:]] == [1, 2]
+
+    User.objects.update(is_active=False)
+    trigger(info, "worker.note", to=SERVER, path=str(path))
+    until(lambda: len(lines(path)) == 4, worker.log)
+    assert "slow ann False None" in lines(path), "the server's own calls go on, for a visitor"
+
+
+def test_a_deactivated_users_call_is_refused(worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was in the queue when that happened."""
+    user, path = User.objects.create_user("ann"), tmp_path / "notes"
+    info = WindowInfo(window_key="w", user_id=str(user.pk), username="ann")
+    worker.stop()
+    assert call("worker.note", {"path": str(path)}, info) == Queued()
+    User.objects.update(is_active=False)
+    worker.start()
+    until(lambda: worker.log.read_text().count("is not active any more") == 2, worker.log)
+    assert lines(path) == []
+
+
+def kill(line: str, which: int) -> None:
+    os.kill(int(line.split()[which]), signals.SIGKILL)
+
+
+def test_a_call_whose_workers_child_is_killed_is_done(worker: Worker, tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    trigger(None, "worker.long", to=SERVER, path=str(path))
+    until(lambda: lines(path), worker.log)
+    kill(lines(path)[0], 1)
+    until(lambda: "done" in lines(path), worker.log)
+    assert len(lines(path)) == 3
+
+
+def test_a_call_whose_worker_is_killed_is_done(worker: Worker, tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    trigger(None, "worker.long", to=SERVER, path=str(path))
+    until(lambda: lines(path), worker.log)
+    worker.process.kill()
+    kill(lines(path)[0], 1)
+    worker.process.wait()
+    time.sleep(2.5)  # the visibility timeout: a worker looks for what is overdue at its start, and every 100 seconds
+    worker.start()
+    until(lambda: "done" in lines(path), worker.log)
+
+
+def test_a_broker_that_is_away(settings: Settings) -> None:
+    with project("redis://127.0.0.1:9"):
+        began = time.monotonic()
+        with pytest.raises(NotQueued, match="could not be handed to Celery"):
+            trigger(None, "worker.long", to=SERVER, path="x")
+        assert time.monotonic() - began < 10
