@@ -223,3 +223,12 @@ def test_an_inactive_user_stays_out_whatever_the_backend_says(browser: Client, a
         response = login(browser)
         assert (response.status_code, response.json()["error"]) == (403, "wrong_credentials")
         assert user_of(browser) == AnonymousUser()
+
+
+def test_the_channels_are_those_of_the_page(browser: Client) -> None:
+    Channel.objects.create(name="here", level="public", paths=["/here/"])
+    Channel.objects.create(name="there", level="public", paths=["/there/"])
+    channels = login(browser, {**ALICE, "path": "/here/"}).json()["channels"]
+    assert "here" in {channel["name"] for channel in channels}
+    assert "there" not in {channel["name"] for channel in channels}
+    assert login(browser, {**ALICE, "path": 5}).status_code == 400

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from django.contrib.auth import get_permission_codename
 from django.db import models, router
 
+from ..contract import EVENTS_PREFIX
 from ..exceptions import InvalidEvent
 from . import registry
 from .changes import Change, snapshot
@@ -19,9 +20,6 @@ from .plan import Plan
 
 #: As `permission`: everyone who is logged in.
 AUTHENTICATED: Final = "authenticated"
-
-#: The default channel of an event is this and its name.
-CHANNEL_PREFIX: Final = "$events."
 
 
 class BaseEventModel:
@@ -114,7 +112,7 @@ class BaseEventModel:
 
     @property
     def default_channel(self) -> str:
-        return CHANNEL_PREFIX + self.event_name
+        return EVENTS_PREFIX + self.event_name
 
     def channels_of(self, instance: Any) -> list[str]:
         """The names of the channels that hear of `instance`, each once."""

@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from .answers import Refused, json_body, json_view, require_json, text_field
 from .origins import is_known, require_known_origin
-from .tokens import credentials_for
+from .tokens import credentials_for, path_in
 
 
 class JsonCsrf(CsrfViewMiddleware):
@@ -33,13 +33,15 @@ class JsonCsrf(CsrfViewMiddleware):
 @ensure_csrf_cookie
 @sensitive_variables("content", "password")
 def login_and_get_tokens(request: HttpRequest) -> HttpResponse:
-    """Log in who sends `{"username", "password"}`, and answer with the tokens of that user, and of nobody else."""
+    """Log in who sends `{"username", "password"}`, and answer with the tokens of that user, and of nobody else; with
+    `"path"` beside it, those of the page there."""
     require_known_origin(request)
     require_json(request)
     content = json_body(request)
+    path = path_in(content)
     user = _authenticated(request, text_field(content, "username"), text_field(content, "password"))
     auth.login(request, user)
-    return JsonResponse(credentials_for(request))
+    return JsonResponse(credentials_for(request, path=path))
 
 
 @sensitive_variables("password")

@@ -28,7 +28,7 @@ def get_connection_token(request: HttpRequest) -> HttpResponse:
     `{"channels": [names]}` those of just these channels. `"window"` beside it is what the page was given as its window:
     the connection stays that window's, and its channels are among the others; null comes back where it does not fit."""
     content = json_body(request) if request.method == "POST" else {}
-    names, path, blob = _names(content.get("channels")), _path(content.get("path")), windows.blob_in(content)
+    names, path, blob = _names(content.get("channels")), path_in(content), windows.blob_in(content)
     window = None if blob is None else windows.of_blob(request, blob)
     return JsonResponse(credentials_for(request, names, path, window))
 
@@ -105,7 +105,13 @@ def _names(value: Any) -> Any:
     return value
 
 
-def _path(value: Any) -> str | None:
+def path_in(content: dict[str, Any]) -> str | None:
+    """Return the path of the page that asks, if it says so.
+
+    Raises:
+        Refused: it is no text.
+    """
+    value = content.get("path")
     if value is not None and not isinstance(value, str):
         raise Refused(400, "invalid_path", "path must be text, as /news/")
     return value and unquote(value)  # a browser's `location.pathname` is quoted, Django's `request.path` is not

@@ -106,7 +106,7 @@ def test_the_page_publishes_and_logs_out(demo: Demo, new_page: Callable[[], Page
     log_in(page, demo, "admin")
     log_in(other, demo, "sam")
     names = page.locator("#channels code").all_inner_texts()
-    assert names == ["$ops", "$staff", "$team:editors", "$users", "news"]
+    assert names == ["$ops", "$staff", "$team:editors", "$user.1", "$users", "news"]
     page.select_option("[name=channel]", "$staff")
     page.fill("[name=message]", "<b>staff</b> meeting")
     page.click("#publish button")

@@ -236,7 +236,7 @@ def test_who_may_not_connect_is_told_at_once(windows: Site, errors: list[str]) -
     found = page.evaluate("instant.call('app.keep').catch(({name, code}) => [name, code])")
     assert found == ["ConnectionClosed", 1]
     page.click("button")
-    until(page, "true")
+    page.wait_for_timeout(100)
     assert page.url.endswith("/body/")
     assert errors == ["instant: ConnectionClosed: disconnected: nobody is logged in (1)"]
     errors.clear()

@@ -54,10 +54,12 @@ def client(answer: dict, server: LiveServer) -> Iterator[SyncClient]:
         yield client
 
 
-def test_a_message_published_in_python_arrives(client: SyncClient, answer: dict, server: LiveServer) -> None:
+def test_a_message_published_in_python_arrives(
+    client: SyncClient, answer: dict, server: LiveServer, alice: User
+) -> None:
     assert answer["websocket_url"].endswith(f":{server.port}")
     names = [channel["name"] for channel in answer["channels"]]
-    assert names == ["$chat:editors", "$users", "news"]
+    assert names == ["$chat:editors", f"$user.{alice.pk}", "$users", "news"]
     for name in names:
         publish(name, f"hi {name} ☃", data={"n": 1}, event_class="info", bucket="b")
     client.wait(lambda: len(client.received) == 3, "for three messages")
@@ -166,7 +168,7 @@ def test_the_main_job_on_a_server_from_genconfig(genconfig: LiveServer, alice: U
     browser = Client()
     browser.force_login(alice)
     answer = browser.get("/instant/get_token/").json()
-    assert [channel["name"] for channel in answer["channels"]] == ["$users", "news"]
+    assert [channel["name"] for channel in answer["channels"]] == [f"$user.{alice.pk}", "$users", "news"]
     with SyncClient(genconfig.websocket_url, answer["ws_token"]) as client:
         for channel in answer["channels"]:
             client.join(channel["name"], channel["token"])
