@@ -18,6 +18,9 @@ from instant.testing.live import free_port
 
 ROOT = Path(__file__).parents[2]
 
+#: Everybody has a channel of their own.
+PERSONAL = re.compile(r"\$user\.\d+")
+
 
 class Demo:
     """The demo as `make demo` runs it, on free ports and with a database of its own."""
@@ -117,7 +120,7 @@ def test_the_page_publishes_and_logs_out(demo: Demo, new_page: Callable[[], Page
     expect(page.locator("#state")).to_have_text("disconnected")
     expect(page.locator("#people")).to_be_visible()
     page.click("[data-login=bob]")  # somebody else, in the same page
-    expect(page.locator("#channels code")).to_have_text(["$team:authors", "$users", "news"])
+    expect(page.locator("#channels code")).to_have_text(["$team:authors", PERSONAL, "$users", "news"])
     demo.shell("from instant import publish; publish('$team:authors', 'hello bob'); publish('$staff', 'not bob')")
     page.get_by_text("hello bob").wait_for()
     other.get_by_text("not bob").wait_for()
