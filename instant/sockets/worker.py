@@ -125,6 +125,7 @@ def _options(shared_port: bool, keepalive: tuple[float, float]) -> list[tuple[st
         # A host that is lost closes nothing: its streams end when it owes an answer.
         ("grpc.keepalive_time_ms", interval),
         ("grpc.keepalive_timeout_ms", patience),
+        ("grpc.http2.ping_timeout_ms", patience),  # it is this one that counts, and a minute by default
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_connection_age_ms", round(1000 * CONNECTION_AGE)),

@@ -15,8 +15,8 @@ from tests.clients import TIMEOUT, SyncClient, _Subscription
 class SocketClient(SyncClient):
     """Connects on entry; `open()` opens a socket."""
 
-    def __init__(self, url: str, user: Any = None) -> None:
-        super().__init__(url, connection_token(user or AnonymousUser()))
+    def __init__(self, url: str, user: Any = None, meta: Any = None) -> None:
+        super().__init__(url, connection_token(user or AnonymousUser(), meta=meta))
         self.number = 0
         self.data: Any = {"v": 1}
 
@@ -87,4 +87,4 @@ class _Listening(_Subscription):
         self.client.happened.append((f"subscribing {self.channel}", ctx.code))
 
     async def on_error(self, ctx: Any) -> None:
-        self.client.happened.append(("error", ctx.code))
+        self.client.happened.append(("error", getattr(ctx.error, "code", 0)))

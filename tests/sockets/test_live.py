@@ -21,7 +21,7 @@ from instant.centrifugo.config import render
 from instant.exceptions import InvalidChannel
 from instant.rules import add, faults, remove
 from instant.testing import LiveServer
-from instant.token import channel_token, channel_token_for, connection_token, window_meta
+from instant.token import channel_token, channel_token_for, window_meta
 
 from . import handlers
 from .clients import SocketClient
@@ -99,10 +99,7 @@ def test_what_a_handler_knows(live: LiveServer, worker: RunningWorker, ann: User
 
 
 def test_what_django_signed_into_the_token(live: LiveServer, worker: RunningWorker, ann: User) -> None:
-    with SocketClient(live.websocket_url, ann) as client:
-        client.token = connection_token(ann, meta=window_meta(ann, "w1", "s1"))
-        client.run(client.client.disconnect())
-        client.run(client._connect())
+    with SocketClient(live.websocket_url, ann, window_meta(ann, "w1", "s1")) as client:
         client.open("story")
         client.send("info")
         assert client.messages(1)[0][2] == {"window": "w1", "session": "s1", "user": str(ann.pk)}
