@@ -69,9 +69,14 @@ def gather(messages: Sequence[Any], send: Send, using: str | None = None, *, rob
     connection: Any = transaction.get_connection(using)
     if not connection.in_atomic_block:
         return False
-    segment = _latest(connection, send) or _segment(connection, send, using, robust)
-    segment.messages.extend(messages)
+    gather_at(connection, messages, send, robust=robust)
     return True
+
+
+def gather_at(connection: Any, messages: Sequence[Any], send: Send, *, robust: bool = True) -> None:
+    """The same, for who has the connection at hand, and has seen that a transaction is open."""
+    segment = _latest(connection, send) or _segment(connection, send, robust)
+    segment.messages.extend(messages)
 
 
 def _latest(connection: Any, send: Send) -> _Segment | None:
@@ -92,7 +97,7 @@ def _latest(connection: Any, send: Send) -> _Segment | None:
     return None
 
 
-def _segment(connection: Any, send: Send, using: str | None, robust: bool) -> _Segment:
+def _segment(connection: Any, send: Send, robust: bool) -> _Segment:
     """The segment for what is published now: the last one, or a new one."""
     savepoints = {sid for sid in connection.savepoint_ids if sid is not None}
     outermost = _outermost(connection)
@@ -102,7 +107,7 @@ def _segment(connection: Any, send: Send, using: str | None, robust: bool) -> _S
     _fold(segments, savepoints)
     if not segments or segments[-1].send is not send or segments[-1].savepoints & savepoints != savepoints:
         segment = _Segment(connection, savepoints, send, outermost)
-        transaction.on_commit(segment, using, robust=robust)
+        connection.on_commit(segment, robust=robust)
         segments.append(segment)
     return segments[-1]
 

@@ -10,10 +10,12 @@ import itertools
 import json
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
+from math import isfinite
 from typing import Any, NamedTuple
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -23,6 +25,9 @@ from . import channels, contract
 from .conf import conf
 from .exceptions import InvalidMessage, PublishError, TooLarge
 from .forks import in_child
+
+#: What orjson writes as null only where it is None.
+_FINITE = frozenset({str, int, bool, type(None), uuid.UUID})
 
 # One kept encoder: json.dumps(cls=…) would build one for each message.
 _encode: Callable[[object], str] = DjangoJSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -35,15 +40,30 @@ def _encode_slowly(value: object) -> bytes:
 def _encode_fast(value: object) -> bytes:
     """With orjson, but what it cannot do as DjangoJSONEncoder does is left to that.
 
-    It writes NaN as null, and so every text with a null in it is written again; big integers and keys that are no
-    strings it refuses; and what is no plain JSON it is made to refuse, as it would write dates in another form.
+    It writes NaN as null, and so a text with a null in it is written again, unless there is none in the value; big
+    integers and keys that are no strings it refuses; and what is no plain JSON it is made to refuse, as it would write
+    dates in another form.
     """
     try:
         text = orjson.dumps(value, option=_PASS)
     except orjson.JSONEncodeError:
         return _encode_slowly(value)
     # A copy: the memory of orjson's own is cut short in its place, and what was behind it, of kilobytes, lies idle.
-    return _encode_slowly(value) if b"null" in text else b"%b" % text
+    return b"%b" % text if b"null" not in text or _is_finite(value) else _encode_slowly(value)
+
+
+def _is_finite(value: object) -> bool:
+    """Tell whether each number in plain JSON is one; False where something in it is less plain."""
+    todo: list[Any] = [value]
+    for item in todo:  # it grows meanwhile
+        kind = type(item)
+        if kind is dict:
+            todo += item.values()
+        elif kind is list or kind is tuple:
+            todo += item
+        elif kind not in _FINITE and not (kind is float and isfinite(item)):
+            return False
+    return True
 
 
 try:
@@ -67,19 +87,18 @@ def encode(value: object) -> bytes:
         raise InvalidMessage(f"data that cannot be sent as JSON: {error}") from error
 
 
-#: The last timestamp that was asked for: a thousand messages may share a millisecond.
+#: The second of the last timestamp that was asked for, as text: what is the same in thousands of them is written once.
 _latest = (0, "")
 
 
 def _now() -> str:
     global _latest  # noqa: PLW0603
     moment, text = _latest
-    now = time.time_ns() // 1_000_000
-    if now != moment:
-        seconds, milliseconds = divmod(now, 1000)
-        text = f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{milliseconds:03}Z"
-        _latest = now, text
-    return text
+    seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
+    if seconds != moment:
+        text = f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}"
+        _latest = seconds, text
+    return f"{text}.{milliseconds:03}Z"
 
 
 #: Unique in the world by 96 random bits of this process, and in the process by a count. In C: threads share it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ logger = logging.getLogger("instant")
 LIMIT = 250
 #: Seconds that one request may take, and for which a relay has the outbox to itself before it must ask again.
 TIMEOUT, LEASE = 3.0, 6.0
+#: Seconds of an outage before it is told.
+UNTOLD = 3.0
 #: Seconds between two looks at an empty outbox, and the longest wait while the server is away.
 INTERVAL, LONGEST_PAUSE = 0.2, 5.0
 #: The partition of rows that the server refused for good; nobody reads it.
@@ -75,7 +78,8 @@ class Relay:
 
     def __init__(self) -> None:
         self._owner = uuid.uuid4().hex
-        self._outage = 0
+        #: Failures since the last success, when the first one was, and whether that has been told.
+        self._outage, self._away_since, self._told = 0, 0.0, False
         self.stop = threading.Event()
 
     def run(self, interval: float = INTERVAL) -> None:
@@ -151,17 +155,20 @@ class Relay:
         _entries().filter(pk__in=[row.pk for row, _ in refused]).update(partition=SET_ASIDE)
 
     def _went_away(self, error: Exception) -> float:
-        """The devserver starts beside its relay: the first misses are none."""
+        """Wait, longer each time; the devserver starts beside its relay, so that a short outage is not told."""
         self._outage += 1
-        if self._outage == 4:
+        now = time.monotonic()
+        self._away_since = self._away_since or now
+        if not self._told and now - self._away_since >= UNTOLD:
+            self._told = True
             logger.warning("the outbox waits: %s", error)
         connections[consumer.database()].close()
         return min(0.1 * 2.0**self._outage, LONGEST_PAUSE)
 
     def _came_back(self) -> None:
-        if self._outage >= 4:
+        if self._told:
             logger.warning("the outbox is delivered again")
-        self._outage = 0
+        self._outage, self._away_since, self._told = 0, 0.0, False
 
 
 @contextmanager

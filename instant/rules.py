@@ -121,10 +121,10 @@ _rules: list[Entry] = []
 def rule(pattern: str) -> Callable[[_F], _F]:
     """Ask the function below who may join the channels of `pattern`, as `$post:<int:pk>`.
 
-    It is called with the user, and what the pattern found by name; it may be async. True, and a dict, let the user
-    join; False and None do not. The dict, which may be empty, has the subscription's `info` for others to see, and
-    options of the server for this one: `presence`, `join_leave`, `force_push_join_leave`, `force_recovery`,
-    `force_positioning`. Rules belong into an app's `channels.py`, which is imported at start.
+    It is called with the user, and what the pattern found by name; it may be async. False and None keep the user out,
+    all else lets them join, what is false by itself too. A dict, which may be empty, has the subscription's `info` for
+    others to see, and options of the server for this one: `presence`, `join_leave`, `force_push_join_leave`,
+    `force_recovery`, `force_positioning`. Rules belong into an app's `channels.py`, which is imported at start.
     """
 
     def decorator(function: _F) -> _F:

@@ -57,8 +57,7 @@ def _claims(answer: object) -> dict[str, Any] | None:
     if answer is None or answer is False:
         return None
     if not isinstance(answer, Mapping):
-        # What is false by itself, as 0 or an empty queryset, was hardly meant as a yes.
-        return {} if answer else None
+        return {}
     if unknown := sorted(str(key) for key in answer if key != "info" and key not in OVERRIDES):
         raise TypeError(f"a rule's answer has info and {', '.join(OVERRIDES)}, not {', '.join(unknown)}")
     claims: dict[str, Any] = {}

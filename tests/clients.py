@@ -11,7 +11,7 @@ from typing import Any
 
 import centrifuge
 
-TIMEOUT = 15
+TIMEOUT = 60
 
 
 class SyncClient(centrifuge.ClientEventHandler, centrifuge.SubscriptionEventHandler):

@@ -1,22 +1,49 @@
 from __future__ import annotations
 
+import ast
+import functools
 import importlib.util
+import os
 import shutil
-from collections.abc import Generator, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
 from instant import features, revocation
-from instant.centrifugo import process
+from instant.centrifugo import positions, process
 from instant.centrifugo.config import render
+from instant.sockets import registry as sockets
 from instant.testing import LiveServer
 from instant.testing.live import free_port
 from instant.windows import registry
 from tests.postgres import cluster, migrated_file, postgres, sqlite  # noqa: F401 - fixtures
+
+# How long an example takes is the machine's business.
+hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("patient")
+
+
+def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    lock = threading.RLock()
+
+    @functools.wraps(function)
+    def locked(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return function(*args, **kwargs)
+
+    return locked
+
+
+# Until Python 3.12 two threads that parse at once break each other: "AST constructor recursion depth mismatch". pytest
+# parses when a test fails, and `logging` where a server of the test has something to tell at the same time.
+ast.parse = _one_at_a_time(ast.parse)
 
 #: The kinds of servers that a test of this run used.
 _tried: set[str] = set()
@@ -37,9 +64,16 @@ def no_repeating(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def patient_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no hanging server: pages wait longer for positions than they do in a site."""
+    monkeypatch.setattr(positions, "TIMEOUT", 10.0)
+
+
+@pytest.fixture(autouse=True)
 def no_features(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a module of tests imports puts no feature into use for the others, nor do signals outlive their test."""
     monkeypatch.setattr(features, "_used", set())
+    monkeypatch.setattr(sockets, "_registered", dict(sockets._registered))
     monkeypatch.setattr(registry, "_connections", {name: [*found] for name, found in registry._connections.items()})
 
 
@@ -81,6 +115,35 @@ def server(server_kind: str, settings: Settings, namespaces: dict[str, Any]) -> 
 def centrifugo() -> None:
     """For tests of the binary itself."""
     need_server("centrifugo")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Write the names of the tests that fail to the file FAILED_TESTS, even where pytest itself breaks off."""
+    path = os.environ.get("FAILED_TESTS")
+    if path and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_FailedTests(Path(path)))
+
+
+class _FailedTests:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._path.write_text("")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            with self._path.open("a") as file:
+                file.write(f"{report.nodeid} ({report.when})\n")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tried"] = sorted(_tried)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from a process of pytest-xdist which servers it tried."""
+    _tried.update(getattr(node, "workeroutput", {}).get("tried", ()))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

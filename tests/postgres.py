@@ -26,7 +26,7 @@ from django.db.backends.signals import connection_created
 
 from instant.testing.live import free_port
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 def _program(name: str) -> str:

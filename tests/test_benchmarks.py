@@ -13,7 +13,7 @@ import pytest
 
 from instant.conf import conf
 from instant.testing import LiveServer
-from tests.benchmarks import counter, paths, rounds, venvs
+from tests.benchmarks import counter, paths, rounds, venvs, windows
 from tests.benchmarks.report import Results, as_markdown, as_text
 from tests.benchmarks.server import Server
 
@@ -193,3 +193,41 @@ def test_model_events(server: LiveServer, tmp_path: Path) -> None:
     assert "model events, save outbox: " in table
     written = json.loads((tmp_path / "bench.json").read_text())
     assert {"save outbox", "save-in-one outbox", "save python", "emit_many"} <= set(written["events"])
+
+
+@pytest.mark.slow
+def test_windows(tmp_path: Path) -> None:
+    pytest.importorskip("gunicorn", reason="gunicorn is not installed")
+    table, _ = bench("--quick", "--clients", "20", "--only", "windows", "--json", tmp_path / "bench.json")
+    assert "call over the websocket: " in table
+    assert "POST to the same view: " in table
+    assert "one trigger for 20 windows of a topic each: the last has it after " in table
+    assert "left out: django-channels: needs PEERS=1" in table
+    written = json.loads((tmp_path / "bench.json").read_text())["windows"]
+    assert set(written) == {"rpc", "door", "post", "crowd shared", "crowd own"}
+    assert len(written["rpc"][0]["per_second"]) == 1
+
+
+def test_a_given_server_does_not_call_our_django(server: LiveServer, tmp_path: Path) -> None:
+    table, _ = bench(*given(server), "--quick", "--only", "windows", "--json", tmp_path / "bench.json")
+    assert "left out: windows: a given server" in table
+
+
+def test_calls_are_compared_block_by_block() -> None:
+    figures = {"p50": 1.0, "p99": 2.0, "site_us": 500.0}
+    found: windows.Figures = {
+        "rpc": [{**figures, "per_second": [90.0, 10.0]}, {**figures, "per_second": [80.0]}],
+        "door": [{**figures, "per_second": [100.0, 11.0]}, {**figures, "per_second": [100.0]}],
+        "post": [{**figures, "per_second": [200.0, 20.0]}, {**figures, "per_second": [200.0]}],
+        "channels": [{**figures, "per_second": [45.0, 5.0]}, {**figures, "per_second": [40.0]}],
+        "crowd shared": [{"clients": 9, "p50": 4.0}],
+        "crowd channels": [{"clients": 9, "p50": 8.0}],
+    }
+    said = list(windows.lines(found))
+    assert said[0].startswith("call over the websocket: 80/s of 16 callers; one alone waits p50 1.00 ms, p99 2.00 ms")
+    assert said[1].endswith(
+        "500 µs of the WSGI server's CPU; over the websocket 0.90x as many (≥ 0.9: reached), 1.00x by that CPU"
+    )
+    assert "over the websocket 0.45x as many (≥ 0.9: NOT REACHED)" in said[2]
+    assert said[3].endswith("p99 2.00 ms; over the websocket 2.00x as many")
+    assert said[5].endswith("the last has it after 8.0 ms; ours takes 0.50x as long")

@@ -31,6 +31,7 @@ TUTORIAL = {
     "python -m venv .venv",
     ". .venv/bin/activate",
     "pip install django-instant",
+    "pip install django-instant[sockets]",
     "django-admin startproject mysite .",
 }
 
@@ -131,6 +132,7 @@ def test_no_snippet_is_left_out() -> None:
     """A block of another kind, or for another place, would be run by no test."""
     known = {("python", ""), ("python", "settings.py"), ("python", "urls.py"), ("console", ""), ("json", "")}
     known |= {("html", ""), ("js", ""), ("js", "module"), ("nginx", "")}  # tests/browser, tests/integration
+    known |= {("ini", "")}  # tests/sockets
     known |= {("html", "template"), ("js", "template")}  # tests/test_page_scripts.py
     for page in PAGES:
         if page.name not in ("tutorial.md", "live-tutorial.md"):  # tests of tests/browser read all of them

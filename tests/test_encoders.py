@@ -7,7 +7,7 @@ import decimal
 import json
 import uuid
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Any
 
 import pytest
@@ -49,6 +49,7 @@ VALUES: list[Any] = [
     {"size": Size.BIG},
     "\u2028 \U0001f600 \x00 \x1f",
     [None, {"deep": (1, 2, [3.0])}],
+    {"null": uuid.UUID(int=7), "none": None, "size": Size.BIG, "at": NOW},
 ]
 
 
@@ -75,7 +76,20 @@ def test_plain_json_comes_out_alike_or_is_refused_alike(value: Any) -> None:
     assert outcome(_encode_fast, value) == outcome(_encode_slowly, value)
 
 
-@pytest.mark.parametrize("value", [float("nan"), [float("inf")], {"a": [1, -float("inf")]}, Point(1), {1, 2}, "\ud800"])
+class Odd(Enum):
+    NAN = float("nan")
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(NAN, [INF], {"a": [1, -INF]}, Point(1), {1, 2}, "\ud800"),
+        *([None, NAN], [None, {"a": (1.5, {"b": -INF})}], Odd.NAN, {"null": Odd.NAN}),
+    ],
+)
 def test_refusals_are_alike(value: Any) -> None:
     assert outcome(_encode_fast, value) == outcome(_encode_slowly, value) == "refused"
 

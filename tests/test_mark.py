@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from django.views.generic import TemplateView
 
 import instant
 from instant import amark, live, mark, publish
+from instant.centrifugo import positions
 from instant.models import Channel
 from instant.testing import LiveServer
 from instant.views import page
@@ -230,9 +230,10 @@ async def test_amark() -> None:
             mark(other)
 
 
-async def test_a_hanging_server_does_not_block_the_loop() -> None:
+async def test_a_hanging_server_does_not_block_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     import aiohttp  # noqa: F401 - the first import takes as long as the server may
 
+    monkeypatch.setattr(positions, "TIMEOUT", 0.3)
     request = request_of(AnonymousUser())
     beats = 0
 
@@ -244,11 +245,9 @@ async def test_a_hanging_server_does_not_block_the_loop() -> None:
 
     with fake_server(silent):
         beating = asyncio.create_task(beat())
-        started = time.monotonic()
-        await amark(request, ["a"])
-        assert time.monotonic() - started < 0.6
+        await amark(request, ["a"])  # ends
         beating.cancel()
-    assert beats >= 5
+    assert beats >= 2
 
 
 # live
@@ -316,13 +315,13 @@ def test_visitors(alice: User, client: Client, name: str) -> None:
             assert names(client.get(f"/{name}/").content.decode()) == ["news"]
 
 
-def test_a_hanging_server_does_not_stall_pages(alice: User, client: Client) -> None:
+def test_a_hanging_server_does_not_stall_pages(alice: User, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(positions, "TIMEOUT", 0.2)
     client.force_login(alice)
-    with fake_server(silent):
-        started = time.monotonic()
+    with fake_server(silent) as server:
         for _ in range(5):
             assert offsets(client.get("/template/").content.decode()) == {}
-        assert time.monotonic() - started < 1.0
+    assert len(server.requests) == 1  # that one is waited for
 
 
 def test_on_a_method_without_method_decorator_it_says_so() -> None:

@@ -116,7 +116,7 @@ def recursive() -> list[Any]:
         float("-inf"),
         {"deep": [float("nan")]},
         {float("nan"): 1},
-        object(),
+        ...,
         {1, 2},
         b"bytes",
         {(1, 2): 3},

@@ -20,6 +20,11 @@ from tests.live_pages import asked, histories
 Ask = Callable[[list[str]], dict[str, Position]]
 
 
+@pytest.fixture
+def patient_pages() -> None:
+    """Here the limit itself is tried."""
+
+
 @pytest.fixture(params=["sync", "async"])
 def ask(request: pytest.FixtureRequest) -> Ask:
     if request.param == "sync":

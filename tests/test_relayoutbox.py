@@ -31,7 +31,7 @@ from tests.conftest import need_server
 from tests.fakes import Answer, accepted, fake_server
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 20
+PATIENCE = 60
 SITE = """
 from tests.settings import *
 

@@ -57,7 +57,12 @@ def answering(answer: Any, pattern: str = "$post:<int:pk>") -> list[tuple[Any, d
 
 @pytest.mark.parametrize(
     ("answer", "may"),
-    [(True, True), (False, False), (None, False), ({}, True), (1, True), ("yes", True), (0, False), ("", False)],
+    [
+        (True, True),
+        (False, False),
+        (None, False),
+        *((each, True) for each in ({}, 1, "yes", 0, 0.0, "", [], (), set())),
+    ],
 )
 def test_what_an_answer_means(alice: User, answer: Any, may: bool) -> None:
     asked = answering(answer)

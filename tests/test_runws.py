@@ -31,7 +31,7 @@ SETTINGS = {
     "USE_TZ": True,
 }
 #: Seconds that anything may take before the test is given up.
-PATIENCE = 20
+PATIENCE = 60
 
 
 class Site:

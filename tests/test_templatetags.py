@@ -19,6 +19,7 @@ from django.test import RequestFactory, override_settings
 from django.urls import include, path
 from pytest_django import Settings
 
+from instant import contract
 from instant.models import Channel
 from instant.templatetags import instant as tags
 from instant.views import instant_auth
@@ -219,6 +220,23 @@ def test_names_that_are_no_names_of_files(request_: HttpRequest, templates: Path
     found = [json.loads(re.search(r'handler\((".*?(?<!\\)"),', script)[1]) for script in named]  # type: ignore[index]
     assert found == ["$ns:a/../b", 'q"</script>']
     assert html.count("</script>") == html.count("<script")
+
+
+def test_a_name_that_is_too_long_for_a_file_has_no_handler(
+    request_: HttpRequest, templates: Path, settings: Settings
+) -> None:
+    settings.INSTANT_PUBLIC_CHANNELS = [["/" * contract.MAX_CHANNEL_BYTES]]
+    write(templates, "instant/handlers/default.js", "other();")
+    handlers = [script for script in scripts(render(request_, TAG)) if "page.handler" in script]
+    assert len(handlers) == 1
+    assert "other();" in handlers[0]
+
+
+def test_a_handler_that_cannot_be_read_is_told(request_: HttpRequest, templates: Path) -> None:
+    Channel.objects.create(name="news", level="public")
+    (templates / "instant/handlers/news.js").mkdir(parents=True)
+    with pytest.raises((IsADirectoryError, PermissionError)):  # the second on Windows
+        render(request_, TAG)
 
 
 def test_events_clients_and_labels_of_the_site(request_: HttpRequest, templates: Path) -> None:

@@ -10,6 +10,8 @@ import type { Options } from "./options.js";
 import { type Person, presence, type PresenceEvent } from "./presence.js";
 import type { SubscribeEvent, UnsubscribeEvent } from "./room.js";
 import { Session } from "./session.js";
+import { Sockets } from "./sockets/index.js";
+import type { InstantSocket, SocketOptions } from "./sockets/interface.js";
 import type { CallOptions, CallOpts } from "./windows/calls.js";
 import { type InstantWindows, Windows } from "./windows/index.js";
 
@@ -57,6 +59,11 @@ export interface Instant {
   call(name: string, opts?: CallOpts, options?: CallOptions): Promise<JsonValue>;
   /** Signals between Django and this page. */
   readonly windows: InstantWindows;
+  /**
+   * Open a socket of the handler in Python that has this name; without one it is "default". Connects first where that
+   * was not done.
+   */
+  socket(name?: string, options?: SocketOptions): InstantSocket;
   onConnect(tell: () => void): Undo;
   /** The connection is over for good; one that comes back by itself is seen with `onState`. */
   onDisconnect(tell: (event: DisconnectEvent) => void): Undo;
@@ -74,6 +81,7 @@ export function useInstant(options: Options = {}): Instant {
 /** The functions of a session, bound. */
 export function facade(session: Session, windows = new Windows(session, true)): Instant {
   const { events } = session;
+  const sockets = new Sockets(session, windows.line);
   return {
     get user() {
       return session.account.user;
@@ -101,6 +109,7 @@ export function facade(session: Session, windows = new Windows(session, true)): 
     headers: () => session.senders.headers,
     call: (name, opts, options) => windows.ask(name, opts, options),
     windows: windows.functions,
+    socket: (name, options) => sockets.open(name, options),
     onConnect: (tell) => events.connected.add(tell),
     onDisconnect: (tell) => events.disconnected.add(tell),
     onError: (tell) => events.error.add(tell),

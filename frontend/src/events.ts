@@ -20,6 +20,8 @@ export class Events {
   readonly connected = new Listeners<ConnectedContext>();
   /** The connection broke, and will be tried again. */
   readonly lost = new Listeners<DisconnectEvent>();
+  /** An attempt to connect failed, and will be repeated. */
+  readonly attempt = new Listeners<DisconnectEvent>();
   readonly disconnected = new Listeners<DisconnectEvent>();
   readonly error = new Listeners<InstantError>();
   readonly subscribed = new Listeners<SubscribeEvent>();

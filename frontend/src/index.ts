@@ -18,6 +18,7 @@ export { type JsonValue, type Message, toMessage } from "./message.js";
 export type { EventHandler, EventHandlers, Fields, InstantEvent, InstantEvents, Operation } from "./modelEvents.js";
 export type { Options } from "./options.js";
 export type { Person, PresenceEvent } from "./presence.js";
+export type { InstantSocket, SocketEventMap, SocketMessage, SocketOptions } from "./sockets/interface.js";
 export type { CallOptions, CallOpts } from "./windows/calls.js";
 export { CallFailed, CallRefused, CallTimeout } from "./windows/errors.js";
 export type { FormField } from "./windows/form.js";

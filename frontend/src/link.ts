@@ -122,6 +122,7 @@ export class Link {
   private onError({ type, error }: ErrorContext): void {
     const { code, message } = error as Error & { code?: number };
     if (code === TOKEN_EXPIRED) return this.onExpired(message);
+    if (this.client.state === "connecting") this.owner.events.attempt.emit({ code: code ?? 0, reason: message });
     if (type === "transport" && this.told) return;
     if (type === "transport") this.told = true;
     // Failures to get tokens were told by who asked for them.

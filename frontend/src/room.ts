@@ -31,6 +31,7 @@ export interface UnsubscribeEvent {
 /** What a room needs from its session. */
 export interface RoomOwner {
   readonly events: Events;
+  /** Resolves in the next turn of the event loop. */
   tick(): Promise<void>;
   /** A token of the channel: a good one that is at hand, or a new one. */
   channelToken(name: string): Promise<string>;

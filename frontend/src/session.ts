@@ -12,6 +12,7 @@ import type { Room, RoomOwner, SubscribeEvent, UnsubscribeEvent } from "./room.j
 import { Rooms } from "./rooms.js";
 import { Senders, type Tags } from "./senders.js";
 import type { Credentials } from "./tokens.js";
+import { Turn } from "./turn.js";
 
 const UNAUTHORIZED = 1;
 
@@ -27,7 +28,7 @@ export class Session implements AccountOwner, LinkOwner, RoomOwner {
   private joinsAll = false;
   private wasConnected = false;
   private readonly revivals = new Revivals();
-  private ticking: Promise<void> | null = null;
+  private readonly turn = new Turn();
   private announced: State = "disconnected";
 
   constructor(private readonly options: Options) {
@@ -194,15 +195,8 @@ export class Session implements AccountOwner, LinkOwner, RoomOwner {
 
   // What the rooms ask and tell
 
-  /** Resolves in the next turn of the event loop. */
   tick(): Promise<void> {
-    this.ticking ??= new Promise((resolve) => {
-      setTimeout(() => {
-        this.ticking = null;
-        resolve();
-      });
-    });
-    return this.ticking;
+    return this.turn.next();
   }
 
   channelToken(name: string): Promise<string> {

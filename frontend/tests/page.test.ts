@@ -54,8 +54,7 @@ describe.each(servers)("centrifuge.subscribe, on $name", ({ port }) => {
     world = await World.open(port);
   });
 
-  function session(as: string): Session {
-    const { Socket } = new Network();
+  function session(as: string, { Socket } = new Network()): Session {
     const fetch = world.django.browser(as);
     const made = new Session({ backendUrl: world.django.url, fetch, websocket: Socket, minReconnectDelay: 10 });
     onTestFinished(() => made.disconnect());
@@ -112,5 +111,29 @@ describe.each(servers)("centrifuge.subscribe, on $name", ({ port }) => {
     await until(() => told.length === 2);
     expect(told).toEqual([{ channel: secret, error: `${secret}: not allowed` }, "message"]);
     expect(printed.mock.calls.map(([text]) => text as string)).toContain(`instant: the "message" callback of ${channel} threw`);
+  });
+
+  it("names the client to the site's auth view, after a lost connection the new one", async () => {
+    const channel = world.channel();
+    const ann = world.django.addUser("ann", []);
+    const asked: unknown[] = [];
+    vi.stubGlobal("fetch", (_url: string, { body }: { body: string }) => {
+      asked.push((JSON.parse(body) as { client: string }).client);
+      return Promise.resolve(new Response(JSON.stringify({ [channel]: { sign: world.django.channelToken(ann, channel) } })));
+    });
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const network = new Network();
+    const mine = session("ann", network);
+    const clients: string[] = [];
+    mine.events.connected.add(({ client }) => clients.push(client));
+    new Legacy(mine, "/auth/").client(mine.open()).subscribe(channel);
+    await mine.connect();
+    for (let count = 1; count <= 5; count += 1) {
+      await until(() => asked.length === count && mine.rooms.all.every((room) => room.isJoined));
+      network.cut();
+      await until(() => clients.length === count + 1);
+    }
+    expect(new Set(clients).size).toBe(6);
+    expect(asked.slice(0, 5)).toEqual(clients.slice(0, 5));
   });
 });

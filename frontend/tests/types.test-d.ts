@@ -48,6 +48,18 @@ instant.windows.connect<Post>("blog.changed", ({ body }) => export_(body));
 // @ts-expect-error: arguments have names
 void instant.windows.call("blog.greet", "Ann");
 
+const socket = instant.socket("chat", { data: { room: 1 }, reconnect: false });
+socket.onmessage = ({ data, message }) => export_([data.length, message]);
+socket.addEventListener("message", ({ message }) => export_(message));
+socket.addEventListener("close", ({ code, reason, wasClean }) => export_([code, reason, wasClean]));
+socket.addEventListener("reconnecting", ({ reason }) => export_(reason), { once: true });
+/** What is written for a WebSocket takes one. */
+export const plain: Pick<WebSocket, "readyState" | "send" | "close" | "bufferedAmount" | "onopen" | "onclose" | "onerror"> = socket;
+// @ts-expect-error: the state is read only
+socket.readyState = 1;
+// @ts-expect-error: an unknown option
+instant.socket("chat", { protocols: [] });
+
 // @ts-expect-error: an unknown option
 useInstant({ backend: "https://example.org" });
 // @ts-expect-error: a handler is needed

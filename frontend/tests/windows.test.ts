@@ -7,12 +7,12 @@ import { ConnectionClosed } from "../src/errors";
 import { Events, type State } from "../src/events";
 import { Backend } from "../src/http";
 import { toMessage } from "../src/message";
+import { MAX_SENT_BYTES } from "../src/outgoing";
 import { Session } from "../src/session";
 import { parseCredentials } from "../src/tokens";
-import { MAX_CALL_BYTES } from "../src/windows/calls";
 import { CallFailed, CallRefused, CallTimeout, callError } from "../src/windows/errors";
 import { Windows } from "../src/windows/index";
-import type { LineOwner } from "../src/windows/line";
+import type { LineOwner } from "../src/line";
 import { jwt } from "./support/django";
 
 type Rpc = { name: string; data: unknown; answer: (data: unknown) => void; fail: (error: unknown) => void };
@@ -161,12 +161,12 @@ describe("a call", () => {
   });
 
   it("that is too large for the server is refused here, as that would close the connection", async () => {
-    await expect(windows.ask("s", { text: "é".repeat(MAX_CALL_BYTES / 2) })).rejects.toMatchObject({ code: 413 });
+    await expect(windows.ask("s", { text: "é".repeat(MAX_SENT_BYTES / 2) })).rejects.toMatchObject({ code: 413 });
     const circle: { self?: object } = {};
     circle.self = circle;
     await expect(windows.ask("s", circle)).rejects.toThrow(TypeError);
     expect(await fake.names()).toEqual([]);
-    void windows.ask("s", { text: "é".repeat(MAX_CALL_BYTES / 2 - 20) });
+    void windows.ask("s", { text: "é".repeat(MAX_SENT_BYTES / 2 - 20) });
     expect(await fake.names()).toHaveLength(1);
   });
 

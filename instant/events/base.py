@@ -110,7 +110,7 @@ class BaseEventModel:
         """The name for people, in the language of the moment."""
         return str(self.verbose_name or self.plan.model._meta.verbose_name)
 
-    @property
+    @cached_property
     def default_channel(self) -> str:
         return EVENTS_PREFIX + self.event_name
 

@@ -41,7 +41,7 @@ class Change:
         self.cache: dict[Any, Any] = {}
         #: Asked for by emit(): sent whatever `operations` says.
         self.forced = False
-        #: The instance itself, where nobody else has it.
+        #: The object as it was then, once somebody has asked for it; from the start where nobody else has it.
         self.instance: models.Model | None = None
         #: Of an object that will be gone: its data, or what of it is in other tables.
         self.data: dict[str, Any] | None = None
@@ -63,15 +63,14 @@ class Change:
         return (self.known is None or self.known >= plan.attnames) and plan.knows_all(self.values)
 
     def rebuilt(self) -> models.Model:
-        """The object as it was then."""
-        if self.instance is not None:
-            return self.instance
-        model = self.event.plan.model
-        instance = model.__new__(model)
-        instance.__dict__.update(self.values)
-        state = instance._state = ModelState()
-        state.db, state.adding, state.fields_cache = self.using, False, self.cache
-        return instance
+        """The object as it was then: made for hooks, methods, and fields that need one, and then kept."""
+        if self.instance is None:
+            model = self.event.plan.model
+            instance = self.instance = model.__new__(model)
+            instance.__dict__.update(self.values)
+            state = instance._state = ModelState()
+            state.db, state.adding, state.fields_cache = self.using, False, self.cache
+        return self.instance
 
 
 def snapshot(event: BaseEventModel, instance: models.Model, using: str, operation: Operation) -> Change:

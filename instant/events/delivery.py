@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -51,7 +51,7 @@ def attempt(changes: Sequence[Change]) -> list[Failure]:
     """Send the events of these changes, and return what failed; one failure keeps no other from being sent."""
     failures: list[Failure] = []
     wanted = coalesced(changes) if len(changes) > 1 else [change for change in changes if change.is_wanted]
-    for batch in batches(wanted):
+    for batch in batches(wanted) if len(wanted) > BATCH else [wanted]:
         try:
             found = _found(batch)
         except Exception as error:
@@ -63,7 +63,9 @@ def attempt(changes: Sequence[Change]) -> list[Failure]:
 
 def report(failures: Sequence[Failure]) -> None:
     """Log the failures, or raise the first where INSTANT_EVENTS_FAIL_SILENTLY is off."""
-    if failures and not conf.INSTANT_EVENTS_FAIL_SILENTLY:
+    if not failures:
+        return
+    if not conf.INSTANT_EVENTS_FAIL_SILENTLY:
         raise failures[0].error
     for change, channel, error in failures[:_LOGGED]:
         where = "" if channel is None else f" for {channel!r}"
@@ -74,31 +76,37 @@ def report(failures: Sequence[Failure]) -> None:
 
 
 class _Found(NamedTuple):
-    """What the database said of a batch: objects, and the many-to-many fields of those by position."""
+    """What the database said of a batch, by position: objects that were read, None for one that is gone, and the
+    many-to-many fields."""
 
-    instances: list[models.Model | None]
+    instances: dict[int, models.Model | None]
     m2m: dict[int, dict[str, list[Any]]]
 
 
 def _found(batch: Sequence[Change]) -> _Found:
     """Read what the changes do not know: one query for each event class, and one for each of its m2m fields."""
-    if all(change.is_complete and not change.event.plan.m2m for change in batch):
-        return _Found([change.rebuilt() for change in batch], {})
-    instances: list[models.Model | None] = [None] * len(batch)
+    instances: dict[int, models.Model | None] = {}
     m2m: dict[int, dict[str, list[Any]]] = {}
+    for change in batch:
+        if change.event.plan.m2m or not change.is_complete:
+            break
+    else:
+        return _Found(instances, m2m)
     order = sorted(range(len(batch)), key=lambda number: (id(batch[number].event), batch[number].using))
     for (_, using), group in groupby(order, key=lambda number: (id(batch[number].event), batch[number].using)):
         numbers = list(group)
         plan = batch[numbers[0]].event.plan
         asked = {number: batch[number].pk for number in numbers if not batch[number].is_complete}
         rows = plan.model._base_manager.using(using).in_bulk(list(set(asked.values()))) if asked else {}
-        for number in numbers:
-            instances[number] = rows.get(asked[number]) if number in asked else batch[number].rebuilt()
-        living = [
-            number for number in numbers if instances[number] is not None and batch[number].operation != OP_DELETE
-        ]
+        instances.update((number, rows.get(pk)) for number, pk in asked.items())
+        living = {
+            number: instance
+            for number in numbers
+            if batch[number].operation != OP_DELETE
+            and (instance := instances[number] if number in asked else batch[number].rebuilt()) is not None
+        }
         for field in plan.m2m if living and not plan.has_to_dict else ():
-            lists = related(field, [instance for number in living if (instance := instances[number])], using)
+            lists = related(field, list(living.values()), using)
             for number, pks in zip(living, lists, strict=True):
                 m2m.setdefault(number, {})[field.name] = pks
     return _Found(instances, m2m)
@@ -121,11 +129,13 @@ def _send(batch: Sequence[Change], found: _Found, failures: list[Failure]) -> No
     messages: list[Message] = []
     owners: list[Change] = []
     for number, change in enumerate(batch):
-        instance = found.instances[number]
-        if instance is None:
-            continue  # it is gone by now, which is an event of its own
+        if number in found.instances:
+            change.instance = found.instances[number]
+            if change.instance is None:
+                continue  # it is gone by now, which is an event of its own
+            change.values = change.instance.__dict__
         try:
-            made = _messages(change, instance, found.m2m.get(number, {}))
+            made = _messages(change, found.m2m.get(number, {}))
         except Exception as error:
             failures.append(Failure(change, None, error))
             continue
@@ -141,14 +151,14 @@ def _send(batch: Sequence[Change], found: _Found, failures: list[Failure]) -> No
         failures += [Failure(owner, message.channel, error) for owner, message in zip(owners, messages, strict=True)]
 
 
-def _messages(change: Change, instance: models.Model, m2m: dict[str, list[Any]]) -> list[Message]:
+def _messages(change: Change, m2m: Mapping[str, list[Any]]) -> list[Message]:
     """One message for each channel, the same one for all."""
     event = change.event
-    names = event.channels_of(instance)
+    names = event.channels_of(change.rebuilt() if callable(event.channel) else None)
     if not names:
         return []
-    data = event.plan.data(instance) if change.data is None else change.data
-    content: dict[str, Any] | None = {
+    data = event.plan.data(change.values, change.rebuilt) if change.data is None else change.data
+    content = {
         "event": event.event_name,
         "operation": change.operation,
         "verbose_name": event.event_verbose_name,
@@ -156,8 +166,8 @@ def _messages(change: Change, instance: models.Model, m2m: dict[str, list[Any]])
         "data": {**data, **m2m},
         "changed": change.changed,
     }
-    content = hooks.passed(event, content, change.operation, instance) if content else None
-    if content is None:
+    passed = hooks.passed(event, content, change.operation, change.rebuilt)
+    if passed is None:
         return []
-    first = Message(names[0], None, content, EVENT_CLASSES[change.operation])
-    return [first, *(first.to(name) for name in names[1:])]
+    first = Message(names[0], None, passed, EVENT_CLASSES[change.operation])
+    return [first] if len(names) == 1 else [first, *(first.to(name) for name in names[1:])]

@@ -48,9 +48,9 @@ def remove(hook: Hook) -> None:
 
 
 def passed(
-    event: BaseEventModel, content: dict[str, Any], operation: Operation, instance: Any
+    event: BaseEventModel, content: dict[str, Any], operation: Operation, instance: Callable[[], Any]
 ) -> dict[str, Any] | None:
-    """Return what the hooks make of an event; None where one of them keeps it back.
+    """Return what the hooks make of an event; None where one of them keeps it back. `instance` is asked for by them.
 
     Raises:
         TypeError: a hook returned something else.
@@ -62,7 +62,7 @@ def passed(
         for hook, operations in _hooks.get(owner, ()):
             if operation not in operations:
                 continue
-            result = hook(content, instance)
+            result = hook(content, instance())
             if result is None:
                 return None
             if not isinstance(result, dict):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import datetime
 import decimal
+import inspect
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
+from django.db.models.query_utils import DeferredAttribute
 
 from ..exceptions import InvalidEvent
 from .operations import OPERATIONS
@@ -37,7 +40,11 @@ _TYPES: dict[Any, type] = {
     models.BooleanField: bool,
     models.FloatField: float,
 }
+#: What is never a part of something that changes.
+_ATOMS = frozenset({str, int, float, bool, type(None)})
 _Freeze = Callable[[Any], Any]
+_Values = Mapping[str, Any]
+_MISSING = object()
 
 
 class Plan:
@@ -62,7 +69,8 @@ class Plan:
             raise self.wrong(
                 f"operations has {', '.join(map(repr, unknown))}; there are OP_CREATE, OP_UPDATE, OP_DELETE"
             )
-        self._sent = [(name, field.attname, _type_of(field), field) for name, field in self.fields]
+        self._sent = [(name, field.attname, self._plain_types(field), field) for name, field in self.fields]
+        self._pk_types = self._plain_types(meta.pk) if len(self.pk_fields) == 1 else frozenset()
         needed = self.columns if self.has_to_dict else [field for _, field in self.fields]
         #: The columns that an instance must know for its data to be complete.
         self.attnames = frozenset(field.attname for field in needed)
@@ -119,32 +127,45 @@ class Plan:
             raise self.wrong(f"m2m has {name!r}, which is no many-to-many field of {self.model._meta.label}")
         return field
 
-    def pk(self, values: dict[str, Any]) -> Any:
+    def _plain_types(self, field: Any) -> frozenset[type]:
+        """The types of values that need no look at all; most have one of them. None where an attribute of the model
+        makes something else of what is in the instance."""
+        attribute = inspect.getattr_static(self.model, field.attname, None)
+        if type(attribute) not in (DeferredAttribute, ForeignKeyDeferredAttribute):
+            return frozenset()
+        plain = _type_of(field)
+        return frozenset({type(None)} if plain is None else {type(None), plain})
+
+    def pk(self, values: _Values) -> Any:
         """The primary key in the values of an instance; a tuple where it is made of several columns."""
+        if self._pk_types and type(key := values[self.pk_fields[0].attname]) in self._pk_types:
+            return key
         keys = [field.to_python(values[field.attname]) for field in self.pk_fields]
         return keys[0] if len(keys) == 1 else tuple(keys)
 
-    def knows_all(self, values: dict[str, Any]) -> bool:
+    def knows_all(self, values: _Values) -> bool:
         """Tell whether the data can be written without asking the database."""
-        return not self.is_generated and all(
-            name in values and not hasattr(values[name], "resolve_expression") for name in self.attnames
-        )
+        if self.is_generated or not values.keys() >= self.attnames:
+            return False
+        for name in self.attnames:
+            if type(values[name]) not in _PLAIN and hasattr(values[name], "resolve_expression"):
+                return False
+        return True
 
-    def data(self, instance: models.Model) -> dict[str, Any]:
-        """What is sent of an instance, without many-to-many fields.
+    def data(self, values: _Values, instance: Callable[[], models.Model]) -> dict[str, Any]:
+        """What is sent of an instance that has these values, without many-to-many fields; it is made where needed.
 
         Raises:
             TypeError: to_dict() returns no dict.
         """
         if self.has_to_dict:
-            content = instance.to_dict()  # type: ignore[attr-defined]
+            content = instance().to_dict()  # type: ignore[attr-defined]
             if not isinstance(content, dict):
                 raise TypeError(f"{self.model.__qualname__}.to_dict() returned {content!r}, which is no dict")
             return content
         return {
-            name: value if value is None or type(value) is plain else _written(field, instance)
+            name: value if type(value := values.get(attname, _MISSING)) in plain else _written(field, instance())
             for name, attname, plain, field in self._sent
-            for value in (getattr(instance, attname),)
         }
 
 
@@ -169,4 +190,16 @@ def _written(field: Any, instance: models.Model) -> Any:
 def _freezer(field: Any) -> _Freeze | None:
     if isinstance(field, models.FileField):
         return str  # a FieldFile belongs to its instance
-    return None if isinstance(field, _IMMUTABLE) else copy.deepcopy
+    return None if isinstance(field, _IMMUTABLE) else _copied
+
+
+def _copied(value: Any) -> Any:
+    """As deepcopy() does, but at once what JSON is made of."""
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    if kind is dict:
+        return {key: _copied(inner) for key, inner in value.items()}
+    if kind is list:
+        return [_copied(inner) for inner in value]
+    return copy.deepcopy(value)

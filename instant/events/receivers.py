@@ -108,7 +108,7 @@ def _last_look(event: BaseEventModel, instance: models.Model, using: str) -> Cha
     if plan.has_to_dict or plan.m2m or not plan.knows_all(change.values):
         try:
             m2m = {} if plan.has_to_dict else {each.name: related(each, [instance], using)[0] for each in plan.m2m}
-            change.data = {**plan.data(instance), **m2m}
+            change.data = {**plan.data(instance.__dict__, lambda: instance), **m2m}
         except Exception as error:
             change.data = {}  # that it is gone is worth saying without
             report([Failure(change, None, error)])

@@ -84,6 +84,12 @@ class Socket:
         self._is_over = True
         self._news.set()
 
+    def leave(self) -> None:
+        """The client closes. What it sent before is still handled."""
+        self.outgoing.end(codes.NORMAL)
+        self._is_over = True
+        self._news.set()
+
     def end(self, closing: Closing | None) -> None:
         """Close the socket; without a reason its stream is cut, and the client comes back by itself."""
         self.outgoing.end(closing)
@@ -168,7 +174,7 @@ class Feed:
             return
         before = self._order.next
         try:
-            ready = self._order.take(number, (message, len(content)))
+            ready = self._order.take(number, (message, len(content)), len(content))
         except order.Gap:
             self._socket.end(codes.GAP)
             return
@@ -186,4 +192,7 @@ class Feed:
 
     def _hand_over(self, ready: Iterable[tuple[Any, int]]) -> None:
         for message, size in ready:
-            self._socket.receive(message, size)
+            if message is envelopes.END:
+                self._socket.leave()
+            else:
+                self._socket.receive(message, size)

@@ -1,18 +1,21 @@
 """What a stream carries: messages to the worker are numbered, messages to the client may be the last one.
 
-To the worker `{"n": 0, "m": message}`, to the client `{"m": message}`, and at the end `{"c": [code, reason]}`.
+To the worker `{"n": 0, "m": message}`, to the client `{"m": message}`, and at the end `{"c": [code, reason]}`. A client
+that closes says so with `{"n": 1, "c": [code, reason]}`: where it just left, the server would drop what is under way.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from ..contract import MAX_PAYLOAD_BYTES
 from ..exceptions import Deny, InvalidMessage, TooLarge
 from ..messages import encode
 from .codes import Closing
 
+#: Stands for a message: the client closes.
+END: Final = object()
 #: The version of the envelopes, which a client names when it opens a socket.
 VERSION = 1
 
@@ -31,18 +34,18 @@ def opened(given: Any) -> Any:
 
 
 def read(content: bytes | str) -> tuple[int, Any]:
-    """Return the number of a message, and the message.
+    """Return the number of a message, and the message, or END.
 
     Raises:
         ValueError: it is no envelope.
     """
     envelope = json.loads(content)
-    if not isinstance(envelope, dict) or "m" not in envelope:
+    if not isinstance(envelope, dict) or not {"m", "c"} & envelope.keys():
         raise ValueError("a message is in an envelope, under m")
     number = envelope.get("n")
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
         raise ValueError(f"a message has a number from 0 on, not {number!r:.40}")
-    return number, envelope["m"]
+    return number, envelope.get("m", END)
 
 
 def wrapped(message: Any) -> bytes:

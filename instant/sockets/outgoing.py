@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections import deque
 
 from .codes import UNSENT, Closing
@@ -12,8 +11,8 @@ from .codes import UNSENT, Closing
 #: What may wait: more is a client that does not read, or a handler that never lets the loop have its turn.
 MOST = 10_000
 MOST_BYTES = 8 * 1024 * 1024
-#: Seconds that a thread waits for room.
-PATIENCE = 30.0
+#: Seconds that a thread waits for room. Meanwhile it serves nobody else.
+PATIENCE = 10.0
 
 
 class Outgoing:
@@ -40,8 +39,7 @@ class Outgoing:
         there is none the socket is closed."""
         with self._room:
             if self.is_full and threading.get_ident() != self._owner:
-                until = time.monotonic() + PATIENCE
-                self._room.wait_for(lambda: self.is_over or not self.is_full, max(0.0, until - time.monotonic()))
+                self._room.wait_for(lambda: self.is_over or not self.is_full, PATIENCE)
             if self.is_over:
                 return False
             if self.is_full:
@@ -63,7 +61,6 @@ class Outgoing:
             self._end(None)
             self._items.clear()
             self._bytes = 0
-            self._wake()
 
     def _end(self, closing: Closing | None) -> bool:
         if self.is_over:
@@ -75,13 +72,18 @@ class Outgoing:
 
     def _wake(self) -> None:
         if threading.get_ident() == self._owner:
-            self._news.set()
-        elif not self._told:
+            self._ring()
+        elif not self._told or self.is_over:
             self._told = True
             try:
-                self._loop.call_soon_threadsafe(self._news.set)
+                self._loop.call_soon_threadsafe(self._ring)
             except RuntimeError:  # the loop is closed: its worker has ended
                 self.is_over = True
+
+    def _ring(self) -> None:
+        self._news.set()
+        if self.is_over:  # who waits for room need not, and nothing may be taken any more
+            self._taken.set()
 
     async def take(self) -> list[bytes]:
         """Return what waits, as soon as there is something; nothing, where the end has come."""

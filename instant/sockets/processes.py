@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from types import FrameType
@@ -38,7 +39,7 @@ def find_grpc() -> None:
             raise ModuleNotFoundError(f"No module named {name!r}")
 
 
-def run_processes(options: Options, number: int) -> int:
+def run_processes(options: Options, number: int, on_ready: Callable[[], object] = lambda: None) -> int:
     """Run so many processes until SIGINT or SIGTERM, and return 1 where sockets of one did not end.
 
     Raises:
@@ -49,6 +50,7 @@ def run_processes(options: Options, number: int) -> int:
     for address in filter(None, (options.address, options.bridge)):
         _require_free(address)
     connections.close_all()
+    on_ready()
     return _Parent(options, number).run()
 
 
@@ -65,18 +67,19 @@ class _Parent:
             signal.signal(name, self._stop)
         for _ in range(self._number):
             self._fork()
-        failed = 0
+        failed = False
         while self._children:
             child, status = os.wait()
             self._children.discard(child)
             if self._stopping:
-                failed |= int(status != 0)
+                # One that was not up yet when it was told to end has nothing open.
+                failed |= os.waitstatus_to_exitcode(status) not in (0, -signal.SIGTERM, -signal.SIGINT)
                 continue
             logger.error("process %s of the worker ended by itself; another is started", child)
             time.sleep(_PAUSE)
             if not self._stopping:
                 self._fork()
-        return failed
+        return int(failed)
 
     def _fork(self) -> None:
         # No signal between the fork and what is noted of it.

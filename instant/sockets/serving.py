@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 
 from . import bridge, worker
@@ -55,7 +56,7 @@ class Serving:
         return left
 
 
-async def serve(options: Options) -> int:
+async def serve(options: Options, on_ready: Callable[[], object] = lambda: None) -> int:
     """Serve until SIGINT or SIGTERM, and return how many sockets did not end.
 
     Raises:
@@ -68,6 +69,7 @@ async def serve(options: Options) -> int:
             loop.add_signal_handler(name, stopped.set)
     serving = Serving(options)
     await serving.start()
+    on_ready()
     try:
         await stopped.wait()
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -105,6 +106,10 @@ def _find(context: Context, path: str) -> Template | None:
         return _engine(context).get_template(path)
     except TemplateDoesNotExist:
         return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # no file has such a name
+            return None
+        raise
 
 
 def _rendered(context: Context, found: Template) -> str:

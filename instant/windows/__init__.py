@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .forms import SerializedForm
     from .guards import everyone, has_perm, is_authenticated, is_staff, is_superuser
     from .info import InfoMiddleware, WindowInfo
+    from .notices import deliver_messages
     from .registry import Connection, signal
     from .targets import BROADCAST, SERVER, USER, WINDOW
     from .topics import serialize_topic, set_websocket_topics
@@ -30,6 +31,7 @@ __all__ = [
     "SerializedForm",
     "WindowInfo",
     "atrigger",
+    "deliver_messages",
     "everyone",
     "has_perm",
     "is_authenticated",
@@ -48,6 +50,7 @@ _MODULES = {
     ".forms": ("SerializedForm",),
     ".guards": ("everyone", "has_perm", "is_authenticated", "is_staff", "is_superuser"),
     ".info": ("InfoMiddleware", "WindowInfo"),
+    ".notices": ("deliver_messages",),
     ".registry": ("Connection", "signal"),
     ".targets": ("BROADCAST", "SERVER", "USER", "WINDOW"),
     ".topics": ("serialize_topic", "set_websocket_topics"),

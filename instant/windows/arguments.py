@@ -87,8 +87,10 @@ class Parameters:
         return bound
 
     def _refused(self, name: str, reason: str, cause: BaseException | None = None) -> Deny:
-        """What a function of the project's raised may be a mistake in it: so the log has it."""
-        logger.warning("the signal %s refused its argument %.50r: %.200s", self._name, name, reason, exc_info=cause)
+        """What a function of the project's raised may be a mistake in it: so the log tells it, without a traceback, as
+        anybody can send what does not fit."""
+        told = f" ({type(cause).__name__}: {str(cause)[:200]!r})" if cause is not None else ""
+        logger.warning("the signal %s refused its argument %.50r: %.200s%s", self._name, name, reason, told)
         return Deny(400, f"the argument {name[:50]!r} {reason[:200]}")
 
 

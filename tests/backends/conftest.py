@@ -80,7 +80,7 @@ def listener(path: Path) -> int:
         return publisher._check_peer(probe, path)
 
 
-def until(true: Callable[[], object], seconds: float = 15) -> None:
+def until(true: Callable[[], object], seconds: float = 60) -> None:
     """Wait until it is true, with a limit for what never is."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -48,6 +48,6 @@ def start(script: str) -> subprocess.Popen[str]:
 def run(script: str, status: int = 0) -> str:
     """Run it to its end; return what it wrote to stderr."""
     process = start(script)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == status, said
     return said

@@ -53,7 +53,7 @@ def test_sigterm_sends_what_is_queued_and_ends_the_process(gated: FakeServer, ga
     assert process.stdout.readline() == "queued\n"
     process.send_signal(signal.SIGTERM)
     gate.opened.set()
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=120)
     assert (process.returncode, said) == (-signal.SIGTERM, "")
     flush(5)
     wanted = [str(number) for number in range(2000)]

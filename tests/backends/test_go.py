@@ -115,7 +115,7 @@ def test_many_processes_start_one(go: Path, fake: FakeServer, backend: QueueingB
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    assert [(process.communicate(timeout=30), process.returncode) for process in processes] == [(("", ""), 0)] * 4
+    assert [(process.communicate(timeout=120), process.returncode) for process in processes] == [(("", ""), 0)] * 4
     assert len(publishers(go.parent)) == 1
     assert set(texts(fake, "public")) == {str(process.pid) for process in processes}
 

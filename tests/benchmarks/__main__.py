@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path as File
 
-from . import crowd, events, latency, redis
+from instant.exceptions import ServerFailed
+
+from . import crowd, events, latency, redis, streams, windows
 from .paths import BACKENDS, NAMES, PATHS, WITH_REDIS, Path
 from .report import Results, as_json, as_markdown, as_text, load, machine
 from .rounds import Run, measure, prepare
@@ -20,7 +22,9 @@ from .server import Server, running
 
 QUICK = {"rounds": 1, "messages": 200, "spaced": 50, "clients": 100, "times": 5, "saves": 50, "rows": 200}
 FULL = {"rounds": 5, "messages": 10_000, "spaced": 500, "clients": 1_000, "times": 20, "saves": 1_000, "rows": 10_000}
-PARTS = ("latency", "fan-out", "events")
+QUICK["calls"], FULL["calls"] = 100, 3_000
+QUICK["sockets"], FULL["sockets"] = 20, 1_000
+PARTS = ("latency", "fan-out", "events", "windows", "sockets")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _latency(server, options, results, label)
         if "events" in options.only:
             _events(server, options, results)
+        if "windows" in options.only:
+            _windows(server, options, results)
+        if "sockets" in options.only:
+            _sockets(options, results)
         _publish(stack, server, options, results, label)
     results.machine["load_after"] = load()
     _write(options, results)
@@ -52,6 +60,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--hmac-key", default=os.environ.get("CENTRIFUGO_HMAC_KEY"), help="of --server, to subscribe")
     parser.add_argument("--rounds", type=int, help="default: 5")
     parser.add_argument("--messages", type=int, help="of a path in one round; default: 10,000, slow paths a tenth")
+    parser.add_argument("--clients", type=int, help="of fan-out, and windows; default: 1,000")
     parser.add_argument("--only", nargs="+", choices=NAMES + PARTS, metavar="NAME", help=", ".join(NAMES + PARTS))
     parser.add_argument("--json", type=File, default=File("bench.json"), metavar="FILE", help="default: bench.json")
     parser.add_argument("--markdown", action="store_true", help="print the table as ratios in Markdown")
@@ -112,6 +121,33 @@ def _events(server: Server, options: argparse.Namespace, results: Results) -> No
         results.events = events.measured(server, options.saves, options.rows, options.rounds)
     except RuntimeError as error:
         results.wrong["events"] = str(error)
+
+
+def _windows(server: Server, options: argparse.Namespace, results: Results) -> None:
+    if options.server:
+        results.skipped["windows"] = "a given server does not call our Django"
+        return
+    _say("windows")
+    counts = windows.Counts(options.rounds, options.calls, options.clients, options.times)
+    try:
+        results.windows, missing = windows.measured(counts, peers=os.environ.get("PEERS") == "1")
+        results.skipped.update(missing)
+    except (RuntimeError, ServerFailed) as error:
+        results.wrong["windows"] = str(error)
+
+
+def _sockets(options: argparse.Namespace, results: Results) -> None:
+    if options.server:
+        results.skipped["sockets"] = "a given server does not know our worker"
+        return
+    _say("sockets")
+    try:
+        results.sockets, missing = streams.measured(
+            options.sockets, min(options.rounds, 3), 0.2 if options.quick else 3.0, peers=os.environ.get("PEERS") == "1"
+        )
+        results.skipped.update(missing)
+    except (RuntimeError, ServerFailed) as error:
+        results.wrong["sockets"] = str(error)
 
 
 def _write(options: argparse.Namespace, results: Results) -> None:

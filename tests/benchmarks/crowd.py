@@ -7,7 +7,9 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from statistics import median
+from typing import Any
 
 import django
 
@@ -38,39 +40,53 @@ async def gather(channel: str, clients: int, times: int, pid: int) -> dict[str, 
 
     from .sockets import join, tokens
 
-    arrived, everyone = 0, asyncio.Event()
-
-    def on_push(line: bytes) -> None:
-        nonlocal arrived
-        arrived += 1
-        if arrived == clients:
-            everyone.set()
-
+    audience = Audience(clients)
     before, pair, crowd = memory.resident_kb(pid), tokens(channel), []
     for start in range(0, clients, AT_ONCE):
-        some = (join(channel, pair, on_push) for _ in range(min(AT_ONCE, clients - start)))
+        some = (join(*pair, audience.on_push) for _ in range(min(AT_ONCE, clients - start)))
         crowd += await asyncio.gather(*some)
-    seconds = []
-    for number in range(times + 1):
-        arrived = 0
-        everyone.clear()
-        begin = time.perf_counter()
-        await apublish(channel, f"message {number}")
-        await asyncio.wait_for(everyone.wait(), 30)
-        seconds.append(time.perf_counter() - begin)
-        await asyncio.sleep(0.02)
+    seconds = await audience.reached(lambda number: apublish(channel, f"message {number}"), times)
     during = memory.resident_kb(pid)
     for subscriber in crowd:
         subscriber.transport.abort()
-    warmed_up = seconds[1:]
     return {
         "clients": clients,
         "times": times,
-        "p50": median(warmed_up) * 1e3,
-        "worst": max(warmed_up) * 1e3,
+        "p50": median(seconds) * 1e3,
+        "worst": max(seconds) * 1e3,
         "server_kb_before": before,
         "server_kb_with_clients": during,
     }
+
+
+class Audience:
+    """So many clients, whose `on_push` is called with each line that any of them gets."""
+
+    def __init__(self, clients: int) -> None:
+        self.clients, self.arrived, self.everyone = clients, 0, asyncio.Event()
+
+    def on_push(self, line: bytes) -> None:
+        self.arrived += 1
+        if self.arrived == self.clients:
+            self.everyone.set()
+
+    async def reached(self, send: Callable[[int], Awaitable[Any]], times: int) -> list[float]:
+        """Send to all, and return the seconds until the last one has it: so many times, after a first one."""
+        seconds = []
+        for number in range(times + 1):
+            self.arrived = 0
+            self.everyone.clear()
+            begin = time.perf_counter()
+            await send(number)
+            try:
+                await asyncio.wait_for(self.everyone.wait(), 30)
+            except asyncio.TimeoutError as error:
+                raise RuntimeError(f"{self.arrived} of {self.clients} clients had it after 30 s") from error
+            seconds.append(time.perf_counter() - begin)
+            await asyncio.sleep(0.02)
+            if self.arrived != self.clients:
+                raise RuntimeError(f"{self.arrived} lines came, for {self.clients} clients")
+        return seconds[1:]
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ async def listen(channel: str, count: int) -> None:
             delays.append((now - sent) / 1e6)
         news.set()
 
-    await join(channel, tokens(channel), on_push)
+    await join(*tokens(channel), on_push)
     sys.stdout.write("joined\n")
     sys.stdout.flush()
     with suppress(asyncio.TimeoutError):

@@ -14,7 +14,7 @@ from typing import Any
 
 import django
 
-from . import events
+from . import events, streams, windows
 from .paths import PATHS, Row, Rows, Verdict
 
 
@@ -33,6 +33,8 @@ class Results:
     crowd: dict[str, float | None] = field(default_factory=dict)
     #: Ratios.
     events: dict[str, float] = field(default_factory=dict)
+    windows: windows.Figures = field(default_factory=dict)
+    sockets: streams.Figures = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
 
     def verdicts(self, row: Row) -> list[Verdict]:
@@ -84,6 +86,8 @@ def as_json(results: Results) -> dict[str, Any]:
         "latency_ms": results.latency,
         "fan_out": results.crowd,
         "events": results.events,
+        "windows": results.windows,
+        "sockets": results.sockets,
     }
 
 
@@ -177,6 +181,8 @@ def _beyond(results: Results) -> Iterator[str]:
             before, during = crowd["server_kb_before"] / 1024, crowd["server_kb_with_clients"] / 1024
             yield f"memory of the server: {before:.0f} MB before, {during:.0f} MB with {crowd['clients']:,} subscribers"
     yield from events.lines(results.events)
+    yield from windows.lines(results.windows)
+    yield from streams.lines(results.sockets)
     yield from _memory(results)
     for what, reason in results.skipped.items():
         yield f"left out: {what}: {reason}"

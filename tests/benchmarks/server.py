@@ -34,6 +34,8 @@ class Server:
     #: Django's database of the outbox, where the server reads one.
     database: Mapping[str, Any] | None = None
     missing: dict[str, str] = field(default_factory=dict)
+    #: Of its processes, besides what all have.
+    further: dict[str, str] = field(default_factory=dict)
 
     def environment(self, backend: str = "python") -> dict[str, str]:
         """Return the environment of a process that publishes to it."""
@@ -47,7 +49,7 @@ class Server:
             ours["BENCH_HMAC_KEY"] = self.hmac_key
         if backend == "outbox" and self.database:
             ours["BENCH_DATABASE"] = json.dumps(self.database)
-        return {**os.environ, **ours}
+        return {**os.environ, **ours, **self.further}
 
     def lacks(self, backend: str) -> str | None:
         """Return why nothing can be sent by this backend, or None."""
@@ -77,12 +79,23 @@ def running(url: str | None, api_key: str | None, hmac_key: str | None, *, outbo
 
 
 def _started(stack: ExitStack, outbox: bool) -> Server:
+    server = planned()
+    if outbox:
+        _with_database(stack, server, shutil.which("centrifugo"))
+    start(stack, server)
+    return server
+
+
+def planned() -> Server:
+    """Return a server of our own that does not run yet."""
     from instant.testing.live import free_port
 
+    return Server("devserver", f"http://127.0.0.1:{free_port()}", secrets.token_hex(16), secrets.token_hex(32))
+
+
+def start(stack: ExitStack, server: Server) -> None:
+    """Render its config, and run it until `stack` closes."""
     binary = shutil.which("centrifugo")
-    server = Server("devserver", f"http://127.0.0.1:{free_port()}", secrets.token_hex(16), secrets.token_hex(32))
-    if outbox:
-        _with_database(stack, server, binary)
     config = _config(server)
     if binary:
         config["prometheus"] = {"enabled": True}
@@ -92,8 +105,7 @@ def _started(stack: ExitStack, outbox: bool) -> Server:
         server.name = f"{version.partition(' (')[0]} ({binary})"
     else:
         command = [sys.executable, "-m", "instant.devserver"]
-    _start(stack, server, command, config)
-    return server
+    _run(stack, server, command, config)
 
 
 def _with_database(stack: ExitStack, server: Server, binary: str | None) -> None:
@@ -120,7 +132,7 @@ def _config(server: Server) -> dict[str, Any]:
     return config
 
 
-def _start(stack: ExitStack, server: Server, command: list[str], config: Mapping[str, Any]) -> None:
+def _run(stack: ExitStack, server: Server, command: list[str], config: Mapping[str, Any]) -> None:
     from instant.centrifugo import process
     from instant.testing.live import wait_until_listening
 

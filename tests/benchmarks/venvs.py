@@ -16,6 +16,7 @@ CEILING = Path(__file__).parent / "ceiling"
 REQUIREMENTS = {
     "existing": ("django-instant==4.2.0", "cent<5", "Django>=5.2,<6"),
     "channels-redis": ("channels>=4", "channels_redis>=4.3", "Django>=5.2,<6"),
+    "channels": ("channels[daphne]>=4", "channels_redis>=4.3", "redis<6", "Django>=5.2,<6"),
     "eventstream": ("django-eventstream>=5.3", "redis>=5", "Django>=5.2,<6"),
 }
 

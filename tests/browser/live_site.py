@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,8 +22,10 @@ from pytest_django.live_server_helper import LiveServer as DjangoServer
 
 from instant.models import Channel
 from instant.testing import LiveServer
+from tests.browser.conftest import PATIENCE
 
 NewPage = Callable[[], Page]
+Found = TypeVar("Found")
 MIDDLEWARE = "instant.middleware.InstantMiddleware"
 CLIENT = '{% include "instant/client.html" %}'
 #: A handler that keeps what it gets.
@@ -136,11 +139,17 @@ def site(
 
 def until(page: Page, condition: str, argument: object = None) -> None:
     """Wait until the page's JavaScript finds it true; `wait_for_function` would need the policy's 'unsafe-eval'."""
-    for _ in range(800):
-        if page.evaluate(condition, argument):
-            return
+    wait_for(page, lambda: page.evaluate(condition, argument), f"{condition} with {argument}")
+
+
+def wait_for(page: Page, found: Callable[[], Found], what: str) -> Found:
+    """Let the browser's events come in until there is something to return."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if it := found():
+            return it
         page.wait_for_timeout(25)
-    raise AssertionError(f"waited in vain for {condition} with {argument}: {page.evaluate('window.calls')}")
+    raise AssertionError(f"waited in vain for {what}: {page.evaluate('window.calls')}")
 
 
 def joined(page: Page, *names: str) -> None:
@@ -155,6 +164,18 @@ def joined(page: Page, *names: str) -> None:
         }""",
         list(names),
     )
+
+
+def joins(page: Page) -> Callable[[int], None]:
+    """Call it before the page is opened, and what it returns to wait until the server has let it into so many
+    channels: for a page whose client is out of reach."""
+    frames: list[str | bytes] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)))
+
+    def wait(count: int) -> None:
+        wait_for(page, lambda: sum(str(frame).count('"subscribe":') for frame in frames) >= count, f"joins in {frames}")
+
+    return wait
 
 
 def in_channels(page: Page) -> set[str]:

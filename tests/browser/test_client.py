@@ -16,6 +16,7 @@ from pytest_django.live_server_helper import LiveServer as DjangoServer
 from instant import publish, publish_many, user_channel
 from instant.models import Channel
 from instant.testing import LiveServer
+from tests.browser.live_site import wait_for
 from tests.browser.pages import PAGES
 from tests.proxies import Cable
 from tests.snippets import ROOT, snippets
@@ -220,18 +221,9 @@ def test_the_snippets_of_the_docs_run(site: DjangoServer, new_page: NewPage, err
         "UnauthorizedError 403 wrong_credentials wrong username or password",
         "of one event class {n: 1}",
     ):
-        until(page, lambda text=text: text in told, f"{text!r} in {told}")
+        wait_for(page, lambda text=text: text in told, f"{text!r} in {told}")
     assert not any(line.startswith("of one channel") for line in told)  # it was undone
     errors.clear()  # the 403 of the wrong password
-
-
-def until(page: Page, condition: Callable[[], bool], what: str) -> None:
-    """Let the browser's events come in until the condition holds."""
-    for _ in range(400):
-        if condition():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"waited in vain for {what}")
 
 
 @pytest.mark.parametrize("page_name", ["README.md", "docs/javascript.md"])
@@ -246,4 +238,4 @@ def test_the_page_of_the_quick_start(site: DjangoServer, new_page: NewPage, page
     page.wait_for_function("instant.state == 'connected'")
     page.evaluate("instant.subscribe('$users')")
     publish("$users", "Hello")
-    until(page, lambda: any("Hello" in line for line in told), f"Hello in {told}")
+    wait_for(page, lambda: any("Hello" in line for line in told), f"Hello in {told}")

@@ -16,7 +16,7 @@ from instant import publish
 from instant.models import Channel
 from instant.views import instant_auth
 from tests.browser import live_site
-from tests.browser.live_site import CLIENT, Site, handled, in_channels, joined, traffic, until
+from tests.browser.live_site import CLIENT, Site, handled, in_channels, joined, traffic, until, wait_for
 from tests.snippets import ROOT, snippets
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
@@ -92,13 +92,9 @@ def console(page: Page) -> list[str]:
     return told
 
 
-def wait_for(page: Page, told: list[str], text: str) -> str:
-    for _ in range(400):
-        for line in told:
-            if line.startswith(text):
-                return line
-        page.wait_for_timeout(50)
-    raise AssertionError(f"waited in vain for {text!r} in {told}")
+def line_of(page: Page, told: list[str], text: str) -> str:
+    """Wait for the line of the console that starts so."""
+    return wait_for(page, lambda: next((line for line in told if line.startswith(text)), ""), f"{text!r} in {told}")
 
 
 def test_the_client_of_version_0_1(private: Site) -> None:
@@ -108,10 +104,10 @@ def test_the_client_of_version_0_1(private: Site) -> None:
     page.goto(f"{private.url}/private/")
     joined(page, "$mychannel")
     publish("$mychannel", "Hello", event_class="important", data={"my_field": 1})
-    event = wait_for(page, told, "EVENT: ")
+    event = line_of(page, told, "EVENT: ")
     assert json.loads(re.sub(r"^EVENT: | \[.*$", "", event))["channel"] == "$mychannel"
-    wait_for(page, told, "Hello")
-    wait_for(page, told, "SUBSCRIBED: $mychannel")
+    line_of(page, told, "Hello")
+    line_of(page, told, "SUBSCRIBED: $mychannel")
     publish("news", "for the template")
     handled(page, "for the template")  # those of $mychannel are the client's
     assert page.evaluate("[res.message, res.event_class, res.data]") == ["Hello", "important", {"my_field": 1}]
@@ -132,7 +128,7 @@ def test_who_is_refused_is_told_and_keeps_the_rest(private: Site, errors: list[s
     told = console(page)
     page.goto(f"{private.url}/private/")
     joined(page)
-    line = wait_for(page, told, "ERROR: ")
+    line = line_of(page, told, "ERROR: ")
     assert "/centrifuge/auth/ gave no token for it" in line
     publish("$mychannel", "not for bob"), publish("news", "for all")
     handled(page, "for all")
@@ -155,7 +151,7 @@ def test_our_own_auth_view_and_a_channel_that_comes_with_the_page(private: Site)
     page.goto(f"{private.url}/private/")
     joined(page, "$mychannel", "$board")
     publish("$mychannel", "Hello"), publish("$board", "On the board")
-    wait_for(page, told, "Hello")
+    line_of(page, told, "Hello")
     until(page, "window.board")
     assert page.evaluate("[board.channel, board.message, board.data]") == ["$board", "On the board", {}]
     assert [(user, body["channels"]) for user, _, body in ASKED] == [("bob", ["$board"])]
@@ -171,7 +167,7 @@ def test_the_client_of_the_docs(private: Site) -> None:
     page.goto(f"{private.url}/private/")
     joined(page, "$mychannel")
     publish("$mychannel", "Hello", event_class="ok", data={"n": 1})
-    line = wait_for(page, told, "$mychannel Hello ok <span")
+    line = line_of(page, told, "$mychannel Hello ok <span")
     assert "mq-label mq-ok" in line
 
 
@@ -184,14 +180,11 @@ def test_debug_tells_what_comes_and_no_token(private: Site, settings: Settings) 
     requests, _ = traffic(page)
     page.goto(f"{private.url}/private/")
     joined(page, "$mychannel")
-    for _ in range(400):
-        if "/instant/get_token/" in requests:
-            break
-        page.wait_for_timeout(50)
+    wait_for(page, lambda: "/instant/get_token/" in requests, "renewed tokens")
     page.evaluate("instant.disconnect(), instant.connect()")
     joined(page, "$mychannel")
     publish("$users", "to the console", data={"n": 1})
-    assert "to the console" in wait_for(page, told, "instant: message of $users")
+    assert "to the console" in line_of(page, told, "instant: message of $users")
     handled(page, "to the console")
     everything = "".join(told)
     assert "joined $mychannel" in everything

@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 
 from instant import contract, publish
 from tests.browser import live_site
-from tests.browser.live_site import CLIENT, Site, joined, until
+from tests.browser.live_site import CLIENT, Site, joined, until, wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.browser.test_senders")]
 django, site = live_site.django, live_site.site  # fixtures
@@ -124,10 +124,7 @@ def test_other_origins_are_told_nothing(site: Site, errors: list[str]) -> None:
         elsewhere,
     )
     assert SENT == ["", ""]
-    for _ in range(100):
-        if len(errors) == 2:
-            break
-        page.wait_for_timeout(20)
+    wait_for(page, lambda: len(errors) == 2, "two errors")
     errors.clear()  # the answer is not for this page
 
 

@@ -73,7 +73,7 @@ class Reader:
         program = shutil.which(words[0], path=self.environment["PATH"])
         assert program, words
         done = subprocess.run(
-            [program, *words[1:]], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=60
+            [program, *words[1:]], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0, (words, done.stdout, done.stderr)
 
@@ -81,7 +81,7 @@ class Reader:
         for child in self.children:
             child.send_signal(signal.SIGINT)
         for child in self.children:
-            child.wait(40)
+            child.wait(120)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def reader(browser: object, server_kind: str, tmp_path: Path) -> Iterator[Reader
 
 
 def open_when_up(page: Page, url: str) -> None:
-    for _ in range(300):
+    for _ in range(600):
         try:
             page.goto(url)
         except Exception:

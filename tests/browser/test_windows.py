@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from django import forms
-from django.contrib.auth.models import Group, User
+from django.contrib import messages
+from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render as render_page
 from django.urls import path
+from django.utils.html import format_html
 from playwright.sync_api import expect
 from pytest_django import Settings
 
@@ -20,6 +22,7 @@ from instant.testing import LiveServer
 from instant.windows import registry
 from instant.windows.forms import SerializedForm
 from instant.windows.guards import everyone
+from instant.windows.notices import deliver_messages
 from instant.windows.registry import signal
 from instant.windows.targets import BROADCAST, SERVER, USER, WINDOW
 from instant.windows.topics import set_websocket_topics
@@ -49,7 +52,15 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     return render_page(request, f"{name}.html")
 
 
-urlpatterns = [path("windows/<str:name>/", page), *live_site.urlpatterns]
+def collect(request: HttpRequest) -> HttpResponse:
+    """What a script of the page asks for."""
+    if "none" not in request.GET:
+        messages.success(request, f"Hello <{request.user}>")
+        messages.info(request, format_html("<b>{}</b>", "bold"), extra_tags="big")
+    return HttpResponse(str(deliver_messages(request)))
+
+
+urlpatterns = [path("windows/<str:name>/", page), path("collect/", collect), *live_site.urlpatterns]
 
 
 def connect_signals() -> None:
@@ -140,9 +151,11 @@ def test_a_signal_of_the_server_runs_on_both_sides(windows: Site) -> None:
     page = windows.open("ann", "windows/marked/")
     trigger(None, "app.form", to=[SERVER, BROADCAST], title="from the server")
     assert RAN == [[None, None, "from the server", None]]
+    trigger(None, "app.mark", to=BROADCAST, target="after it")
+    marks(page, "after it")
     page.evaluate("void DFSignals.connect('app.form', ({title}) => marks.push('here: ' + title))")
     assert page.evaluate("DFSignals.call('app.form', {title: 'from here'})") is None
-    marks(page, "here: from here", "from here")
+    marks(page, "after it", "here: from here", "from here")
     assert page.evaluate("DFSignals === instant.windows")
 
 
@@ -270,6 +283,11 @@ def test_nothing_is_lost_while_the_connection_is(
 
 def test_django_messages_arrive_live(windows: Site) -> None:
     page = windows.open("ann", "windows/marked/")
-    user = User.objects.get(username="ann")
-    trigger(None, "messages.add", to=BROADCAST, message=f"Hello {user}", level=25)
-    expect(page.locator("[data-instant-messages] .success")).to_contain_text("Hello ann")
+    other = windows.open("bob", "windows/marked/")
+    assert page.evaluate("fetch('/collect/').then((answer) => answer.text())") == "2"
+    expect(page.locator("[data-instant-messages] .success")).to_contain_text("Hello <ann>")
+    expect(page.locator("[data-instant-messages] .big.info b")).to_have_text("bold")
+    assert page.evaluate("fetch('/collect/?none').then((answer) => answer.text())") == "0", "they were shown"
+    trigger(None, "app.mark", to=BROADCAST, target="done")
+    marks(other, "done")
+    assert other.locator("[data-instant-messages]").count() == 0

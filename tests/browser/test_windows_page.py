@@ -18,7 +18,7 @@ from instant.windows.registry import signal
 from instant.windows.targets import BROADCAST
 from instant.windows.triggering import trigger
 from tests.browser import live_site, windows_site
-from tests.browser.live_site import Site, until
+from tests.browser.live_site import Site, until, wait_for
 from tests.browser.windows_site import MARKED
 from tests.snippets import ROOT, snippets
 
@@ -77,10 +77,7 @@ def shown(windows: Site, body: str, **templates: str) -> Page:
 
 
 def kept(page: Page, *expected: Any) -> None:
-    for _ in range(100):
-        if len(KEPT) >= len(expected):
-            break
-        page.wait_for_timeout(20)
+    wait_for(page, lambda: len(KEPT) >= len(expected), f"calls, of {KEPT}")
     page.wait_for_timeout(100)
     assert list(expected) == KEPT
 

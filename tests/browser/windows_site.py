@@ -36,7 +36,8 @@ def marks(page: Page, *targets: str) -> None:
     expected = sorted(["greeting", *targets])
     until(page, "count => marks.length >= count", len(expected))
     page.wait_for_timeout(150)
-    assert sorted(page.evaluate("marks")) == expected
+    found = sorted(page.evaluate("marks"))
+    assert found == expected, found
 
 
 def call(page: Page, name: str, opts: dict[str, Any], options: dict[str, Any] | None = None) -> Any:

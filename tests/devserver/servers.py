@@ -26,7 +26,7 @@ SECRET = "a-secret-for-tests-" + "0123456789" * 5
 OLD_SECRET = "the-secret-before-" + "0123456789" * 5
 KEY = "api-key-for-tests"
 ORIGIN = "http://localhost:8000"
-TIMEOUT = 10
+TIMEOUT = 60
 UNKNOWN = {"code": 102, "message": "unknown channel"}
 
 _OPEN = {"allow_subscribe_for_client": True, "allow_subscribe_for_anonymous": True}
@@ -248,7 +248,7 @@ def _centrifugo(settings: dict[str, Any]) -> Iterator[int]:
 
 
 def _await_health(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health"):
             return
         assert process.poll() is None, "centrifugo did not start"
@@ -258,7 +258,7 @@ def _await_health(port: int, process: subprocess.Popen[bytes]) -> None:
 
 async def until(check: Any) -> Any:
     """Ask again and again until the answer is truthy."""
-    for _ in range(500):
+    for _ in range(3000):
         found = await check()
         if found:
             return found

@@ -160,37 +160,46 @@ def check(steps: list[Any], using: str, published: Published | None) -> None:
     assert replica == tables()
 
 
+def examples(number: int) -> hypothesis_settings:
+    """So many, however long one takes."""
+    return hypothesis_settings(deadline=None, max_examples=number, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def using(request: pytest.FixtureRequest) -> str:
+    """A database whose commits do not wait for the disk."""
+    alias: str = request.getfixturevalue(request.param)
+    if request.param == "sqlite":
+        with request.getfixturevalue("django_db_blocker").unblock(), connections[alias].cursor() as cursor:
+            cursor.execute("PRAGMA synchronous = OFF")
+    return alias
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("coalesces", [True, False])
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_the_replica_is_the_table(kind: str, coalesces: bool, request: pytest.FixtureRequest) -> None:
-    using = request.getfixturevalue(kind)
+def test_the_replica_is_the_table(using: str, coalesces: bool, django_db_blocker: Any) -> None:
     start(coalesces)
 
-    @hypothesis_settings(
-        deadline=None, max_examples=300 if kind == "sqlite" else 80, suppress_health_check=list(HealthCheck)
-    )
+    @examples(80)
     @given(strategies.lists(Steps, max_size=8))
     def search(steps: list[Any]) -> None:
         with capture_published() as published:
             check(steps, using, published)
 
-    with request.getfixturevalue("django_db_blocker").unblock():
+    with django_db_blocker.unblock():
         search()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_by_way_of_the_outbox(kind: str, request: pytest.FixtureRequest, settings: Settings) -> None:
-    using = request.getfixturevalue(kind)
+def test_by_way_of_the_outbox(using: str, django_db_blocker: Any, settings: Settings) -> None:
     settings.INSTANT_BROADCAST_WITH = "outbox"
     start()
 
-    @hypothesis_settings(deadline=None, max_examples=80, suppress_health_check=list(HealthCheck))
+    @examples(40)
     @given(strategies.lists(Steps, max_size=8))
     def search(steps: list[Any]) -> None:
         check(steps, using, None)
 
-    with request.getfixturevalue("django_db_blocker").unblock():
+    with django_db_blocker.unblock():
         search()
     assert connections[using].run_on_commit == []

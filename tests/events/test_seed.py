@@ -92,6 +92,19 @@ def test_fields_none_are_all(published: Published) -> None:
     }
 
 
+def test_a_field_that_the_model_shows_in_its_own_way(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = property(lambda self: vars(self)["name"].upper(), lambda self, value: vars(self).update(name=value))
+    monkeypatch.setattr(Author, "name", shown)
+
+    class Events(BaseEventModel):
+        model = Author
+        fields = ("name",)
+
+    Events().register()
+    Author.objects.create(name="Ann")
+    assert published[0].data["data"] == {"name": "ANN"}
+
+
 def test_exclude(published: Published) -> None:
     class Events(BaseEventModel):
         model = Post

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, Permission, User
 from django.db import connection, transaction
+from django.db.transaction import TransactionManagementError
 from pytest_django import Settings
 
 from instant import rules
@@ -236,6 +237,55 @@ def test_a_failing_outbox_leaves_the_callers_transaction_alone(
     with pytest.raises(PublishError), transaction.atomic():
         Post.objects.create(title="Three")
     assert Post.objects.count() == 2
+
+
+@pytest.mark.usefixtures("outbox")
+def test_with_the_outbox_a_save_is_two_statements(django_assert_num_queries: Any) -> None:
+    register()
+    with transaction.atomic(), django_assert_num_queries(2):
+        Post.objects.create(title="One")
+    assert len(rows()) == 1
+
+
+@pytest.fixture
+def doomed() -> Iterator[None]:
+    """An outbox whose rows make the database give up the transaction, as a full disk does."""
+    if connection.vendor != "sqlite":
+        pytest.skip("another database")
+    with connection.cursor() as cursor:
+        fail = "BEGIN SELECT RAISE(ROLLBACK, 'no more'); END"
+        cursor.execute(f"CREATE TRIGGER doom BEFORE INSERT ON instant_outboxentry {fail}")
+        yield
+        cursor.execute("DROP TRIGGER doom")
+
+
+@pytest.mark.usefixtures("outbox", "doomed")
+def test_a_transaction_that_is_over_is_not_taken_for_open(caplog: pytest.LogCaptureFixture) -> None:
+    register()
+    with pytest.raises(TransactionManagementError), transaction.atomic():
+        Post.objects.create(title="One")
+        Post.objects.create(title="Two")  # would be written at once, and stay
+    assert Post.objects.count() == 0
+    assert "no more" in caplog.text
+
+
+@pytest.mark.usefixtures("outbox")
+def test_a_hook_that_fails_in_the_database_leaves_the_callers_transaction_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    register()
+
+    @on(PostEvents)
+    def twice(event: dict[str, Any], instance: Post) -> dict[str, Any]:
+        Tag(pk=1, name="x").save(force_insert=True)
+        return event
+
+    with transaction.atomic():
+        Post.objects.create(title="One")
+        Post.objects.create(title="Two")
+        assert Post.objects.count() == 2
+    assert (Post.objects.count(), Tag.objects.count(), len(rows())) == (2, 1, 1)
+    assert "UNIQUE" in caplog.text.upper()
 
 
 def test_emit(published: Published) -> None:

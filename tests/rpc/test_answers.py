@@ -64,7 +64,7 @@ def test_a_disconnect(raised: Disconnect, expected: dict[str, Any], answering: A
     assert post().json() == {"disconnect": expected}
 
 
-@pytest.mark.parametrize("value", [float("nan"), object(), {1: object()}, "\ud800", b"x"], ids=repr)
+@pytest.mark.parametrize("value", [float("nan"), ..., {1: ...}, "\ud800", b"x"], ids=repr)
 def test_a_value_that_no_json_holds(value: Any, answering: Any, caplog: pytest.LogCaptureFixture) -> None:
     answering(lambda request: {"value": value})
     assert post().json() == INTERNAL

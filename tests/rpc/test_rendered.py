@@ -55,6 +55,7 @@ def test_a_site_with_signals(in_use: None) -> None:
         },
         "without_namespace": {"proxy_enabled": True},
     }
+    assert config["client"]["channel_limit"] == 1024
     (page,) = config["channel"]["namespaces"]
     kept = {"history_size": 20, "history_ttl": "60s", "history_meta_ttl": "600s", "force_recovery": True}
     assert page == {"name": "page", **kept}

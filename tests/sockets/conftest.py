@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from instant.centrifugo.config import render
@@ -12,6 +13,7 @@ from instant.testing.live import free_port
 from tests.conftest import need_server
 
 from . import handlers
+from .clients import SocketClient
 from .running import RunningWorker
 
 
@@ -50,3 +52,15 @@ def live(request: pytest.FixtureRequest, site: Settings) -> Iterator[LiveServer]
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def ann(transactional_db: None) -> User:
+    return User.objects.create_user("ann")
+
+
+@pytest.fixture
+def client(live: LiveServer, worker: RunningWorker) -> Iterator[SocketClient]:
+    """A visitor."""
+    with SocketClient(live.websocket_url) as visitor:
+        yield visitor

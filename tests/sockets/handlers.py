@@ -17,7 +17,7 @@ release = threading.Event()
 
 
 class RandomCounter(WebSocketHandler):
-    """The seed's, written out."""
+    """That of django-ws, written out."""
 
     def on_message(self, message: str) -> None:
         self.send(str(random.randint(0, 100)))
@@ -158,11 +158,22 @@ class Ticking(WebSocketHandler):
         happened.append(("stopped", self.client_id))
 
 
+class Bulk(WebSocketHandler):
+    """Sends until nobody takes it any more."""
+
+    permission = EVERYONE
+
+    def on_message(self, message: Any) -> None:
+        while self.send("x" * 10_000):
+            pass
+        happened.append(("unsent", self.client_id))
+
+
 HANDLERS = {
     "default": f"{__name__}.RandomCounter",
     **{
         each.__name__.lower(): f"{__name__}.{each.__name__}"
         for each in (Echo, AsyncEcho, Story, Counting, AsyncCounting, Members, Adders, Staff, Chosen, Broken, Flood)
     },
-    **{each.__name__.lower(): f"{__name__}.{each.__name__}" for each in (AsyncFlood, Ticking)},
+    **{each.__name__.lower(): f"{__name__}.{each.__name__}" for each in (AsyncFlood, Bulk, Ticking)},
 }

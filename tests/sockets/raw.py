@@ -64,15 +64,20 @@ class RawSocket:
 
     async def abort(self) -> None:
         """End without a word, as a client that is killed."""
-        self._reading.cancel()
         transport = self._ws._conn and self._ws._conn.transport
         if transport is not None:
             transport.abort()
+        await self.close()
 
     async def close(self) -> None:
         self._reading.cancel()
         await asyncio.gather(self._reading, return_exceptions=True)
         await self._ws.close()
+
+
+def session() -> aiohttp.ClientSession:
+    """A session with as many connections as are asked for; there would be 100 otherwise."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
 
 async def crowd(http: aiohttp.ClientSession, url: str, name: str, count: int, at_once: int = 50) -> list[RawSocket]:

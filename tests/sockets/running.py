@@ -1,20 +1,63 @@
-"""A worker on an event loop of its own thread, as other processes see it."""
+"""A worker on an event loop of its own thread, as other processes see it, and servers that can be killed."""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from asgiref.sync import sync_to_async
 from django.db import connections
 
+from instant.centrifugo import process
+from instant.centrifugo.config import render
 from instant.conf import conf
 from instant.management.commands.run_wsserver import WEBSOCKET_URL
 from instant.sockets.options import Options
 from instant.sockets.serving import Serving
+from instant.testing.live import wait_until_listening
+
+#: Seconds after which a test is given up.
+PATIENCE = 60
+
+
+def wait(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+async def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
+    """Wait until something is so, on an event loop."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+@contextmanager
+def killable() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A Centrifugo of the settings: its process, which a test may kill, and its address."""
+    config = render()
+    with process.config_file(config) as path:
+        child = subprocess.Popen(
+            [process.find_binary(), "-c", path],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=process.environment(),
+        )  # fmt: skip
+        try:
+            wait_until_listening(config["http_server"]["port"], child)
+            yield child, f"ws://127.0.0.1:{config['http_server']['port']}"
+        finally:
+            process.end(child)
 
 
 class RunningWorker:
@@ -51,6 +94,7 @@ class RunningWorker:
 
     async def _rest(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, connections.close_all)
+        await sync_to_async(connections.close_all)()
         await asyncio.get_running_loop().shutdown_default_executor()
 
     def run(self, work: Any) -> Any:

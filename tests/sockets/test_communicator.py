@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from typing import Any
 
@@ -230,6 +229,23 @@ async def test_a_thread_waits_no_longer_than_the_socket_is_open(monkeypatch: pyt
     await asyncio.wait_for(socket.close(), 2)
 
 
+async def test_nor_does_a_task(monkeypatch: pytest.MonkeyPatch, told: list[Any]) -> None:
+    monkeypatch.setattr(outgoing, "MOST", 10)
+    socket = SocketCommunicator(handlers.AsyncFlood)
+    await socket.open(50)
+    await asyncio.sleep(0.05)
+    await asyncio.wait_for(socket.close(), 2)
+
+
+async def test_a_task_that_waits_hears_of_a_close_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outgoing, "MOST", 10)
+    async with SocketCommunicator(handlers.AsyncFlood) as socket:
+        await socket.open(50)
+        await asyncio.sleep(0.05)
+        await asyncio.get_running_loop().run_in_executor(None, socket.handler.close)
+        await asyncio.wait_for(socket._crowd.wait(), 2)
+
+
 async def test_a_client_that_sends_too_much_is_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -379,4 +395,3 @@ async def test_the_communicator_says_what_is_wrong() -> None:
     await socket.close()
     with pytest.raises(SocketClosed, match="1006"):
         await socket.receive()
-    assert logging.getLogger("instant") is not None

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-import subprocess
-import time
-from collections.abc import Callable
 from typing import Any
 
-import aiohttp
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from pytest_django import Settings
 
 from instant.access import credentials
 from instant.centrifugo import http as api
-from instant.centrifugo.config import render
 from instant.exceptions import InvalidChannel
 from instant.rules import add, faults, remove
 from instant.testing import LiveServer
@@ -25,27 +18,7 @@ from instant.token import channel_token, channel_token_for, window_meta
 
 from . import handlers
 from .clients import SocketClient
-from .raw import crowd
-from .running import RunningWorker
-
-
-def wait(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-@pytest.fixture
-def ann(transactional_db: None) -> User:
-    return User.objects.create_user("ann")
-
-
-@pytest.fixture
-def client(live: LiveServer, worker: RunningWorker) -> Any:
-    """A visitor."""
-    with SocketClient(live.websocket_url) as visitor:
-        yield visitor
+from .running import RunningWorker, wait
 
 
 def refusal(client: SocketClient, name: str, data: Any = None) -> int:
@@ -56,7 +29,7 @@ def refusal(client: SocketClient, name: str, data: Any = None) -> int:
     return code
 
 
-def test_the_seeds_random_counter(live: LiveServer, worker: RunningWorker, ann: User) -> None:
+def test_the_random_counter_of_django_ws(live: LiveServer, worker: RunningWorker, ann: User) -> None:
     with SocketClient(live.websocket_url, ann) as client:
         client.open("")  # which is "default"
         client.send("First msg", "another")
@@ -227,20 +200,6 @@ def test_an_api_publish_reaches_them_as_any_channel(client: SocketClient) -> Non
     assert client.messages(1) == ["from outside"]
 
 
-def test_the_worker_is_away_and_comes_back(live: LiveServer, caplog: pytest.LogCaptureFixture) -> None:
-    with SocketClient(live.websocket_url) as client:
-        client.data = {"v": 1}
-        client.run(client.begin("ws:echo:1"))
-        client.wait(lambda: ("error", 100) in client.happened, "for error 100")
-        with RunningWorker():
-            client.wait(lambda: ("subscribed ws:echo:1", 0) in client.happened)
-        # Its end is no close: the client comes back by itself.
-        client.wait(lambda: ("subscribing ws:echo:1", 2500) in client.happened, "for 2500")
-        with RunningWorker():
-            client.wait(lambda: client.happened.count(("subscribed ws:echo:1", 0)) == 2)
-        assert not [event for event, _ in client.happened if event.startswith("unsub")]
-
-
 def test_a_server_with_another_secret(
     client: SocketClient, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -250,99 +209,20 @@ def test_a_server_with_another_secret(
     assert "it shows another secret" in caplog.text
 
 
-COUNT = 100
-
-
-def closes(told: list[Any]) -> int:
-    return len([event for event, _ in told if event == "close"])
-
-
-async def opened(live: LiveServer, http: aiohttp.ClientSession) -> list[Any]:
-    sockets = await crowd(http, live.websocket_url, "story", COUNT)
-    for socket in sockets:
-        await socket.send("hello")
-    return sockets
-
-
-async def until(condition: Callable[[], bool]) -> float:
-    begin = time.perf_counter()
-    while not condition():
-        assert time.perf_counter() - begin < 10
-        await asyncio.sleep(0.01)
-    return time.perf_counter() - begin
-
-
-async def test_on_close_when_clients_are_killed(live: LiveServer, worker: RunningWorker, told: list[Any]) -> None:
-    async with aiohttp.ClientSession() as http:
-        sockets = await opened(live, http)
-        await until(lambda: len([event for event in told if event == ("message", "hello")]) == COUNT)
-        for socket in sockets:
-            await socket.abort()
-        assert await until(lambda: closes(told) == COUNT) < 2
-    await asyncio.sleep(0.1)
-    assert sorted(client for event, client in told if event == "close") == sorted(
-        client for event, client in told if event == "connect"
-    )
-    assert len(worker) == 0
-
-
-async def test_on_close_when_the_server_ends(live: LiveServer, worker: RunningWorker, told: list[Any]) -> None:
-    async with aiohttp.ClientSession() as http:
-        sockets = await opened(live, http)
-        await until(lambda: len([event for event in told if event == ("message", "hello")]) == COUNT)
-        await asyncio.get_running_loop().run_in_executor(None, live.stop)
-        assert await until(lambda: closes(told) == COUNT) < 2
-        for socket in sockets:
-            await socket.close()
-    await asyncio.sleep(0.1)
-    assert closes(told) == COUNT
-
-
-def test_on_close_when_the_worker_stops(live: LiveServer, site: Settings, told: list[Any]) -> None:
-    with RunningWorker() as worker, SocketClient(live.websocket_url) as client:
-        client.open("story")
-        client.send("hello")
-        wait(lambda: ("message", "hello") in told)
-        worker.stop()
-        assert worker.left == 0
-    assert closes(told) == 1
-
-
-def test_a_handler_that_does_not_end(
-    live: LiveServer, site: Settings, told: list[Any], caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("event", ["deactivated", "logged out"])
+def test_a_user_who_loses_access_loses_the_socket(
+    live: LiveServer, worker: RunningWorker, ann: User, told: list[Any], event: str
 ) -> None:
-    with RunningWorker(patience=0.3) as worker, SocketClient(live.websocket_url) as client:
+    with SocketClient(live.websocket_url, ann) as client:
         client.open("story")
-        client.send("slow")
-        wait(lambda: ("message", "slow") in told)
-        begin = time.monotonic()
-        worker.stop()
-        assert time.monotonic() - begin < 5
-        assert worker.left == 1
-    assert "1 sockets did not end within 0.3 seconds" in caplog.text
-    handlers.release.set()
-
-
-@pytest.mark.usefixtures("centrifugo")
-def test_a_server_that_is_lost_is_noticed(site: Settings, told: list[Any]) -> None:
-    """A host that is gone closes no connection. A process that stands still looks like one to gRPC."""
-    server = LiveServer("centrifugo", render())
-    server.start()
-    try:
-        with RunningWorker(keepalive=(1.0, 1.0)), SocketClient(server.websocket_url) as client:
-            client.open("story")
-            client.send("hello")
-            wait(lambda: ("message", "hello") in told)
-            pid = server_pid(server)
-            os.kill(pid, signal.SIGSTOP)
-            try:
-                wait(lambda: closes(told) == 1, 6)
-            finally:
-                os.kill(pid, signal.SIGCONT)
-    finally:
-        server.stop()
-
-
-def server_pid(server: LiveServer) -> int:
-    out = subprocess.run(["ss", "-ltnpH", f"sport = :{server.port}"], capture_output=True, text=True, check=True).stdout
-    return int(out.partition("pid=")[2].partition(",")[0])
+        wait(lambda: len(worker) == 1)
+        if event == "deactivated":
+            ann.is_active = False
+            ann.save()
+        else:
+            browser = Client()
+            browser.force_login(ann)
+            browser.post("/instant/logout/")
+        client.wait_for("disconnected")
+        wait(lambda: len(worker) == 0)
+    assert [event for event, _ in told] == ["connect", "close"]

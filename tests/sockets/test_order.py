@@ -96,3 +96,15 @@ async def test_what_is_no_envelope_ends_the_socket(content: bytes) -> None:
     socket: Any = FakeSocket()
     connection.Feed(socket).take(content)
     assert (socket.got, socket.ended) == ([], codes.BAD_MESSAGE)
+
+
+def test_what_waits_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order, "MOST_BYTES", 100)
+    taken = Order()
+    for number in (1, 2):
+        assert taken.take(number, number, 50) == []
+    assert taken.take(0, 0, 1_000) == [0, 1, 2]  # one whose turn it is does not wait
+    for number in (4, 5):
+        assert taken.take(number, number, 50) == []
+    with pytest.raises(Gap):
+        taken.take(6, 6, 1)

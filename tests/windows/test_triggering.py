@@ -42,6 +42,15 @@ def test_all_targets_are_one_broadcast() -> None:
     assert body["idempotency_key"] == body["data"]["uid"]
 
 
+def test_a_thousand_windows_are_one_request() -> None:
+    responses = [{"result": {"offset": 1, "epoch": "e"}}] * 1000
+    with fake_server(answer({"result": {"responses": responses}})) as server:
+        trigger(None, "a.b", to=list(range(1000)), text="x" * 50_000)
+    (request,) = server.requests
+    assert request.path == "/api/broadcast"
+    assert len(set(request.json["channels"])) == 1000
+
+
 def test_window_is_the_default(published: Published) -> None:
     trigger(INFO, "a")
     assert [message.channel for message in published] == [channel_of(WINDOW, INFO)]

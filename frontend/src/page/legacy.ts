@@ -32,7 +32,8 @@ export class Legacy {
   /** Joined for the page's JavaScript only. */
   private readonly own = new Set<string>();
   private readonly watched = new WeakSet<Subscription>();
-  private readonly connected = new Deferred();
+  private connected = new Deferred();
+  /** "" while there is no connection. */
   private clientId = "";
 
   constructor(
@@ -43,6 +44,11 @@ export class Legacy {
     events.connected.add(({ client }) => {
       this.clientId = client;
       this.connected.resolve();
+    });
+    events.state.add((state) => {
+      if (state === "connected" || this.clientId === "") return;
+      this.clientId = "";
+      this.connected = new Deferred();
     });
     events.messages.on("*", (message) => this.tell("message", message.channel, toDataset(message)));
     events.subscribed.add((event) => {

@@ -1,6 +1,7 @@
 import { isObject, type JsonValue } from "../message.js";
+import { copied, MAX_SENT_BYTES } from "../outgoing.js";
 import { CallRefused, callError } from "./errors.js";
-import type { Line } from "./line.js";
+import type { Line } from "../line.js";
 
 export interface CallOptions {
   /** Do not wait for the answer to the call before it of the same signal: they may then run in any order. */
@@ -10,8 +11,6 @@ export interface CallOptions {
 /** What a call sends. JSON is made of it at once: changing it later changes nothing. */
 export type CallOpts = object;
 
-/** The server reads no larger message, and ends the connection for good: 64 KiB, less what stands around a call. */
-export const MAX_CALL_BYTES = 64 * 1024 - 512;
 const TOO_LARGE = 413;
 
 /** Calls of functions in Python. Those of one signal run one after the other, as the server would reorder them. */
@@ -24,7 +23,7 @@ export class Calls {
   call(name: string, opts: CallOpts = {}, { parallel = false }: CallOptions = {}): Promise<JsonValue> {
     let data: unknown;
     try {
-      data = copied(name, opts);
+      data = checked(name, opts);
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -48,12 +47,10 @@ export class Calls {
   }
 }
 
-function copied(name: string, opts: CallOpts): unknown {
-  const text = JSON.stringify(opts);
-  if (new TextEncoder().encode(text + name).length > MAX_CALL_BYTES) {
-    throw new CallRefused(name, TOO_LARGE, "the call is too large");
-  }
-  return JSON.parse(text) as unknown;
+function checked(name: string, opts: CallOpts): unknown {
+  const { copy, bytes } = copied(opts);
+  if (bytes + name.length > MAX_SENT_BYTES) throw new CallRefused(name, TOO_LARGE, "the call is too large");
+  return copy;
 }
 
 function value(answer: unknown): JsonValue {

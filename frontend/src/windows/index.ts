@@ -7,7 +7,7 @@ import type { JsonValue } from "../message.js";
 import { type CallOptions, type CallOpts, Calls } from "./calls.js";
 import { CallRefused } from "./errors.js";
 import { type FormField, formFields } from "./form.js";
-import { Line, type LineOwner } from "./line.js";
+import { Line, type LineOwner } from "../line.js";
 import { type SignalFunction, type SignalOpts, Signals } from "./signals.js";
 
 /** `instant.windows`, and `DFSignals` in pages. */
@@ -28,7 +28,7 @@ const NOT_AVAILABLE = 108;
 /** The signals of a session. */
 export class Windows {
   readonly signals = new Signals();
-  private readonly line: Line;
+  readonly line: Line;
   private readonly calls: Calls;
 
   /** With `opens` a first call connects, as joining a channel does. */

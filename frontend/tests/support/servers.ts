@@ -1,10 +1,14 @@
-/** Starts the servers that the tests run against: the devserver, and Centrifugo where it is on PATH. */
+/**
+ * Starts the servers that the tests run against: the devserver, and Centrifugo where it is on PATH; and the worker of
+ * their sockets.
+ */
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
 
@@ -16,11 +20,19 @@ export interface Server {
 declare module "vitest" {
   interface ProvidedContext {
     servers: Server[];
+    /** Whether there is a worker of sockets. */
+    sockets: boolean;
   }
 }
 
 export const HMAC_KEY = "a-key-for-the-tests-of-the-frontend-only";
 export const API_KEY = "an-api-key-for-the-tests";
+
+/** What a server's config says of its sockets. */
+interface Sockets {
+  readonly proxy: object;
+  readonly namespace: object;
+}
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -34,7 +46,7 @@ const kinds: { readonly [name: string]: { command: () => string; args: string[];
   centrifugo: { command: () => "centrifugo", args: ["-c"], probe: ["version"] },
 };
 
-function config(port: number): object {
+function config(port: number, sockets: Sockets | null): object {
   const recovering = { history_ttl: "600s", force_recovery: true };
   return {
     http_server: { address: "127.0.0.1", port },
@@ -44,11 +56,13 @@ function config(port: number): object {
     health: { enabled: true },
     usage_stats: { disabled: true },
     channel: {
+      proxy: sockets?.proxy ?? {},
       without_namespace: { history_size: 300, ...recovering },
       namespaces: [
         { name: "short", history_size: 2, ...recovering },
         { name: "seen", presence: true, join_leave: true, allow_presence_for_subscriber: true },
         { name: "kept", presence: true },
+        ...(sockets === null ? [] : [sockets.namespace]),
       ],
     },
   };
@@ -76,6 +90,20 @@ async function answers(port: number, child: ChildProcess): Promise<void> {
   throw new Error("the server does not answer");
 }
 
+/** Start the worker, and return what it says of itself; null where its libraries are not there. */
+async function work(running: ChildProcess[]): Promise<Sockets | null> {
+  if (spawnSync(python(), ["-c", "import aiohttp, grpc"], { cwd: root }).status !== 0) return null;
+  const script = join(root, "frontend", "tests", "support", "worker.py");
+  const ports = [await freePort(), await freePort()].map(String);
+  const env = { ...process.env, PYTHONPATH: root };
+  const child = spawn(python(), [script, ...ports], { cwd: root, env, stdio: ["ignore", "pipe", "ignore"] });
+  running.push(child);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const line = (await lines.next()) as { value?: string };
+  if (line.value === undefined) throw new Error("the worker of sockets does not start");
+  return JSON.parse(line.value) as Sockets;
+}
+
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), "instant-frontend-"));
   const running: ChildProcess[] = [];
@@ -87,9 +115,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
       if (child.exitCode === null && child.kill()) await gone;
     }
     rmSync(folder, { recursive: true });
-    for (const name of absent) console.warn(`\nSKIPPED: no ${name} here, its half of the live tests did not run`);
+    for (const name of absent) console.warn(`\nSKIPPED: no ${name} here, its part of the live tests did not run`);
   };
   try {
+    const sockets = await work(running);
+    if (sockets === null) absent.push("worker of sockets");
+    project.provide("sockets", sockets !== null);
     for (const [name, { command, args, probe }] of Object.entries(kinds)) {
       if (spawnSync(command(), probe, { cwd: root }).status !== 0) {
         absent.push(name);
@@ -97,7 +128,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       }
       const port = await freePort();
       const path = join(folder, `${name}.json`);
-      writeFileSync(path, JSON.stringify(config(port)));
+      writeFileSync(path, JSON.stringify(config(port, sockets)));
       const child = spawn(command(), [...args, path], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
       running.push(child);
       await answers(port, child);

@@ -20,7 +20,7 @@ from instant.sockets import registry
 from instant.sockets.options import Options
 from instant.sockets.processes import find_grpc, run_processes
 
-#: As in the seed, django-ws, whose command this was.
+#: As in django-ws, whose command this was.
 WEBSOCKET_URL = r"/socket/(?P<namespace>\w*)"
 
 
@@ -94,15 +94,17 @@ class Command(BaseCommand):
             )
 
     def _run(self, chosen: Options, processes: int) -> int:
-        names = ", ".join(sorted(registry.registered()))
-        bridge = f", plain WebSockets at {chosen.bridge}" if chosen.bridge else ""
-        self.stdout.write(f"Serving {names} at {chosen.address}{bridge}; Ctrl-C ends it.")
-        self.stdout.flush()
+        def on_ready() -> None:
+            names = ", ".join(sorted(registry.registered()))
+            bridge = f", plain WebSockets at {chosen.bridge}" if chosen.bridge else ""
+            self.stdout.write(f"Serving {names} at {chosen.address}{bridge}; Ctrl-C ends it.")
+            self.stdout.flush()
+
         if processes > 1:
-            return run_processes(replace(chosen, shared_port=True), processes)
+            return run_processes(replace(chosen, shared_port=True), processes, on_ready)
         from instant.sockets.serving import serve
 
-        return int(asyncio.run(serve(chosen)) > 0)
+        return int(asyncio.run(serve(chosen, on_ready)) > 0)
 
 
 def _options(given: dict[str, Any]) -> Options:

@@ -1,8 +1,8 @@
 import type { Centrifuge } from "centrifuge";
-import { ConnectionClosed, type InstantError } from "../errors.js";
-import type { Events, State } from "../events.js";
+import { ConnectionClosed, type InstantError } from "./errors.js";
+import type { Events, State } from "./events.js";
 
-/** What calls need of a session. */
+/** What calls and sockets need of a session. */
 export interface LineOwner {
   readonly events: Events;
   readonly client: Centrifuge | null;

@@ -1,0 +1,36 @@
+"""The worker of the sockets that the tests open: `python worker.py <port> <port of the bridge>`.
+
+Its first line says how the websockets servers reach it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+
+HANDLERS = ("Echo", "Story", "Members", "Flood")
+
+
+def main(port: str, bridge_port: str) -> None:
+    settings.configure(
+        SECRET_KEY="for the tests of the frontend only",  # noqa: S106
+        INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "instant"],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        INSTANT_SOCKET_HANDLERS={name.lower(): f"tests.sockets.handlers.{name}" for name in HANDLERS},
+        INSTANT_SOCKETS_URL=f"grpc://127.0.0.1:{port}",
+        INSTANT_SOCKETS_BRIDGE=f"http://127.0.0.1:{bridge_port}",
+    )
+    django.setup()
+    from instant.centrifugo import streams
+
+    sys.stdout.write(json.dumps({"proxy": streams.proxy(), "namespace": streams.namespace()}) + "\n")
+    sys.stdout.flush()
+    call_command("run_wsserver", patience=1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

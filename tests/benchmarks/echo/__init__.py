@@ -1,0 +1,1 @@
+"""The handlers that are measured, and a client process for them."""

@@ -1,0 +1,112 @@
+"""What docs/sockets.md shows beside Python: the proxy, the unit, and the tables of codes, limits and options."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from instant.conf import conf
+from instant.management.commands.run_wsserver import WEBSOCKET_URL, Command
+from instant.sockets import codes, connection, order, outgoing
+from instant.testing.live import free_port, wait_until_listening
+from tests.integration.test_nginx import NGINX
+from tests.snippets import ROOT, snippets
+
+from .running import PATIENCE, RunningWorker
+
+PAGE = ROOT / "docs/sockets.md"
+TEXT = PAGE.read_text()
+
+
+def block(language: str) -> str:
+    (found,) = [snippet.text for snippet in snippets(PAGE) if snippet.language == language]
+    return found
+
+
+def test_all_codes_are_listed() -> None:
+    listed = {int(code) for code in re.findall(r"^\| (\d{4}) \|", TEXT, re.MULTILINE)}
+    closings = [value for value in vars(codes).values() if isinstance(value, codes.Closing)]
+    refusals = [
+        codes.of_refusal(deny) for deny in (codes.bad_name(), codes.unknown("x"), codes.forbidden(), codes.failed())
+    ]
+    assert listed == {each.code for each in [*closings, *refusals]} | {codes.TRY_LATER, 1009, 4401}
+
+
+def test_limits_are_as_shown() -> None:
+    megabyte = 1024 * 1024
+    assert f"{connection.MOST_UNREAD:,}, or {connection.MOST_UNREAD_BYTES // megabyte} MB | 4503" in TEXT
+    assert f"{outgoing.MOST:,}, or {outgoing.MOST_BYTES // megabyte} MB |" in TEXT
+    assert f"a thread for {outgoing.PATIENCE:.0f} seconds" in TEXT
+    assert f"{order.WINDOW:,}, or {order.MOST_BYTES // megabyte} MB, or {order.PATIENCE:.0f} seconds | 4502" in TEXT
+
+
+def test_all_options_are_listed() -> None:
+    parser = Command().create_parser("manage.py", "run_wsserver")
+    own = {name for action in parser._actions for name in action.option_strings if name.startswith("--")}
+    common = {"--help", "--version", "--verbosity", "--settings", "--pythonpath", "--traceback"}
+    common |= {"--no-color", "--force-color", "--skip-checks"}
+    rows = "\n".join(re.findall(r"^\| `--.*$", TEXT, re.MULTILINE))
+    assert set(re.findall(r"`(--[a-z-]+)`", rows)) == own - common
+    assert f"| `--websocket-url` | `{WEBSOCKET_URL}` |" in rows
+
+
+def test_the_unit_starts_the_worker() -> None:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read_string(block("ini"))
+    python, *words = unit["Service"]["ExecStart"].split()
+    assert (Path(python).name, words[:2]) == ("python", ["manage.py", "run_wsserver"])
+    options = vars(Command().create_parser("manage.py", "run_wsserver").parse_args(words[2:]))
+    assert int(unit["Service"]["TimeoutStopSec"]) > options["patience"]
+
+
+@pytest.fixture
+def proxy(worker: RunningWorker, tmp_path: Path) -> Iterator[int]:
+    if NGINX is None:
+        pytest.skip("nginx: not on PATH")
+    port, config = free_port(), tmp_path / "nginx.conf"
+    folders = "".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
+    here = block("nginx").replace("http://127.0.0.1:8429", conf.sockets_bridge)
+    config.write_text(
+        f"""
+        pid {tmp_path}/pid; daemon off; error_log {tmp_path}/error.log;
+        events {{ worker_connections 64; }}
+        http {{
+            access_log off; client_body_temp_path {tmp_path}/body; {folders}
+            server {{ listen 127.0.0.1:{port}; {here} location / {{ return 404; }} }}
+        }}
+        """
+    )
+    command = [str(NGINX), "-c", str(config), "-p", str(tmp_path), "-e", str(tmp_path / "error.log")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    wait_until_listening(port)
+    yield port
+    process.terminate()
+    process.wait(PATIENCE)
+
+
+@pytest.fixture
+def cookie(ann: User) -> dict[str, str]:
+    browser = Client()
+    browser.force_login(ann)
+    return {"Cookie": f"sessionid={browser.cookies['sessionid'].value}"}
+
+
+async def test_plain_websockets_come_through_the_proxy(proxy: int, cookie: dict[str, str]) -> None:
+    own = f"http://127.0.0.1:{proxy}"
+    async with aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"{own}/socket/members", headers=cookie, origin=own) as socket:
+            await socket.send_str("who am I")
+            assert await socket.receive_str(timeout=PATIENCE) == "ann"
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+            await http.ws_connect(f"{own}/socket/members", headers=cookie, origin=f"https://127.0.0.1:{proxy}")
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="404"):
+            await http.ws_connect(f"{own}/instant/stream")
