@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ["tests/*.test.ts"],
     globalSetup: ["tests/support/servers.ts"],
-    testTimeout: 20_000,
+    testTimeout: 60_000,
     // Live tests wait more than they compute.
     maxWorkers: 4,
     // Without servers, the files of live tests hold none.

@@ -173,9 +173,9 @@ def test_new_keys_are_taken(app: Callable[..., App], server_kind: str) -> None:
     here.start("--server", server_kind)
     with override_settings(CENTRIFUGO_HMAC_KEY="k" * 40):
         token = connection_token_of("5")
-    here.change(CENTRIFUGO_HMAC_KEY="k" * 40)
+    here.change(CENTRIFUGO_HMAC_KEY="k" * 40, INSTANT_NAMESPACES={"chat": {}})
     here.wait_for(lambda: here.said("has read its config again") == 1)
-    time.sleep(0.3)  # it reads when it has been told
+    here.wait_for(lambda: here.publish("chat:1") == 0)  # it reads when it has been told
     with SyncClient(f"ws://127.0.0.1:{here.port}", token) as client:
         assert ("connected", 0) in client.happened
 

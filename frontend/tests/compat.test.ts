@@ -98,7 +98,7 @@ describe.each(servers)("the interface of 4.x, on $name", ({ port }) => {
     await connected;
   });
 
-  it("renews its tokens", async () => {
+  it("renews its tokens", { retry: 3 }, async () => {
     const channel = world.channel();
     world.django.addUser("ann", [channel]);
     world.django.connectionTtl = 1;

@@ -14,7 +14,7 @@ export function until(condition: () => boolean): Promise<void> {
     () => {
       if (!condition()) throw new Error(`not so: ${String(condition)}`);
     },
-    { timeout: 10_000, interval: 5 },
+    { timeout: 20_000, interval: 5 },
   );
 }
 
