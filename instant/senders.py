@@ -30,11 +30,17 @@ def sender(request: HasHeaders) -> str:
 
     "" where the request names no client: of a page without our JavaScript, or an old one.
     """
-    ids = str(request.headers.get(SENDER_HEADER) or "").replace(" ", "")
-    if not _IDS.fullmatch(ids):
+    ids = clients_of(request)
+    if not ids:
         return ""
     user = getattr(request, "user", None)
     return f"{ids}{_BOUNDARY}{user_id(user) if user is not None else ''}"
+
+
+def clients_of(request: HasHeaders) -> str:
+    """Return the ids that the header of `request` names, "" where there are none, or it is no such header."""
+    ids = str(request.headers.get(SENDER_HEADER) or "").replace(" ", "")
+    return ids if _IDS.fullmatch(ids) else ""
 
 
 def tags_of(exclude: Any) -> dict[str, str] | None:

@@ -17,12 +17,14 @@ from instant.testing import LiveServer
 from tests.fakes import FakeServer, Request, answer, closed, fake_server, half, silent
 from tests.live_pages import asked, histories
 
+LIMIT = module.TIMEOUT
 Ask = Callable[[list[str]], dict[str, Position]]
 
 
 @pytest.fixture
-def patient_pages() -> None:
-    """Here the limit itself is tried."""
+def as_in_a_site(monkeypatch: pytest.MonkeyPatch, patient_pages: None) -> None:
+    """The limit that pages have."""
+    monkeypatch.setattr(module, "TIMEOUT", LIMIT)
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -66,20 +68,21 @@ def test_replies_that_tell_no_position(ask: Ask, reply: Any) -> None:
 @pytest.mark.parametrize(
     "failure", [silent, closed, half, answer({}, 401), answer(b"<html>"), answer({"error": {"code": 100}})]
 )
-def test_a_failure_costs_200_ms_and_is_remembered(ask: Ask, failure: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_ends_soon_and_is_remembered(
+    ask: Ask, failure: Any, caplog: pytest.LogCaptureFixture, as_in_a_site: None
+) -> None:
     with fake_server(failure) as server:
-        started = time.monotonic()
-        assert ask(["a"]) == {}
-        assert time.monotonic() - started < 0.5  # 200 ms, on a machine that does other things too
+        assert ask(["a"]) == {}  # ends, although some of these servers never do
         before = len(server.requests)
         for _ in range(20):
             assert ask(["a"]) == {}
-        assert time.monotonic() - started < 0.8
         assert len(server.requests) == before
     assert [record.levelname for record in caplog.records if record.name == "instant"] == ["WARNING"]
 
 
-def test_200_ms_are_for_all_requests(ask: Ask) -> None:
+def test_200_ms_are_for_all_requests(ask: Ask, as_in_a_site: None) -> None:
+    assert LIMIT == 0.2
+
     def slow(server: FakeServer, client: socket.socket, request: Request) -> bool:
         time.sleep(0.12)
         return histories()(server, client, request)

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -183,7 +184,9 @@ def test_the_config_file_is_ours_alone_and_goes_with_a_killed_server(
     (folder,) = here.temporary.iterdir()
     assert stat.S_IMODE((folder / "config.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    (pid,) = {entry["pid"] for entry in here.log() if "pid" in entry}
+    while not (pids := {entry["pid"] for entry in here.log() if "pid" in entry}):
+        time.sleep(0.02)
+    (pid,) = pids
     os.kill(pid, signal.SIGKILL)
     assert here.end() == 128 + signal.SIGKILL
     assert list(here.temporary.iterdir()) == []

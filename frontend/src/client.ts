@@ -12,6 +12,7 @@ import type { SubscribeEvent, UnsubscribeEvent } from "./room.js";
 import { Session } from "./session.js";
 import { Sockets } from "./sockets/index.js";
 import type { InstantSocket, SocketOptions } from "./sockets/interface.js";
+import { type Subscription, subscribed } from "./subscription.js";
 import type { CallOptions, CallOpts } from "./windows/calls.js";
 import { type InstantWindows, Windows } from "./windows/index.js";
 
@@ -38,7 +39,7 @@ export interface Instant {
   connect(): Promise<void>;
   disconnect(): void;
   /** Join a channel, and connect first where that was not done. Rejects with `ChannelRefused`. */
-  subscribe(name: string): Promise<void>;
+  subscribe(name: string): Promise<Subscription>;
   unsubscribe(name: string): void;
   /** Have messages of a channel, of an event class, or all ("*") handled. */
   on(selector: string, handler: Handler): Undo;
@@ -99,7 +100,7 @@ export function facade(session: Session, windows = new Windows(session, true)): 
     logout: () => session.logout(),
     connect: () => session.connect(),
     disconnect: () => session.disconnect(),
-    subscribe: (name) => session.subscribe(name),
+    subscribe: (name) => subscribed(session, name),
     unsubscribe: (name) => session.unsubscribe(name),
     on: (selector, handler) => events.messages.on(selector, handler),
     events: eventsOf(events.messages),

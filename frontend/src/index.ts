@@ -25,6 +25,7 @@ export type { FormField } from "./windows/form.js";
 export type { InstantWindows } from "./windows/index.js";
 export type { SignalFunction, SignalOpts } from "./windows/signals.js";
 export type { SubscribeEvent, UnsubscribeEvent } from "./room.js";
+export type { Subscription } from "./subscription.js";
 
 /** The version of this package, the same as that of the Django package. */
 export const version: string = __VERSION__;

@@ -44,6 +44,9 @@ describe.each(servers)("presence, on $name", ({ port }) => {
       { user: ben.sub, info: null, clients: 2 },
     ];
     expect(await page.presence(channel)).toEqual(found);
+    const subscription = await page.subscribe(channel);
+    expect(await subscription.presence()).toEqual(found);
+    expect(subscription.channel).toBe(channel);
     tab.disconnect();
     other.disconnect();
     await until(() => told.length === 5);

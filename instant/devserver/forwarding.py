@@ -27,6 +27,9 @@ logger = logging.getLogger("instant.devserver")
 BRIDGE_HEADER = "X-Instant-Bridge"
 #: The largest message of a worker, in its envelope.
 _LARGEST = 2 * 1024 * 1024
+#: What tells the worker that the client has left, so that it closes, and the seconds that it has for that.
+_LEFT = ""
+_PATIENCE = 5.0
 #: How the worker closes a stream that it ended on purpose.
 _NORMAL = 1000
 
@@ -154,11 +157,14 @@ class _Stream:
         self._leave(faults.SERVER_UNSUBSCRIBED if normal else faults.INSUFFICIENT_SUBSCRIPTION)
 
     async def _send(self, socket: aiohttp.ClientWebSocketResponse[Any]) -> None:
+        # Where the worker has closed it already, there may be last words of it to read.
         with suppress(ConnectionError):
             while (text := await self.unsent.get()) is not None:
                 await socket.send_str(text)
-        self.is_joined = False
-        await socket.close()
+            self.is_joined = False
+            await socket.send_str(_LEFT)
+            await asyncio.sleep(_PATIENCE)
+            await socket.close()
 
     def _leave(self, reason: faults.Unsubscribe) -> None:
         if self.is_joined and not self._client.closing:

@@ -20,6 +20,6 @@ def call(request: RpcRequest) -> dict[str, Any]:
     opts = {} if request.data is None else request.data
     if not isinstance(opts, dict):
         raise Deny(replies.BAD_REQUEST, "the options of a call are an object")
-    info = WindowInfo.from_client(request.user, request.meta, request.headers)
+    info = WindowInfo.from_client(request.user, request.meta, request.headers, client=request.client)
     answer = dispatch.call(request.method, opts, info)
     return {"value": answer.value} if isinstance(answer, dispatch.Value) else {"queued": True}

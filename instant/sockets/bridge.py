@@ -121,7 +121,10 @@ class Bridge:
         await connection.send(b'{"result":{}}')
         feed = Feed(socket)
         try:
-            return await connection.run(socket, feed.take, _CUT, last=True)
+            # Nothing at all says that the client has left: a close frame could outrun what it sent before.
+            return await connection.run(
+                socket, lambda text: feed.take(text) if text else socket.lost(), _CUT, last=True
+            )
         finally:
             feed.stop()
 
@@ -169,27 +172,31 @@ class _Connection:
         self, socket: Socket, take: Callable[[str], None], cut: codes.Closing, *, last: bool = False
     ) -> web.StreamResponse:
         """Take messages both ways until either side has ended; `last` says how with an envelope."""
-        writing = asyncio.get_running_loop().create_task(self._write(socket, cut, last))
+        reading = asyncio.get_running_loop().create_task(self._read(socket, take))
+        reading.add_done_callback(lambda _: socket.lost())
         try:
-            async for message in self._ws:
-                if message.type is WSMsgType.TEXT:
-                    take(message.data)
-                elif message.type is WSMsgType.BINARY:
-                    socket.end(codes.UNSUPPORTED)
+            with suppress(ConnectionError):
+                await self._write(socket, last)
         finally:
-            socket.lost()
-            await asyncio.wait([writing])
-        return self._ws
+            # Who closes while another task reads cuts the line before the client has read why.
+            reading.cancel()
+            await asyncio.wait([reading])
+        closing = socket.outgoing.closing
+        return await self.close(cut if closing is None else codes.NORMAL if last else closing)
 
-    async def _write(self, socket: Socket, cut: codes.Closing, last: bool) -> None:
-        with suppress(ConnectionError):
-            while messages := await socket.outgoing.take():
-                for message in messages:
-                    await self.send(message)
-            closing = socket.outgoing.closing
-            if closing and last:
-                await self.send(envelopes.last(closing))
-            await self.close(cut if closing is None else codes.NORMAL if last else closing)
+    async def _read(self, socket: Socket, take: Callable[[str], None]) -> None:
+        async for message in self._ws:
+            if message.type is WSMsgType.TEXT:
+                take(message.data)
+            elif message.type is WSMsgType.BINARY:
+                socket.end(codes.UNSUPPORTED)
+
+    async def _write(self, socket: Socket, last: bool) -> None:
+        while messages := await socket.outgoing.take():
+            for message in messages:
+                await self.send(message)
+        if last and socket.outgoing.closing:
+            await self.send(envelopes.last(socket.outgoing.closing))
 
 
 async def _in_thread(function: Any, *args: Any) -> Any:

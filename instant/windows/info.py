@@ -12,22 +12,25 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone, translation
 
+from ..contract import SENDER_HEADER
 from ..exceptions import Deny
 from ..personal import users_named
+from ..senders import clients_of
 from .configured import info_middlewares
 from .middlewares import InfoMiddleware
 
 __all__ = ["InfoMiddleware", "WindowInfo"]
 
 #: What each info has, whichever middlewares there are.
-_NAMES = ("window_key", "user_id", "username", "session", "language", "time_zone", "user_agent", "address")
+_NAMES = ("window_key", "user_id", "username", "session", "language", "time_zone", "user_agent", "address", "clients")
 
 
 class WindowInfo:
     """A window, its user, language, time zone and browser; without arguments, of no window and nobody.
 
-    `window_key`, `user_id` (the pk as text), `username`, `session` (a hash), `language`, `time_zone`, `user_agent` and
-    `address` are text, "" where nothing is known; middlewares of your own may add more.
+    `window_key`, `user_id` (the pk as text), `username`, `session` (a hash), `language`, `time_zone`, `user_agent`,
+    `address` and `clients` (ids of the page's connections) are text, "" where nothing is known; middlewares of your own
+    may add more. It can be the sender of a message: `publish(…, exclude=window_info)`.
     """
 
     def __init__(self, **values: Any) -> None:
@@ -53,20 +56,28 @@ class WindowInfo:
                 raise TypeError(f"a request or a WindowInfo is wanted, not {request!r}")
             for middleware in info_middlewares():
                 middleware.from_request(request, info)
+            if hasattr(request, "headers"):
+                info.values["clients"] = clients_of(request)
         return info
 
     @classmethod
     def from_client(
-        cls, user: str, meta: Mapping[str, Any], headers: Mapping[str, str] | None = None, address: str = ""
+        cls,
+        user: str,
+        meta: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+        address: str = "",
+        client: str = "",
     ) -> WindowInfo:
-        """Return the info of a window that calls: `user` is the server's name of who connected, `meta` what Django
-        signed into the connection's token, `headers` those that the server hands on.
+        """Return the info of a window that calls: `user` is the server's name of who connected, `client` the id of the
+        connection, `meta` what Django signed into its token, `headers` those that the server hands on.
 
         Raises:
             Deny: the user is gone, or may not log in any more.
         """
         request: Any = HttpRequest()
-        names = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in (headers or {}).items()}
+        given = {**(headers or {}), SENDER_HEADER: client}
+        names = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in given.items()}
         request.META = {**names, "REMOTE_ADDR": address}
         request.instant_window_key = str(meta.get("window") or "")
         request.user = next((found for _, found in users_named([user])), None) if user else AnonymousUser()
@@ -84,6 +95,11 @@ class WindowInfo:
     def from_dict(cls, values: Mapping[str, Any]) -> WindowInfo:
         """Return the info that `to_dict` wrote; its user is read from the database when it is asked for."""
         return cls(**values)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What names the page's connections, as in a request."""
+        return {SENDER_HEADER: self.clients}
 
     @property
     def user(self) -> Any:

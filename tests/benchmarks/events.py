@@ -26,9 +26,11 @@ from django.db.models.signals import post_save
 
 from .server import Server
 
-#: What an event class may add to a save: of one after which the last event has left, and with the outbox, which needs a
-#: transaction around it, of one that has it.
+#: What an event class may add to a save: of one in PAUSE seconds, and with the outbox, which needs a transaction around
+#: it, of one that has it.
 BARS = {"save go": 0.10, "save-in-transaction outbox": 0.10, "emit_many": 3.0}
+#: Seconds between saves, with an event class and without: it has left meanwhile, and takes no time of the next one.
+PAUSE = 0.003
 BACKENDS = ("go", "outbox", "python")
 #: What is so while saves are measured.
 Turn = Callable[[], AbstractContextManager[None]]
@@ -75,17 +77,14 @@ def clock(work: Callable[[], object]) -> float:
 def saves(posts: Sequence[Any]) -> Iterator[tuple[str, float]]:
     """Save each post by itself, with a pause and without, each in a transaction, and all in one; give the seconds that
     each save took."""
-    from instant import flush
-
     for post in posts:
+        time.sleep(PAUSE)
         yield "save", clock(_changed(post).save)
-        flush()  # what goes on behind its back is not the next one's
     for post in posts:
         yield "save-loop", clock(_changed(post).save)
-    flush()
     for post in posts:
+        time.sleep(PAUSE)
         yield "save-in-transaction", clock(transaction.atomic(_changed(post).save))
-        flush()
     with_commit = time.perf_counter()
     with transaction.atomic():
         before_commit = [clock(_changed(post).save) for post in posts]
@@ -183,7 +182,7 @@ def main() -> None:
 
     backend = os.environ["BENCH_BACKEND"]
     turns: list[Turn] = [partial(registered, PostEvents), *([row_by_hand] if backend == "outbox" else [])]
-    of_events, *of_rows = added(turns, max(posts // 10, 10), 10 * rounds)
+    of_events, *of_rows = added(turns, max(posts // 25, 10), 10 * rounds)
     found = {f"{kind} {backend}": value for kind, value in of_events.items()}
     for values in of_rows:
         found |= {f"{kind} outbox, a row by hand": value for kind, value in values.items()}

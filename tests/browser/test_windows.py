@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from playwright.sync_api import expect
 from pytest_django import Settings
 
+from instant import publish
 from instant.centrifugo.config import render
 from instant.exceptions import Deny
 from instant.testing import LiveServer
@@ -96,6 +97,10 @@ def connect_signals() -> None:
     def broken(window_info: Any) -> None:
         raise RuntimeError("a secret")
 
+    @signal("app.tell", is_allowed_to=everyone)
+    def tell(window_info: Any) -> None:
+        publish("$users", "told", exclude=window_info)
+
     for _ in range(2):
         signal("app.two", is_allowed_to=everyone)(make_nothing())
 
@@ -157,6 +162,17 @@ def test_a_signal_of_the_server_runs_on_both_sides(windows: Site) -> None:
     assert page.evaluate("DFSignals.call('app.form', {title: 'from here'})") is None
     marks(page, "after it", "here: from here", "from here")
     assert page.evaluate("DFSignals === instant.windows")
+
+
+def test_what_a_call_publishes_may_leave_out_who_called(windows: Site) -> None:
+    pages = [windows.open(name, "windows/marked/") for name in ("ann", "ann", "bob")]
+    for page in pages:
+        page.evaluate("() => { window.texts = []; instant.on('*', ({message}) => texts.push(message)); }")
+    assert call(pages[0], "app.tell", {}) is None
+    publish("$users", "end")
+    for page, expected in zip(pages, (["end"], ["told", "end"], ["told", "end"]), strict=True):
+        until(page, "texts.includes('end')")
+        assert page.evaluate("texts.filter((text) => text)") == expected
 
 
 def test_answers(windows: Site) -> None:

@@ -11,6 +11,9 @@ from django.contrib.auth.models import AnonymousUser
 from instant.token import connection_token
 from tests.clients import TIMEOUT, SyncClient, _Subscription
 
+#: Messages without an answer, at most.
+WINDOW = 500
+
 
 class SocketClient(SyncClient):
     """Connects on entry; `open()` opens a socket."""
@@ -38,7 +41,7 @@ class SocketClient(SyncClient):
             self.client.new_subscription = make
 
     def send(self, *messages: Any) -> None:
-        """Send messages, all before the first is answered."""
+        """Send messages, without waiting for the answer to each."""
         self.run(self._send([self._envelope(message) for message in messages]))
 
     def send_raw(self, envelope: Any) -> None:
@@ -49,12 +52,22 @@ class SocketClient(SyncClient):
         return {"n": self.number - 1, "m": message}
 
     async def _send(self, envelopes: list[Any], *, quietly: bool = False) -> None:
-        publish = self.subscription.publish
-        await asyncio.gather(*(publish(each, timeout=TIMEOUT) for each in envelopes), return_exceptions=quietly)
+        free = asyncio.Semaphore(WINDOW)
+
+        async def publish(envelope: Any) -> None:
+            async with free:
+                await self.subscription.publish(envelope, timeout=TIMEOUT)
+
+        await asyncio.gather(*map(publish, envelopes), return_exceptions=quietly)
 
     def send_quietly(self, *messages: Any) -> None:
         """Send messages to a socket that may end meanwhile."""
         self.run(self._send([self._envelope(message) for message in messages], quietly=True))
+
+    def send_and_close(self, *messages: Any) -> None:
+        """Send messages, and behind them that this is the end."""
+        envelopes = [self._envelope(message) for message in messages]
+        self.run(self._send([*envelopes, {"n": self.number, "c": [1000, ""]}], quietly=True))
 
     async def begin(self, channel: str) -> None:
         """Subscribe, and wait for nothing."""

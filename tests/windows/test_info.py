@@ -10,9 +10,13 @@ from django.test import Client, RequestFactory
 from django.utils import timezone, translation
 from pytest_django import Settings
 
+from instant.contract import SENDER_HEADER
 from instant.exceptions import Deny, InvalidSetting
+from instant.senders import tags_of
 from instant.windows import InfoMiddleware, WindowInfo
 from instant.windows.keys import session_of, window_key
+
+ONE, TWO = "0f8fad5b-d9cb-469f-a165-70867728950e", "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
 @pytest.fixture
@@ -148,6 +152,24 @@ def test_of_a_call(ann: User) -> None:
     assert (info.window_key, info.session, info.user, info.user_agent, info.address) == ("w", "s", ann, "x", "10.0.0.1")
     visitor = WindowInfo.from_client("", {})
     assert (visitor.window_key, visitor.session, visitor.user_id) == ("", "", "")
+
+
+def test_who_calls_can_be_left_out(ann: User) -> None:
+    """The id is the server's own word, not the header's."""
+    info = WindowInfo.from_client(str(ann.pk), {}, {SENDER_HEADER: TWO}, client=ONE)
+    assert tags_of(info) == {"user": str(ann.pk), "client": ONE}
+    queued = WindowInfo.from_dict(json.loads(json.dumps(info.to_dict())))
+    assert tags_of(queued) == tags_of(info)
+    assert tags_of(WindowInfo.from_client("", {}, {SENDER_HEADER: TWO})) is None
+    assert tags_of(WindowInfo.from_client("", {}, client=ONE)) == {"user": "", "client": ONE}
+
+
+def test_who_asks_for_a_page_can_be_left_out(ann: User) -> None:
+    info = WindowInfo.from_request(request_of(ann, x_instant_client=f"{ONE}, {TWO}"))
+    assert tags_of(info) == {"user": str(ann.pk), "client": f"{ONE},{TWO}"}
+    for ids in ("", "x" * 5000, f"{ONE}@7"):
+        assert tags_of(WindowInfo.from_request(request_of(ann, x_instant_client=ids))) is None
+    assert tags_of(WindowInfo()) is None
 
 
 def test_of_a_call_by_username(ann: User, settings: Settings) -> None:
