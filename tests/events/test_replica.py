@@ -7,15 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections, transaction
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
+from instant import publish
 from instant.events import BaseEventModel, registered
 from instant.models import OutboxEntry
-from instant.testing import Published, capture_published
+from instant.testing import LiveServer, Published, capture_published
+from instant.token import channel_token, connection_token
 from tests.blog.models import Author, Cafe, Place, Post, Tag
+from tests.clients import SyncClient
 
 Tables = dict[str, dict[Any, Any]]
 
@@ -144,11 +149,15 @@ def start(coalesces: bool = True) -> None:
         type("Events", (BaseEventModel,), {"__module__": "shop.events", **attributes})().register()
 
 
-def check(steps: list[Any], using: str, published: Published | None) -> None:
+def empty() -> None:
     for model in (Post, Author, Place, Tag):
         model.objects.all().delete()  # type: ignore[attr-defined]
     Tag.objects.bulk_create([Tag(pk=pk, name=str(pk)) for pk in (1, 2, 3)])
     OutboxEntry.objects.all().delete()
+
+
+def check(steps: list[Any], using: str, published: Published | None) -> None:
+    empty()
     start_at = len(published) if published is not None else 0
     run(steps, using)
     replica: Tables = {event.event_name: {} for event in registered()}
@@ -158,6 +167,31 @@ def check(steps: list[Any], using: str, published: Published | None) -> None:
         events = [message.data for message in published[start_at:]]
     applied(replica, events)
     assert replica == tables()
+
+
+class Reader:
+    """A client in the channels of all events, at a running server."""
+
+    def __init__(self, client: SyncClient) -> None:
+        self.client, self.count = client, 0
+        self.channels = [event.default_channel for event in registered()]
+        for channel in self.channels:
+            client.join(channel, channel_token(channel, AnonymousUser()))
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return what has come since the last call."""
+        self.count += 1
+        for channel in self.channels:
+            publish(channel, f"end {self.count}", timeout=30)
+        self.client.wait(lambda: self.client.texts().count(f"end {self.count}") == len(self.channels), "for the ends")
+        found = [payload["data"] for _, payload in self.client.received if payload.get("message") is None]
+        self.client.received.clear()
+        return found
+
+
+def as_json(found: Tables) -> Any:
+    """As a client sees them."""
+    return json.loads(json.dumps(found, cls=DjangoJSONEncoder))
 
 
 def examples(number: int) -> hypothesis_settings:
@@ -187,6 +221,25 @@ def test_the_replica_is_the_table(using: str, coalesces: bool, django_db_blocker
             check(steps, using, published)
 
     with django_db_blocker.unblock():
+        search()
+
+
+@pytest.mark.slow
+def test_over_a_server(server: LiveServer, using: str, django_db_blocker: Any) -> None:
+    start()
+    with django_db_blocker.unblock(), SyncClient(server.websocket_url, connection_token(AnonymousUser())) as client:
+        reader = Reader(client)
+
+        @examples(40)
+        @given(strategies.lists(Steps, max_size=8))
+        def search(steps: list[Any]) -> None:
+            empty()
+            replica: Tables = {event.event_name: {} for event in registered()}
+            reader.events()
+            run(steps, using)
+            applied(replica, reader.events())
+            assert as_json(replica) == as_json(tables())
+
         search()
 
 
