@@ -20,6 +20,7 @@ from instant.exceptions import InvalidMessage
 from instant.models import OutboxEntry
 from instant.senders import tags_of
 from instant.testing import LiveServer, Published
+from tests.backends.conftest import binary, go  # noqa: F401 - fixtures
 from tests.fakes import fake_server
 
 ONE, TWO = "0f8fad5b-d9cb-469f-a165-70867728950e", "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -196,7 +197,11 @@ def test_the_outbox(request_: Any, settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("backend", ["python", "go"])
-def test_clients_are_told(server: LiveServer, request_: Any, settings: Settings, backend: str) -> None:
+def test_clients_are_told(
+    server: LiveServer, request_: Any, settings: Settings, backend: str, request: pytest.FixtureRequest
+) -> None:
+    if backend == "go":
+        request.getfixturevalue("go")
     settings.INSTANT_BROADCAST_WITH = backend
     publish("$users", "Hello", exclude=request_)
     publish_to_users([5, 6], "Hello", exclude=request_)

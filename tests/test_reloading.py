@@ -191,8 +191,11 @@ def test_the_file_stays_ours_alone(app: Callable[..., App], centrifugo: None) ->
 
 
 def test_a_closed_terminal_ends_the_server(app: Callable[..., App], server_kind: str) -> None:
+    try:
+        main, terminal = pty.openpty()
+    except OSError as error:
+        pytest.skip(f"no terminal can be made here: {error}")
     here = app()
-    main, terminal = pty.openpty()
     child = subprocess.Popen(
         [
             sys.executable,

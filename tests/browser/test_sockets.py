@@ -15,7 +15,7 @@ from tests.browser.sockets_site import ended, happened
 from tests.proxies import Cable
 from tests.snippets import ROOT, snippets
 from tests.sockets import handlers
-from tests.sockets.running import RunningWorker
+from tests.sockets.running import RunningWorker, wait
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.browser.live_site")]
 django, site = live_site.django, live_site.site  # fixtures
@@ -121,7 +121,7 @@ def test_what_was_sent_before_the_end_arrives(site: Site, worker: RunningWorker)
     told = ended(page, 20)
     assert sum(name == "connect" for name, _ in told) == 20
     assert sorted(message for name, message in told if name == "message") == sorted([*range(10)] * 20)
-    assert len(worker) == 0
+    wait(lambda: len(worker) == 0)
 
 
 def test_a_lost_connection_comes_back_to_another_object(

@@ -32,6 +32,11 @@ class SocketClient(SyncClient):
         self.channel = channel
         return channel
 
+    def begin_anew(self, name: str, data: Any) -> None:
+        """Open a socket that may be closed again before anybody looks."""
+        self.channel, self.data, self.number = f"ws:{name}:{secrets.token_hex(8)}", {"data": data, "v": 1}, 0
+        self.run(self.begin(self.channel))
+
     async def _join(self, channel: str, token: str) -> None:
         make = self.client.new_subscription
         self.client.new_subscription = lambda *args, **kwargs: make(*args, **{**kwargs, "data": self.data})

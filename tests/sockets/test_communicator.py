@@ -15,6 +15,7 @@ from instant.sockets import AUTHENTICATED, EVERYONE, SocketInfo, WebSocketHandle
 from instant.testing import SocketCommunicator
 
 from . import handlers
+from .running import until
 
 
 class Recorder(WebSocketHandler):
@@ -191,7 +192,7 @@ async def test_a_client_that_does_not_read_holds_up_a_thread(monkeypatch: pytest
     monkeypatch.setattr(outgoing, "MOST", 10)
     async with SocketCommunicator(handlers.Flood) as socket:
         await socket.open(50)
-        await asyncio.sleep(0.1)
+        await until(lambda: socket._open().outgoing.is_full)
         assert len(socket._open().outgoing._items) == 10
         assert [await socket.receive() for _ in range(50)] == list(range(50))
 
@@ -225,7 +226,7 @@ async def test_a_thread_waits_no_longer_than_the_socket_is_open(monkeypatch: pyt
     monkeypatch.setattr(outgoing, "MOST", 10)
     socket = SocketCommunicator(handlers.Flood)
     await socket.open(50)
-    await asyncio.sleep(0.05)
+    await until(lambda: socket._open().outgoing.is_full)
     await asyncio.wait_for(socket.close(), 2)
 
 
@@ -233,7 +234,7 @@ async def test_nor_does_a_task(monkeypatch: pytest.MonkeyPatch, told: list[Any])
     monkeypatch.setattr(outgoing, "MOST", 10)
     socket = SocketCommunicator(handlers.AsyncFlood)
     await socket.open(50)
-    await asyncio.sleep(0.05)
+    await until(lambda: socket._open().outgoing.is_full)
     await asyncio.wait_for(socket.close(), 2)
 
 
@@ -241,7 +242,7 @@ async def test_a_task_that_waits_hears_of_a_close_in_a_thread(monkeypatch: pytes
     monkeypatch.setattr(outgoing, "MOST", 10)
     async with SocketCommunicator(handlers.AsyncFlood) as socket:
         await socket.open(50)
-        await asyncio.sleep(0.05)
+        await until(lambda: socket._open().outgoing.is_full)
         await asyncio.get_running_loop().run_in_executor(None, socket.handler.close)
         await asyncio.wait_for(socket._crowd.wait(), 2)
 
@@ -259,7 +260,7 @@ async def test_a_client_that_sends_too_much_is_told(
 
     async with SocketCommunicator(Slow) as socket:
         await socket.open(0)
-        await asyncio.sleep(0.05)
+        await until(lambda: ("message", 0) in socket.handler.calls)
         with pytest.raises(SocketClosed):
             for number in range(20):
                 await socket.send(number)

@@ -128,7 +128,7 @@ def test_the_last_envelope_says_why(client: SocketClient, told: list[Any], messa
 
 
 def test_on_connect_may_fail(client: SocketClient, told: list[Any], caplog: pytest.LogCaptureFixture) -> None:
-    client.open("story", "fail")
+    client.begin_anew("story", "fail")
     assert client.closed() == [4500, "internal error"]
     wait(lambda: "on_close of" in caplog.text)
     assert [event for event, _ in told] == ["connect", "close"]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import random
 from typing import Any
 
@@ -57,31 +56,60 @@ def envelope(number: Any, message: Any = "m") -> bytes:
     return envelopes.encode({"n": number, "m": message})
 
 
-async def test_a_gap_ends_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order, "PATIENCE", 0.05)
+class FakeLoop:
+    """A clock that is set by hand, with at most one alarm."""
+
+    def __init__(self) -> None:
+        self.now = self.due = 0.0
+        self.call: Any = None
+
+    def call_later(self, delay: float, *call: Any) -> FakeLoop:
+        assert self.call is None
+        self.due, self.call = self.now + delay, call
+        return self
+
+    def cancel(self) -> None:
+        self.call = None
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+        if self.call and self.now >= self.due:
+            function, *arguments = self.call
+            self.call = None
+            function(*arguments)
+
+
+@pytest.fixture
+async def fed() -> tuple[connection.Feed, Any, FakeLoop]:
     socket: Any = FakeSocket()
-    feed = connection.Feed(socket)
+    feed, clock = connection.Feed(socket), FakeLoop()
+    feed._loop = clock  # type: ignore[assignment]
+    return feed, socket, clock
+
+
+async def test_a_gap_ends_the_socket(fed: tuple[connection.Feed, Any, FakeLoop]) -> None:
+    feed, socket, clock = fed
     feed.take(envelope(1))
-    await asyncio.sleep(0.03)
+    clock.passes(4)
     feed.take(envelope(0))  # in time
+    clock.passes(4)
     feed.take(envelope(3))
-    await asyncio.sleep(0.03)
+    clock.passes(4)
     assert socket.ended is None
-    await asyncio.sleep(0.05)
+    clock.passes(1)
     assert (socket.got, socket.ended) == (["m", "m"], codes.GAP)
 
 
-async def test_another_gap_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order, "PATIENCE", 0.12)
-    socket: Any = FakeSocket()
-    feed = connection.Feed(socket)
+async def test_another_gap_has_its_own_time(fed: tuple[connection.Feed, Any, FakeLoop]) -> None:
+    feed, socket, clock = fed
     feed.take(envelope(2))
     for number in (1, 0, 4, 6, 3, 8, 5, 7, 10, 9):  # something always waits, and something always comes
-        await asyncio.sleep(0.03)
+        clock.passes(1.2)
         feed.take(envelope(number))
     assert socket.ended is None
+    feed.take(envelope(12))
     feed.stop()
-    await asyncio.sleep(0.15)
+    clock.passes(10)
     assert socket.ended is None
 
 

@@ -163,10 +163,10 @@ def test_a_signal_ends_it_and_all_sockets(site: Site, number: int, options: tupl
         sockets = [await site.open(http) for _ in range(COUNT)]
         for each in sockets:
             await site.asked(each)
-        assert (await asyncio.get_running_loop().run_in_executor(None, site.stop, number))[0] == 0
-        for each in sockets:
-            message = await each.receive(PATIENCE)
+        stopping = asyncio.get_running_loop().run_in_executor(None, site.stop, number)
+        for message in await asyncio.gather(*(each.receive(PATIENCE) for each in sockets)):
             assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
+        assert (await stopping)[0] == 0
 
     site.run(talk)
     assert (site.count("connect"), site.count("close")) == (COUNT, COUNT)
