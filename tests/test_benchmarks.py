@@ -43,6 +43,7 @@ def given(server: LiveServer) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("server_kind", ["dev"])
 def test_all_parts_against_a_given_server(server: LiveServer, tmp_path: Path) -> None:
     names = ["urllib3", "urllib3-batch", "cent", "python", "many", "on-commit", "outbox", "latency", "fan-out"]
     options = ["--quick", "--rounds", "2", "--messages", "20", "--json", tmp_path / "bench.json"]
@@ -187,6 +188,7 @@ def test_the_markdown_has_ratios_the_day_and_the_machine(results: Results) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("server_kind", ["dev"])
 def test_model_events(server: LiveServer, tmp_path: Path) -> None:
     table, _ = bench(*given(server), "--quick", "--only", "events", "--json", tmp_path / "bench.json")
     assert "model events, emit_many: " in table
