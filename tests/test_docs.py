@@ -166,5 +166,5 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_the_quick_start_is_short() -> None:
     text = (ROOT / "README.md").read_text()
-    section = text[text.index("## Quick start") : text.index("## More")]
+    section = text[text.index("## Quick start") : text.index("## How fast")]
     assert len([line for line in section.splitlines()[1:] if line.strip()]) <= 25
