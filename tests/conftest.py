@@ -132,7 +132,7 @@ class _FailedTests:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             with self._path.open("a") as file:
-                file.write(f"{report.nodeid} ({report.when})\n")
+                file.write(f"{report.nodeid}\n")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -134,7 +134,7 @@ func TestErrorsOfTheServerAreTold(t *testing.T) {
 			t.Parallel()
 			f := newFake(t)
 			f.behave(tc.answer)
-			c := connect(t, start(t, f.URL, fastRetries).path)
+			c := connect(t, start(t, f.URL, fastRetries, patientTimeout).path)
 			c.publish(7, "one")
 			got := c.untilRefused(7)
 			if got.code != tc.code || got.retryable != tc.retry || !strings.Contains(got.reason, tc.reason) {
