@@ -1,12 +1,12 @@
 # make demo    a site to look at: Django and a websockets server, in the foreground
 # make test    all tests; sets everything up by itself
-# make lint types front go bench docs contract    see below
+# make lint types front go bench docs    see below
 VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint types front go bench docs contract setup clean
+.PHONY: demo test lint types front go bench docs setup clean
 
 demo:
 	@.ci/setup demo
@@ -27,10 +27,8 @@ types: setup
 	$(BIN)/mypy
 	@if [ -d frontend/node_modules ]; then cd frontend && npm run --silent types; else echo "types of frontend/: left out, no npm packages"; fi
 
-contract: setup  # the words of the wire, from Python to TypeScript
-	$(BIN)/python frontend/generate_contract.py
-
-front: contract  # the JavaScript client, for npm and for static files
+front: setup  # the JavaScript client, for npm and for static files, and the words of the wire from instant/protocol.py
+	$(BIN)/python frontend/generate_protocol.py
 	cd frontend && npm run --silent build
 
 go:  # the publisher: vet, tests, and the binary for this checkout

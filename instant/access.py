@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 
-from . import contract, declared, verdicts
+from . import declared, protocol, verdicts
 from .channels import check_own_name, personal_channel
 from .conf import conf
 from .exceptions import InvalidChannel
@@ -96,7 +96,7 @@ def channels_for(user: User, path: str | None = None) -> list[Access]:
 def _open_to(user: User) -> Iterator[tuple[Access, Iterable[str]]]:
     """Each channel with its paths; one that is declared twice, twice."""
     if sub := user_id(user):
-        yield Access(personal_channel(sub), contract.PERSONAL), ()
+        yield Access(personal_channel(sub), protocol.PERSONAL), ()
     of_settings = {channel.name: channel for channel in declared.declared()}
     levels = open_to(user)
     for channel in of_settings.values():
@@ -145,7 +145,7 @@ def allowed(user: User, names: Iterable[str]) -> dict[str, Access]:
     for name, match in by_rule(name for name in wanted if name not in known).items():
         verdict = verdicts.ask(user, name, match)
         if verdict is not None:
-            found[name] = Access(name, contract.RULE, verdict or None)
+            found[name] = Access(name, protocol.RULE, verdict or None)
     return {name: found[name] for name in wanted if name in found}
 
 
@@ -166,7 +166,7 @@ def by_rule(names: Iterable[str]) -> dict[str, Match]:
 def audience(channel: Channel | Declared) -> set[str]:
     """Return who may be in `channel`, as the server names users; "" stands for visitors who are not logged in."""
     users = {user_id(user) for user in members(channel).iterator()}
-    if _in_force(channel).level == contract.PUBLIC and conf.INSTANT_ALLOW_ANONYMOUS:
+    if _in_force(channel).level == protocol.PUBLIC and conf.INSTANT_ALLOW_ANONYMOUS:
         users.add("")
     return users
 
@@ -189,11 +189,11 @@ def members(channel: Channel | Declared) -> QuerySet[Any]:
     users: QuerySet[Any] = model._default_manager.all()
     if any(field.name == "is_active" for field in model._meta.concrete_fields):
         users = users.filter(is_active=True)
-    if channel.level in (contract.STAFF, contract.SUPERUSER):
-        flag = "is_staff" if channel.level == contract.STAFF else "is_superuser"
+    if channel.level in (protocol.STAFF, protocol.SUPERUSER):
+        flag = "is_staff" if channel.level == protocol.STAFF else "is_superuser"
         has_flag = any(field.name == flag for field in model._meta.concrete_fields)
         users = users.filter(**{flag: True}) if has_flag else users.none()
-    elif isinstance(channel, Channel) and channel.level == contract.GROUPS:
+    elif isinstance(channel, Channel) and channel.level == protocol.GROUPS:
         groups = channel.groups.order_by().values("pk")
         users = users.filter(groups__in=groups).distinct() if hasattr(model, "groups") else users.none()
     return users
@@ -224,7 +224,7 @@ def credentials(
         raise TypeError(f"channels is a list of names, not the name {channels!r}")
     asked = None if channels is None else list(dict.fromkeys(channels))
     found = channels_for(user, path) if asked is None else list(allowed(user, asked).values())
-    found += [Access(name, contract.PAGE) for name in page_channels if asked is None or name in asked]
+    found += [Access(name, protocol.PAGE) for name in page_channels if asked is None or name in asked]
     given = {access.name for access in found}
     return {
         "ws_token": connection_token(user, meta=meta),

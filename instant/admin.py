@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from . import access, contract, declared
+from . import access, declared, protocol
 from .centrifugo import api
 from .exceptions import InvalidMessage, ServerError
 from .messages import Message
@@ -112,7 +112,7 @@ class ChannelAdmin(ModelAdmin):
     @admin.display(description=_("Groups"))
     def groups_shown(self, channel: Channel) -> str:
         """The groups that count."""
-        if channel.level != contract.GROUPS:
+        if channel.level != protocol.GROUPS:
             return ""
         return ", ".join(group.name for group in channel.groups.all())
 

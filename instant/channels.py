@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from . import features
 from .conf import NamespaceOptions, conf
-from .contract import MAX_CHANNEL_BYTES, NAMESPACE_BOUNDARY, PERSONAL_PREFIX, PRIVATE_PREFIX, SOCKETS_NAMESPACE
 from .exceptions import InvalidChannel
+from .protocol import MAX_CHANNEL_BYTES, NAMESPACE_BOUNDARY, PERSONAL_PREFIX, PRIVATE_PREFIX, SOCKETS_NAMESPACE
 
 #: Namespaces that rules need, besides those of INSTANT_NAMESPACES; `instant.rules` keeps it.
 namespaces_of_rules: set[str] = set()

@@ -17,9 +17,9 @@ from . import declared, outbox, rules
 from .backends import ALIASES, get_backend
 from .centrifugo import config, consumer
 from .conf import Settings, conf
-from .contract import SENDER_HEADER
 from .exceptions import InvalidBackend, InvalidSetting
 from .models import Channel
+from .protocol import SENDER_HEADER
 
 _CORRECT = "Correct it in Django's settings, or remove it there: every setting of django-instant has a default."
 _CORRECT_CONFIG = "Correct it in Django's settings: the server would refuse its config, or take it for something else."

@@ -12,17 +12,17 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from . import contract
+from . import protocol
 from .channels import check_own_name, is_private, namespaces
 from .conf import conf
 from .exceptions import InvalidChannel, InvalidSetting
 
 #: The setting of each level, the strictest first.
 SETTINGS = {
-    contract.SUPERUSER: "INSTANT_SUPERUSER_CHANNELS",
-    contract.STAFF: "INSTANT_STAFF_CHANNELS",
-    contract.USERS: "INSTANT_USERS_CHANNELS",
-    contract.PUBLIC: "INSTANT_PUBLIC_CHANNELS",
+    protocol.SUPERUSER: "INSTANT_SUPERUSER_CHANNELS",
+    protocol.STAFF: "INSTANT_STAFF_CHANNELS",
+    protocol.USERS: "INSTANT_USERS_CHANNELS",
+    protocol.PUBLIC: "INSTANT_PUBLIC_CHANNELS",
 }
 DEFAULT = "INSTANT_PUBLIC_CHANNEL"
 _FORM = '[["$name"], ["$other", ["/a/path/", "/prefix/*"]]]'
@@ -118,7 +118,7 @@ def _read(values: tuple[Any, ...]) -> _Found:
     found: dict[str, Declared] = {}
     faults: list[Fault] = []
     for channel in _channels(values):
-        if is_private(channel.name) is (channel.level == contract.PUBLIC):
+        if is_private(channel.name) is (channel.level == protocol.PUBLIC):
             faults.append(_wrong_prefix(channel))
         before = found.get(channel.name)
         if before is None:
@@ -138,7 +138,7 @@ def _channels(values: tuple[Any, ...]) -> Iterator[Declared]:
             yield _channel(level, setting, item)
     default = values[len(SETTINGS)]
     if default is not None:
-        yield _channel(contract.PUBLIC, DEFAULT, [default])
+        yield _channel(protocol.PUBLIC, DEFAULT, [default])
 
 
 def _channel(level: str, setting: str, item: object) -> Declared:
@@ -164,7 +164,7 @@ def _united(first: Declared, second: Declared) -> Declared:
 
 def _wrong_prefix(channel: Declared) -> Fault:
     text = f"{channel.setting} declares {channel.name!r}: the name of a private channel starts with a $"
-    if channel.level == contract.PUBLIC:
+    if channel.level == protocol.PUBLIC:
         text = f"{channel.setting} declares {channel.name!r}: the name of a public channel has no $"
     return Fault("instant.E005", f"{text}.")
 

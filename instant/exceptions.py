@@ -48,7 +48,7 @@ class InvalidChannel(InvalidMessage):
 
 
 class TooLarge(InvalidMessage):
-    """A payload larger than `contract.MAX_PAYLOAD_BYTES`: the server would close its readers."""
+    """A payload larger than `protocol.MAX_PAYLOAD_BYTES`: the server would close its readers."""
 
 
 class InvalidSetting(InstantError, ImproperlyConfigured):

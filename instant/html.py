@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from django.template.loader import render_to_string
 from django.utils.functional import Promise
 
-from . import contract
+from . import protocol
 from .exceptions import InvalidMessage
 from .producers import apublish, publish
 
@@ -66,7 +66,7 @@ def stream(
     _check(action, target, template=template, context=context, html=html, request=request)
     if template is not None:
         html = _rendered(template, context, request)
-    return publish(channel, data=_data(action, target, html), event_class=contract.STREAM, **options)
+    return publish(channel, data=_data(action, target, html), event_class=protocol.STREAM, **options)
 
 
 async def astream(
@@ -84,7 +84,7 @@ async def astream(
     _check(action, target, template=template, context=context, html=html, request=request)
     if template is not None:
         html = await sync_to_async(_rendered)(template, context, request)
-    return await apublish(channel, data=_data(action, target, html), event_class=contract.STREAM, **options)
+    return await apublish(channel, data=_data(action, target, html), event_class=protocol.STREAM, **options)
 
 
 def _rendered(template: Template, context: Mapping[str, Any] | None, request: HttpRequest | None) -> str:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.functional import Promise
 
-from . import channels, contract
+from . import channels, protocol
 from .conf import conf
 from .exceptions import InvalidMessage, PublishError, TooLarge
 from .forks import in_child
@@ -127,7 +127,7 @@ class Message:
 
     Raises:
         InvalidMessage: the channel's name is wrong, or there is neither message nor data, or it cannot be JSON.
-        TooLarge: the payload has more than `contract.MAX_PAYLOAD_BYTES` bytes.
+        TooLarge: the payload has more than `protocol.MAX_PAYLOAD_BYTES` bytes.
     """
 
     channel: str
@@ -161,22 +161,22 @@ class Message:
         self.payload = self._serialized()
 
     def _serialized(self) -> bytes:
-        content: dict[str, Any] = {contract.SITE: self.site, contract.UID: self.uid, contract.TIMESTAMP: self.timestamp}
+        content: dict[str, Any] = {protocol.SITE: self.site, protocol.UID: self.uid, protocol.TIMESTAMP: self.timestamp}
         if self.message is not None:
-            content[contract.MESSAGE] = self.message
+            content[protocol.MESSAGE] = self.message
         if self.data is not None:
-            content[contract.DATA] = self.data
+            content[protocol.DATA] = self.data
         if self.event_class is not None:
-            content[contract.EVENT_CLASS] = self.event_class
+            content[protocol.EVENT_CLASS] = self.event_class
         if self.bucket is not None:
-            content[contract.BUCKET] = self.bucket
+            content[protocol.BUCKET] = self.bucket
         if conf.INSTANT_PAYLOAD == "string":
-            payload = encode(encode({contract.CHANNEL: self.channel, **content}).decode())
+            payload = encode(encode({protocol.CHANNEL: self.channel, **content}).decode())
         else:
             payload = encode(content)
-        if len(payload) > contract.MAX_PAYLOAD_BYTES:
+        if len(payload) > protocol.MAX_PAYLOAD_BYTES:
             raise TooLarge(
-                f"the message for {self.channel!r} has {len(payload)} bytes, more than {contract.MAX_PAYLOAD_BYTES}: "
+                f"the message for {self.channel!r} has {len(payload)} bytes, more than {protocol.MAX_PAYLOAD_BYTES}: "
                 "send a reference, and let the page fetch the rest"
             )
         return payload

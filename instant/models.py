@@ -11,7 +11,7 @@ from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from . import contract, declared
+from . import declared, protocol
 from .channels import check_own_name, private_name, public_name
 from .exceptions import InvalidChannel
 
@@ -83,19 +83,19 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
 def open_to(user: User) -> list[str]:
     """Return the levels that are open to `user` whatever the channel: all but groups, at most."""
     if not (user.is_authenticated and user.is_active):
-        return [contract.PUBLIC]
-    flags = {contract.STAFF: "is_staff", contract.SUPERUSER: "is_superuser"}
-    return [contract.PUBLIC, contract.USERS, *(level for level, flag in flags.items() if getattr(user, flag, False))]
+        return [protocol.PUBLIC]
+    flags = {protocol.STAFF: "is_staff", protocol.SUPERUSER: "is_superuser"}
+    return [protocol.PUBLIC, protocol.USERS, *(level for level, flag in flags.items() if getattr(user, flag, False))]
 
 
 def _levels_of(user: User) -> Q:
     own = open_to(user)
     levels = Q(level__in=own)
-    if contract.USERS in own and hasattr(user, "groups"):
+    if protocol.USERS in own and hasattr(user, "groups"):
         memberships = Channel.groups.through._default_manager.filter(
             channel_id=OuterRef("pk"), group_id__in=user.groups.order_by().values("pk")
         )
-        levels |= Q(Exists(memberships), level=contract.GROUPS)
+        levels |= Q(Exists(memberships), level=protocol.GROUPS)
     return levels
 
 
@@ -113,11 +113,11 @@ class Channel(models.Model):
     """A channel and who may join it. Every level but public gives the name a `$` at its very front."""
 
     class Level(models.TextChoices):
-        Public = contract.PUBLIC, _("Public")
-        Users = contract.USERS, _("Users")
-        Groups = contract.GROUPS, _("Groups")
-        Staff = contract.STAFF, _("Staff")
-        Superuser = contract.SUPERUSER, _("Superuser")
+        Public = protocol.PUBLIC, _("Public")
+        Users = protocol.USERS, _("Users")
+        Groups = protocol.GROUPS, _("Groups")
+        Staff = protocol.STAFF, _("Staff")
+        Superuser = protocol.SUPERUSER, _("Superuser")
 
     name = models.CharField(
         _("Name"),
@@ -153,7 +153,7 @@ class Channel(models.Model):
         """
         if not isinstance(self.name, str):
             raise InvalidChannel(f"a channel's name is text, not {self.name!r}")
-        name = public_name(self.name) if self.level == contract.PUBLIC else private_name(self.name)
+        name = public_name(self.name) if self.level == protocol.PUBLIC else private_name(self.name)
         if len(check_own_name(name)) > NAME_LENGTH:
             raise InvalidChannel(f"channel {name!r}: {len(name)} characters with its $, at most {NAME_LENGTH}")
         self.name = name
@@ -208,7 +208,7 @@ class Revocation(models.Model):
     """
 
     user = models.CharField(max_length=255, blank=True)
-    channel = models.CharField(max_length=contract.MAX_CHANNEL_BYTES, blank=True)
+    channel = models.CharField(max_length=protocol.MAX_CHANNEL_BYTES, blank=True)
     next_at = models.DateTimeField(db_index=True)
     until = models.DateTimeField()
 

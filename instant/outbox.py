@@ -21,9 +21,9 @@ from django.utils import timezone
 
 from .centrifugo import consumer, http
 from .conf import conf
-from .contract import MAX_BATCH_BYTES
 from .exceptions import ServerError
 from .models import OutboxEntry, OutboxLease
+from .protocol import MAX_BATCH_BYTES
 
 logger = logging.getLogger("instant")
 

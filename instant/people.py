@@ -9,10 +9,10 @@ from typing import Any
 
 from .centrifugo import http
 from .channels import check_name, namespace_of, personal_channel
-from .contract import MAX_BATCH_COMMANDS
 from .exceptions import PresenceUnavailable, PublishError, ServerError
 from .personal import subs_of
 from .producers import publish_many
+from .protocol import MAX_BATCH_COMMANDS
 
 _NOT_AVAILABLE = 108
 

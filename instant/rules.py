@@ -22,8 +22,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls.resolvers import RoutePattern
 
 from . import channels, features
-from .contract import NAMESPACE_BOUNDARY, PERSONAL_PREFIX
 from .exceptions import InvalidChannel
+from .protocol import NAMESPACE_BOUNDARY, PERSONAL_PREFIX
 
 logger = logging.getLogger("instant")
 

@@ -10,8 +10,8 @@ from django.test import override_settings
 
 from instant import publish
 from instant.centrifugo import api
-from instant.contract import REVOKED_CODE
 from instant.exceptions import ServerError
+from instant.protocol import REVOKED_CODE
 from instant.testing import LiveServer
 from instant.testing.live import free_port
 from instant.token import channel_token, connection_token

@@ -1,4 +1,4 @@
-"""The committed scripts and contract.ts are those that frontend/ makes, so that installing needs no Node."""
+"""The committed scripts and protocol.ts are those that frontend/ makes, so that installing needs no Node."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def test_npm_package_has_the_version_of_the_package(name: str) -> None:
     assert json.loads((FRONTEND / name).read_text(encoding="utf-8"))["version"] == instant.__version__
 
 
-def test_contract_is_generated_from_the_python_module() -> None:
-    generator = runpy.run_path(str(FRONTEND / "generate_contract.py"))
+def test_protocol_is_generated_from_the_python_module() -> None:
+    generator = runpy.run_path(str(FRONTEND / "generate_protocol.py"))
     fresh = generator["render"]()
-    assert generator["TARGET"].read_text(encoding="utf-8") == fresh, "run `python frontend/generate_contract.py`"
+    assert generator["TARGET"].read_text(encoding="utf-8") == fresh, "run `python frontend/generate_protocol.py`"
 
 
-def test_contract_holds_every_constant() -> None:
-    text = (FRONTEND / "src" / "contract.ts").read_text(encoding="utf-8")
+def test_protocol_holds_every_constant() -> None:
+    text = (FRONTEND / "src" / "protocol.ts").read_text(encoding="utf-8")
     names = re.findall(r"^export const (\w+) =", text, re.MULTILINE)
-    assert names == [name for name in vars(instant.contract) if name.isupper()]
+    assert names == [name for name in vars(instant.protocol) if name.isupper()]
 
 
 def test_lock_file_names_no_registry() -> None:

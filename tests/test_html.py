@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy
 from pytest_django import Settings
 
-from instant import contract
+from instant import protocol
 from instant.exceptions import InvalidMessage, PublishError, TooLarge
 from instant.html import ACTIONS, INSERTING, astream, stream
 from instant.testing import Published, capture_published
@@ -54,7 +54,7 @@ def test_actions_with_html(sent: Published, action: str) -> None:
     data = {"action": action, "target": "#posts", "html": "<p>hi</p>"}
     message = sent.assert_published("$users", message=None, event_class="instant:stream", data=data, bucket="b")
     assert message.site == "S"
-    assert contract.STREAM == "instant:stream"
+    assert protocol.STREAM == "instant:stream"
 
 
 def test_actions_without(sent: Published) -> None:

@@ -16,7 +16,7 @@ import pytest
 from django.test import override_settings
 from django.utils.translation import gettext_lazy
 
-from instant import contract, messages
+from instant import messages, protocol
 from instant.exceptions import InvalidChannel, InvalidMessage, TooLarge
 from instant.messages import Message, encode
 
@@ -178,15 +178,15 @@ def test_a_channel_that_nobody_could_join_is_refused(channel: Any) -> None:
 def test_the_limit_is_on_what_goes_on_the_wire(mode: str) -> None:
     with override_settings(INSTANT_PAYLOAD=mode):
         frame = len(Message("public", "").payload)
-        largest = Message("public", "x" * (contract.MAX_PAYLOAD_BYTES - frame))
-        assert len(largest.payload) == contract.MAX_PAYLOAD_BYTES
+        largest = Message("public", "x" * (protocol.MAX_PAYLOAD_BYTES - frame))
+        assert len(largest.payload) == protocol.MAX_PAYLOAD_BYTES
         with pytest.raises(TooLarge, match="900001 bytes"):
-            Message("public", "x" * (contract.MAX_PAYLOAD_BYTES - frame + 1))
+            Message("public", "x" * (protocol.MAX_PAYLOAD_BYTES - frame + 1))
 
 
 def test_bytes_are_counted_not_characters() -> None:
     with pytest.raises(TooLarge):
-        Message("public", "é" * (contract.MAX_PAYLOAD_BYTES // 2))
+        Message("public", "é" * (protocol.MAX_PAYLOAD_BYTES // 2))
 
 
 def test_text_is_not_escaped_to_ascii() -> None:

@@ -15,10 +15,10 @@ from pytest_django import Settings
 
 from instant import outbox, publish, publish_many
 from instant.centrifugo import consumer
-from instant.contract import MAX_BATCH_BYTES
 from instant.exceptions import ServerError
 from instant.models import OutboxEntry, OutboxLease
 from instant.outbox import Backlog, Relay, backlog, relaying
+from instant.protocol import MAX_BATCH_BYTES
 from tests.fakes import accepted, answer, closed, fake_server
 
 

@@ -19,7 +19,7 @@ from django.test import RequestFactory, override_settings
 from django.urls import include, path
 from pytest_django import Settings
 
-from instant import contract
+from instant import protocol
 from instant.models import Channel
 from instant.templatetags import instant as tags
 from instant.views import instant_auth
@@ -225,7 +225,7 @@ def test_names_that_are_no_names_of_files(request_: HttpRequest, templates: Path
 def test_a_name_that_is_too_long_for_a_file_has_no_handler(
     request_: HttpRequest, templates: Path, settings: Settings
 ) -> None:
-    settings.INSTANT_PUBLIC_CHANNELS = [["/" * contract.MAX_CHANNEL_BYTES]]
+    settings.INSTANT_PUBLIC_CHANNELS = [["/" * protocol.MAX_CHANNEL_BYTES]]
     write(templates, "instant/handlers/default.js", "other();")
     handlers = [script for script in scripts(render(request_, TAG)) if "page.handler" in script]
     assert len(handlers) == 1

@@ -1,5 +1,5 @@
 import type { Centrifuge } from "centrifuge";
-import { PAGE } from "./contract.js";
+import { PAGE } from "./protocol.js";
 import type { InstantError } from "./errors.js";
 import type { DisconnectEvent, State } from "./events.js";
 import type { Handler } from "./handlers.js";

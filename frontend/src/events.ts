@@ -1,5 +1,5 @@
 import type { ConnectedContext } from "centrifuge";
-import { SIGNAL } from "./contract.js";
+import { SIGNAL } from "./protocol.js";
 import { HandlerError, type InstantError } from "./errors.js";
 import { Handlers } from "./handlers.js";
 import { Listeners } from "./listeners.js";

@@ -1,4 +1,4 @@
-import { REMEMBERED_UIDS } from "./contract.js";
+import { REMEMBERED_UIDS } from "./protocol.js";
 import type { Undo } from "./listeners.js";
 import type { Message } from "./message.js";
 

@@ -1,6 +1,6 @@
 /** Puts the ids of a page's clients into the page's own requests. */
 
-import { SENDER_HEADER } from "./contract.js";
+import { SENDER_HEADER } from "./protocol.js";
 import { ConfigurationError } from "./errors.js";
 import type { Senders } from "./senders.js";
 

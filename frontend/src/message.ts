@@ -1,4 +1,4 @@
-import { BUCKET, DATA, EVENT_CLASS, MESSAGE, SITE, TIMESTAMP, UID } from "./contract.js";
+import { BUCKET, DATA, EVENT_CLASS, MESSAGE, SITE, TIMESTAMP, UID } from "./protocol.js";
 
 /** Anything that JSON can hold. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };

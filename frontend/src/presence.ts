@@ -2,7 +2,7 @@
 
 import type { Centrifuge, ClientInfo } from "centrifuge";
 import { ConnectionClosed, InstantError } from "./errors.js";
-import { NAMESPACE_BOUNDARY, PRIVATE_PREFIX } from "./contract.js";
+import { NAMESPACE_BOUNDARY, PRIVATE_PREFIX } from "./protocol.js";
 import type { JsonValue } from "./message.js";
 
 /** Somebody who is in a channel. */

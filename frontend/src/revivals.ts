@@ -1,4 +1,4 @@
-import { REVOKED_CODE } from "./contract.js";
+import { REVOKED_CODE } from "./protocol.js";
 import type { DisconnectEvent } from "./events.js";
 
 const INVALID_TOKEN = 3500;

@@ -1,6 +1,6 @@
 /** Not to the sender: which clients this page has been, in its requests to Django and in what comes back. */
 
-import { MAX_SENDER_IDS, SENDER_HEADER, TAG_CLIENT, TAG_USER } from "./contract.js";
+import { MAX_SENDER_IDS, SENDER_HEADER, TAG_CLIENT, TAG_USER } from "./protocol.js";
 
 /** The tags of a publication. */
 export type Tags = { readonly [name: string]: string };

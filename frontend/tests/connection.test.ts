@@ -9,7 +9,7 @@ import {
   UnauthorizedError,
   useInstant,
 } from "../src/index";
-import { REVOKED_CODE, REVOKED_REASON } from "../src/contract";
+import { REVOKED_CODE, REVOKED_REASON } from "../src/protocol";
 import { servers, texts, until, World } from "./support/live";
 
 describe.each(servers)("connections, on $name", ({ port }) => {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { REMEMBERED_UIDS } from "../src/contract";
+import { REMEMBERED_UIDS } from "../src/protocol";
 import { Handlers } from "../src/handlers";
 import { Listeners } from "../src/listeners";
 import { type Message, toMessage } from "../src/message";

@@ -1,7 +1,7 @@
 /** What page.js does without a document; tests/browser/test_page_script.py has the rest. */
 
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { REVOKED_CODE, REVOKED_REASON } from "../src/contract";
+import { REVOKED_CODE, REVOKED_REASON } from "../src/protocol";
 import { Labels } from "../src/page/labels";
 import { Legacy } from "../src/page/legacy";
 import { unpack } from "../src/page/unpack";

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { MAX_SENDER_IDS, SENDER_HEADER } from "../src/contract";
+import { MAX_SENDER_IDS, SENDER_HEADER } from "../src/protocol";
 import { mark } from "../src/marking";
 import { Senders } from "../src/senders";
 import { servers, texts, until, World } from "./support/live";

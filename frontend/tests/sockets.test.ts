@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, inject, it } from "vitest";
 import type { InstantSocket, SocketOptions } from "../src/index";
-import { REVOKED_CODE, REVOKED_REASON } from "../src/contract";
+import { REVOKED_CODE, REVOKED_REASON } from "../src/protocol";
 import { MAX_SENT_BYTES } from "../src/outgoing";
 import { ofDisconnect, ofRefusal } from "../src/sockets/closing";
 import { Pipeline } from "../src/sockets/pipeline";

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { facade } from "../src/client";
-import { PAGE, SIGNAL } from "../src/contract";
+import { PAGE, SIGNAL } from "../src/protocol";
 import { ConnectionClosed } from "../src/errors";
 import { Events, type State } from "../src/events";
 import { Backend } from "../src/http";

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from ..centrifugo import http
 from ..conf import conf
-from ..contract import MAX_BATCH_BYTES, MAX_BATCH_COMMANDS
 from ..exceptions import PublishError, Rejected, ServerError, Unreachable
 from ..messages import Message, Receipt, quoted
+from ..protocol import MAX_BATCH_BYTES, MAX_BATCH_COMMANDS
 from .base import BaseBackend
 
 

@@ -8,9 +8,9 @@ from itertools import islice
 from typing import ClassVar
 
 from ..centrifugo import http
-from ..contract import MAX_BATCH_COMMANDS
 from ..exceptions import ServerError
 from ..messages import Receipt
+from ..protocol import MAX_BATCH_COMMANDS
 from .outgoing import Entry, Outgoing
 from .python import PythonBackend, Request, requests_for
 from .queueing import QueueingBackend

@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..conf import conf
-from ..contract import MAX_BATCH_COMMANDS, REVOKED_CODE, REVOKED_REASON
 from ..exceptions import ServerError
 from ..forks import in_child
+from ..protocol import MAX_BATCH_COMMANDS, REVOKED_CODE, REVOKED_REASON
 from . import http
 
 if TYPE_CHECKING:

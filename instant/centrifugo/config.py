@@ -11,8 +11,8 @@ from django.conf import settings
 
 from .. import channels, features
 from ..conf import NamespaceOptions, conf
-from ..contract import SOCKETS_NAMESPACE
 from ..exceptions import InvalidSetting
+from ..protocol import SOCKETS_NAMESPACE
 from . import consumer, rpc, streams
 
 #: What every namespace has unless INSTANT_NAMESPACES says otherwise: a client that was away gets what it missed.

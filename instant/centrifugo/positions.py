@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..conf import conf
-from ..contract import MAX_BATCH_COMMANDS
 from ..exceptions import ServerError
+from ..protocol import MAX_BATCH_COMMANDS
 from . import http
 
 logger = logging.getLogger("instant")

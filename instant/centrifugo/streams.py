@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import features
 from ..conf import conf
-from ..contract import SOCKETS_NAMESPACE
+from ..protocol import SOCKETS_NAMESPACE
 from .rpc import SECRET_HEADER
 
 #: Where the devserver finds the bridge: an address in a header of this name, and this path behind the bridge's own.

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final
 from django.contrib.auth import get_permission_codename
 from django.db import models, router
 
-from ..contract import EVENTS_PREFIX
 from ..exceptions import InvalidEvent
+from ..protocol import EVENTS_PREFIX
 from . import registry
 from .changes import Change, snapshot
 from .delivery import BATCH, batches

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from ..contract import REVOKED_CODE, REVOKED_REASON
 from ..exceptions import Deny
+from ..protocol import REVOKED_CODE, REVOKED_REASON
 
 
 class Closing(NamedTuple):

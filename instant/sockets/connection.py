@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..contract import NAMESPACE_BOUNDARY, SOCKETS_NAMESPACE
+from ..protocol import NAMESPACE_BOUNDARY, SOCKETS_NAMESPACE
 from . import codes, envelopes, order
 from .handler import SocketInfo, WebSocketHandler
 from .outgoing import Outgoing

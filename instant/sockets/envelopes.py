@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from ..contract import MAX_PAYLOAD_BYTES
 from ..exceptions import Deny, InvalidMessage, TooLarge
 from ..messages import encode
+from ..protocol import MAX_PAYLOAD_BYTES
 from .codes import Closing
 
 #: Stands for a message: the client closes.

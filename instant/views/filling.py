@@ -22,7 +22,7 @@ from django.utils.cache import patch_vary_headers
 
 from .. import access
 from ..centrifugo.positions import Position
-from ..contract import CREDENTIALS_ID, PAGE_ID
+from ..protocol import CREDENTIALS_ID, PAGE_ID
 from . import windows
 from .answers import Refused
 from .described import described

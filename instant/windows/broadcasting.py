@@ -9,9 +9,9 @@ from typing import Any
 
 from django.db import transaction
 
-from ..contract import SIGNAL
 from ..messages import Message
 from ..producers import publish_many
+from ..protocol import SIGNAL
 from .recording import recorder
 from .topics import channel_named
 

@@ -12,9 +12,9 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone, translation
 
-from ..contract import SENDER_HEADER
 from ..exceptions import Deny
 from ..personal import users_named
+from ..protocol import SENDER_HEADER
 from ..senders import clients_of
 from .configured import info_middlewares
 from .middlewares import InfoMiddleware

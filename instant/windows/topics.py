@@ -16,9 +16,9 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from ..conf import conf
-from ..contract import PRIVATE_PREFIX
 from ..exceptions import InvalidTopic
 from ..features import PAGES_NAMESPACE
+from ..protocol import PRIVATE_PREFIX
 from .configured import topic_serializer
 from .info import WindowInfo
 from .keys import bare, keyed, window_key

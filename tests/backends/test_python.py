@@ -12,9 +12,9 @@ from django.test import override_settings
 from instant import apublish_many, publish, publish_many
 from instant.backends import BaseBackend, get_backend
 from instant.centrifugo import http
-from instant.contract import MAX_BATCH_BYTES, MAX_BATCH_COMMANDS
 from instant.exceptions import PublishManyError, Rejected
 from instant.messages import Message
+from instant.protocol import MAX_BATCH_BYTES, MAX_BATCH_COMMANDS
 from instant.testing import LiveServer
 from tests.fakes import accepted, answer, closed, fake_server, half
 

@@ -14,8 +14,8 @@ from pytest_django import Settings
 from instant import flush, publish, publish_many
 from instant.backends import BaseBackend, get_backend
 from instant.backends.queueing import QueueingBackend
-from instant.contract import MAX_BATCH_BYTES
 from instant.messages import Message
+from instant.protocol import MAX_BATCH_BYTES
 from instant.testing import LiveServer
 from tests.fakes import FakeServer, Request, accepted, answer, closed, fake_server
 

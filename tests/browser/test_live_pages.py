@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
-from instant import contract, publish
+from instant import protocol, publish
 from instant.conf import conf
 from instant.models import Channel
 from instant.testing import LiveServer
@@ -139,7 +139,7 @@ def test_logging_out_in_another_tab_shows(site: Site, errors: list[str]) -> None
     other.goto(f"{site.url}/admin/")
     other.click("text=Log out")
     page.wait_for_selector("html[data-instant-state=disconnected]")
-    expect(page.locator("#state")).to_have_text(f"{contract.REVOKED_CODE}: {contract.REVOKED_REASON}")
+    expect(page.locator("#state")).to_have_text(f"{protocol.REVOKED_CODE}: {protocol.REVOKED_REASON}")
     expect(page.locator("#connections")).to_have_text("1")
     joined(elsewhere)  # another browser, where the user is logged in still
     publish("$users", "still here")

@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer as DjangoServer
 
-from instant import access, contract, publish
+from instant import access, protocol, publish
 from instant.centrifugo.http import post
 from instant.centrifugo.positions import positions
 from instant.conf import conf
@@ -50,13 +50,13 @@ def auth(request: HttpRequest) -> HttpResponse:
 
 
 def counted(request: HttpRequest, name: str) -> HttpResponse:
-    LOADED.append(request.headers.get(contract.REFRESH_HEADER, ""))
+    LOADED.append(request.headers.get(protocol.REFRESH_HEADER, ""))
     return pages.page(request, name)
 
 
 def moved(request: HttpRequest) -> HttpResponse:
     """A page that has become one for logging in, once it was loaded."""
-    LOADED.append(request.headers.get(contract.REFRESH_HEADER, ""))
+    LOADED.append(request.headers.get(protocol.REFRESH_HEADER, ""))
     return pages.page(request, "live") if len(LOADED) == 1 else redirect("/pages/login")
 
 
@@ -145,7 +145,7 @@ def calls(page: Page, name: str, count: int) -> list[Any]:
 
 
 def stream(action: str, target: str | None = None, html: str | None = None, channel: str = "news") -> None:
-    publish(channel, data={"action": action, "target": target, "html": html}, event_class=contract.STREAM)
+    publish(channel, data={"action": action, "target": target, "html": html}, event_class=protocol.STREAM)
 
 
 # Handlers and events
@@ -280,10 +280,10 @@ def test_the_end_of_the_session_shows(
     live: Callable[..., Page], ann: User, server: LiveServer, errors: list[str]
 ) -> None:
     page = live()
-    end = {"code": contract.REVOKED_CODE, "reason": contract.REVOKED_REASON}
+    end = {"code": protocol.REVOKED_CODE, "reason": protocol.REVOKED_REASON}
     post("disconnect", json.dumps({"user": str(ann.pk), "disconnect": end}).encode(), 5)
     page.wait_for_selector("html[data-instant-state=disconnected]")
-    assert calls(page, "disconnect", 1) == [[contract.REVOKED_CODE, contract.REVOKED_REASON]]
+    assert calls(page, "disconnect", 1) == [[protocol.REVOKED_CODE, protocol.REVOKED_REASON]]
     errors.clear()  # the 403 of get_token: this browser has no session
 
 

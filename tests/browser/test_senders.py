@@ -10,7 +10,7 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from playwright.sync_api import Page
 
-from instant import contract, publish
+from instant import protocol, publish
 from tests.browser import live_site
 from tests.browser.live_site import CLIENT, Site, joined, until, wait_for
 
@@ -25,7 +25,7 @@ SENT: list[str] = []
 
 @csrf_exempt
 def save(request: HttpRequest) -> HttpResponse:
-    SENT.append(request.headers.get(contract.SENDER_HEADER, ""))
+    SENT.append(request.headers.get(protocol.SENDER_HEADER, ""))
     publish("$users", request.GET["text"], exclude=request)
     return HttpResponse("saved")
 
@@ -65,7 +65,7 @@ def test_by_whatever_way_the_request_goes(site: Site) -> None:
     assert heard(tab) == heard(other) == ["fetch", "request", "xhr", "own", "end"]
     assert len(set(SENT)) == 1
     assert len(SENT) == 4
-    assert SENT[0] == mine.evaluate("instant.headers()")[contract.SENDER_HEADER]
+    assert SENT[0] == mine.evaluate("instant.headers()")[protocol.SENDER_HEADER]
 
 
 @pytest.mark.parametrize("version", HTMX)
@@ -89,10 +89,10 @@ def test_a_forged_header_silences_nobody(site: Site) -> None:
     """Bob knows Ann's id; Ann hears what he does nevertheless, and so does he, whose id it is not."""
     ann, bob = site.open("ann"), site.open("bob")
     header = ann.evaluate("instant.headers()")
-    assert list(header) == [contract.SENDER_HEADER]
+    assert list(header) == [protocol.SENDER_HEADER]
     bob.evaluate("(headers) => fetch('/save/?text=forged', {method: 'POST', headers})", header)
     publish("$users", "end")
-    assert [header[contract.SENDER_HEADER]] == SENT
+    assert [header[protocol.SENDER_HEADER]] == SENT
     assert heard(ann) == heard(bob) == ["forged", "end"]
 
 
@@ -101,8 +101,8 @@ def test_a_connection_before_counts_too(site: Site) -> None:
     before = page.evaluate("instant.headers()")
     page.evaluate("() => { instant.disconnect(); return instant.connect(); }")
     joined(page, "$users")
-    after = page.evaluate("instant.headers()")[contract.SENDER_HEADER]
-    assert after.startswith(before[contract.SENDER_HEADER] + ",")
+    after = page.evaluate("instant.headers()")[protocol.SENDER_HEADER]
+    assert after.startswith(before[protocol.SENDER_HEADER] + ",")
     page.evaluate("(headers) => fetch('/save/?text=late', {method: 'POST', headers})", before)
     publish("$users", "end")
     assert heard(page) == ["end"]

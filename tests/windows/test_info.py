@@ -10,8 +10,8 @@ from django.test import Client, RequestFactory
 from django.utils import timezone, translation
 from pytest_django import Settings
 
-from instant.contract import SENDER_HEADER
 from instant.exceptions import Deny, InvalidSetting
+from instant.protocol import SENDER_HEADER
 from instant.senders import tags_of
 from instant.windows import InfoMiddleware, WindowInfo
 from instant.windows.keys import session_of, window_key

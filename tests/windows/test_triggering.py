@@ -12,7 +12,7 @@ from django.db import transaction
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from instant import contract
+from instant import protocol
 from instant.exceptions import InvalidMessage, InvalidTopic, NotQueued, PublishError
 from instant.testing import Published
 from instant.windows import BROADCAST, SERVER, USER, WINDOW, Deny, WindowInfo, atrigger, queues, signal, trigger
@@ -37,7 +37,7 @@ def test_all_targets_are_one_broadcast() -> None:
     body = request.json
     wanted = [WINDOW, USER, BROADCAST, "text", 42, Group]
     assert body["channels"] == [channel_of(topic, INFO) for topic in wanted]
-    assert body["data"]["event_class"] == contract.SIGNAL == "instant:signal"
+    assert body["data"]["event_class"] == protocol.SIGNAL == "instant:signal"
     assert body["data"]["data"] == {"name": "a.b", "opts": {"n": 1}}
     assert body["idempotency_key"] == body["data"]["uid"]
 

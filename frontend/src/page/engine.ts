@@ -1,4 +1,4 @@
-import { STREAM, STREAM_ATTRIBUTE } from "../contract.js";
+import { STREAM, STREAM_ATTRIBUTE } from "../protocol.js";
 import { ConfigurationError, UnauthorizedError } from "../errors.js";
 import type { JsonValue, Message } from "../message.js";
 import { eventsOf } from "../modelEvents.js";

@@ -1,4 +1,4 @@
-import { CREDENTIALS_ID, PAGE_ID } from "../contract.js";
+import { CREDENTIALS_ID, PAGE_ID } from "../protocol.js";
 import { isObject, type JsonObject } from "../message.js";
 
 /** What Django says of a page, in two JSON elements that stand before the script. */

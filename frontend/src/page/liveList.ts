@@ -1,6 +1,6 @@
 /** `instant.liveList`: a list of elements in step with a table. */
 
-import { EVENTS_PREFIX } from "../contract.js";
+import { EVENTS_PREFIX } from "../protocol.js";
 import { ConfigurationError } from "../errors.js";
 import type { Undo } from "../listeners.js";
 import type { JsonValue } from "../message.js";

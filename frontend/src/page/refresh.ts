@@ -1,4 +1,4 @@
-import { REFRESH_HEADER } from "../contract.js";
+import { REFRESH_HEADER } from "../protocol.js";
 import { morph, withoutScripts } from "./morph.js";
 
 /** Milliseconds in which all that is to be refreshed is taken out of one answer. */

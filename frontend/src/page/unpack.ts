@@ -1,4 +1,4 @@
-import { CHANNEL, DATA, EVENT_CLASS, MESSAGE, SITE, TIMESTAMP, UID } from "../contract.js";
+import { CHANNEL, DATA, EVENT_CLASS, MESSAGE, SITE, TIMESTAMP, UID } from "../protocol.js";
 import { isObject, type JsonObject, type JsonValue, type Message } from "../message.js";
 import type { Labels } from "./labels.js";
 

@@ -1,6 +1,6 @@
 /** Sockets of handlers in Python (`instant.sockets`), with the interface of a browser's WebSocket. */
 
-import { NAMESPACE_BOUNDARY, SOCKETS_NAMESPACE } from "../contract.js";
+import { NAMESPACE_BOUNDARY, SOCKETS_NAMESPACE } from "../protocol.js";
 import { ConnectionClosed, UnauthorizedError } from "../errors.js";
 import type { Line, LineOwner } from "../line.js";
 import { ABNORMAL, NORMAL, ofDisconnect, UNAUTHORIZED } from "./closing.js";

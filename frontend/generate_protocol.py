@@ -1,4 +1,4 @@
-"""Write src/contract.ts from instant/contract.py: `python frontend/generate_contract.py`."""
+"""Write src/protocol.ts from instant/protocol.py: `python frontend/generate_protocol.py`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-TARGET = HERE / "src" / "contract.ts"
+TARGET = HERE / "src" / "protocol.ts"
 
 
 def render() -> str:
-    """Return the text of src/contract.ts: each public constant under the same name, in the same order."""
+    """Return the text of src/protocol.ts: each public constant under the same name, in the same order."""
     sys.path.insert(0, str(HERE.parent))
-    from instant import contract
+    from instant import protocol
 
     lines = [
-        "// Generated from instant/contract.py by frontend/generate_contract.py: change it there.",
+        "// Generated from instant/protocol.py by frontend/generate_protocol.py: change it there.",
         "",
     ]
-    for name, value in vars(contract).items():
+    for name, value in vars(protocol).items():
         if name.isupper():
             lines.append(f"export const {name} = {json.dumps(value)};")
     return "\n".join(lines) + "\n"

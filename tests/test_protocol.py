@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from instant import contract
+from instant import protocol
 
-GENERATED = Path(__file__).parents[1] / "frontend" / "src" / "contract.ts"
-NAMES = [name for name in vars(contract) if name.isupper()]
+GENERATED = Path(__file__).parents[1] / "frontend" / "src" / "protocol.ts"
+NAMES = [name for name in vars(protocol) if name.isupper()]
 
 
 def generated() -> dict[str, object]:
@@ -22,7 +22,7 @@ def generated() -> dict[str, object]:
 @pytest.mark.skipif(not GENERATED.exists(), reason="frontend/ is not there: an installed package")
 @pytest.mark.parametrize("name", NAMES)
 def test_typescript_has_the_same(name: str) -> None:
-    assert generated()[name] == getattr(contract, name), "run `make contract`"
+    assert generated()[name] == getattr(protocol, name), "run `make front`"
 
 
 @pytest.mark.skipif(not GENERATED.exists(), reason="frontend/ is not there: an installed package")
@@ -32,10 +32,10 @@ def test_typescript_has_no_more() -> None:
 
 def test_a_payload_fits_into_a_clients_queue() -> None:
     # client.queue_max_size is 1 MiB, and the frame around the payload needs room
-    assert contract.MAX_PAYLOAD_BYTES + 16 * 1024 < 1024 * 1024
+    assert protocol.MAX_PAYLOAD_BYTES + 16 * 1024 < 1024 * 1024
 
 
 def test_the_close_code_is_one_that_the_server_takes_and_sdks_end_at() -> None:
-    assert 4500 <= contract.REVOKED_CODE <= 4999
-    assert contract.REVOKED_REASON.isascii()
-    assert len(contract.REVOKED_REASON) <= 32
+    assert 4500 <= protocol.REVOKED_CODE <= 4999
+    assert protocol.REVOKED_REASON.isascii()
+    assert len(protocol.REVOKED_REASON) <= 32

@@ -1,4 +1,4 @@
-// Generated from instant/contract.py by frontend/generate_contract.py: change it there.
+// Generated from instant/protocol.py by frontend/generate_protocol.py: change it there.
 
 export const CHANNEL = "channel";
 export const SITE = "site";
