@@ -5,16 +5,19 @@ The public names are imported when they are first used: importing this package s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .centrifugo.presence import Person, apresence, online, presence
+    from .channels.rules import rule
+    from .channels.users import user_channel
+    from .exclude import sender
     from .messages import Message
-    from .people import Person, apresence, online, presence, publish_to_users
-    from .personal import user_channel
-    from .producers import apublish, apublish_many, flush, publish, publish_many
-    from .rules import rule
-    from .senders import sender
-    from .views.pages import amark, live, mark
+    from .pages.live import live
+    from .pages.marking import amark, mark
+    from .producers import apublish, apublish_many, flush, publish, publish_many, publish_to_users
 
 __version__ = "5.0.0"
 __all__ = [
@@ -37,25 +40,16 @@ __all__ = [
     "user_channel",
 ]
 
-#: The modules of names that are not of `producers`.
-_MODULES = {
-    "messages": ("Message",),
-    "people": ("Person", "apresence", "online", "presence", "publish_to_users"),
-    "personal": ("user_channel",),
-    "rules": ("rule",),
-    "senders": ("sender",),
-    "views.pages": ("amark", "live", "mark"),
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f".{_HOMES.get(name, 'producers')}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        ".centrifugo.presence": ("Person", "apresence", "online", "presence"),
+        ".channels.rules": ("rule",),
+        ".channels.users": ("user_channel",),
+        ".exclude": ("sender",),
+        ".messages": ("Message",),
+        ".pages.live": ("live",),
+        ".pages.marking": ("amark", "mark"),
+        ".producers": ("apublish", "apublish_many", "flush", "publish", "publish_many", "publish_to_users"),
+    },
+)

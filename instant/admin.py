@@ -13,8 +13,10 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from . import access, declared, protocol
+from . import protocol
+from .access import membership
 from .centrifugo import api
+from .channels import declared
 from .exceptions import InvalidMessage, ServerError
 from .messages import Message
 from .models import Channel
@@ -121,7 +123,7 @@ class ChannelAdmin(ModelAdmin):
         """How many users may join, as it stands in the database."""
         if not channel.is_active and declared.find(channel.name) is None:
             return str(_("Nobody: the channel is not active"))
-        count = access.members(channel).count()
+        count = membership.members(channel).count()
         return ngettext("%(count)d user", "%(count)d users", count) % {"count": count}
 
     @admin.display(description=_("Subscribers now"))

@@ -1,32 +1,60 @@
+"""The app: connects checks and receivers, imports what projects declare, and works out which features they use."""
+
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
 
+if TYPE_CHECKING:
+    from .features import Features
+
 
 class InstantConfig(AppConfig):
-    """The app: its checks and receivers are connected when Django is ready."""
+    """The app, and the `features` that the project uses."""
 
     name = "instant"
     verbose_name = "Instant"
     default_auto_field = "django.db.models.BigAutoField"
+    _features: Features | None = None
 
     def ready(self) -> None:
-        from django.utils.module_loading import autodiscover_modules
-
-        from . import checks, events, revocation, sockets
-        from .events import checks as events_checks
-        from .proxies import checks as proxies_checks
-        from .sockets import checks as sockets_checks
-        from .windows import checks as windows_checks
-        from .windows import discovery
+        from . import checks
+        from .channels import rules
+        from .events import discovery as events
+        from .revocation import causes
+        from .sockets import registry as sockets
+        from .windows import discovery as windows
 
         checks.register()
-        events_checks.register()
-        proxies_checks.register()
-        sockets_checks.register()
-        windows_checks.register()
-        revocation.connect()
-        autodiscover_modules("channels")  # the rules of all apps
+        causes.connect()
+        rules.autodiscover()
         events.autodiscover()
         sockets.autodiscover()
-        discovery.autodiscover()
+        windows.autodiscover()
+
+    @property
+    def features(self) -> Features:
+        """The features in use, worked out from what is registered; once, when all apps are ready.
+
+        Not in `ready()` itself: apps that come later may register more in theirs.
+        """
+        if self._features is not None:
+            return self._features
+        found = _features()
+        if self.apps is not None and self.apps.ready:
+            self._features = found
+        return found
+
+
+def _features() -> Features:
+    from .conf import conf
+    from .features import Features
+    from .sockets import registry as sockets
+    from .windows import registry as windows
+
+    wanted = conf.INSTANT_WINDOWS
+    return Features(
+        windows=bool(windows.registered()) if wanted is None else wanted,
+        sockets=bool(sockets.decorated()),
+    )

@@ -1,4 +1,4 @@
-"""Message: what is published, and the one serializer that writes it.
+"""Message: what is published.
 
 Payloads are those of `tests/contract/messages.json`, which the tests of Python and TypeScript both read.
 """
@@ -7,85 +7,21 @@ from __future__ import annotations
 
 import copy
 import itertools
-import json
 import os
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from functools import lru_cache
-from math import isfinite
 from typing import Any, NamedTuple
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.functional import Promise
 
-from . import channels, protocol
+from . import protocol
+from .channels.namespaces import check_name
 from .conf import conf
 from .exceptions import InvalidMessage, PublishError, TooLarge
-from .forks import in_child
-
-#: What orjson writes as null only where it is None.
-_FINITE = frozenset({str, int, bool, type(None), uuid.UUID})
-
-# One kept encoder: json.dumps(cls=…) would build one for each message.
-_encode: Callable[[object], str] = DjangoJSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-
-
-def _encode_slowly(value: object) -> bytes:
-    return _encode(value).encode()
-
-
-def _encode_fast(value: object) -> bytes:
-    """With orjson, but what it cannot do as DjangoJSONEncoder does is left to that.
-
-    It writes NaN as null, and so a text with a null in it is written again, unless there is none in the value; big
-    integers and keys that are no strings it refuses; and what is no plain JSON it is made to refuse, as it would write
-    dates in another form.
-    """
-    try:
-        text = orjson.dumps(value, option=_PASS)
-    except orjson.JSONEncodeError:
-        return _encode_slowly(value)
-    # A copy: the memory of orjson's own is cut short in its place, and what was behind it, of kilobytes, lies idle.
-    return b"%b" % text if b"null" not in text or _is_finite(value) else _encode_slowly(value)
-
-
-def _is_finite(value: object) -> bool:
-    """Tell whether each number in plain JSON is one; False where something in it is less plain."""
-    todo: list[Any] = [value]
-    for item in todo:  # it grows meanwhile
-        kind = type(item)
-        if kind is dict:
-            todo += item.values()
-        elif kind is list or kind is tuple:
-            todo += item
-        elif kind not in _FINITE and not (kind is float and isfinite(item)):
-            return False
-    return True
-
-
-try:
-    import orjson
-except ImportError:
-    _encode_bytes = _encode_slowly
-else:
-    _PASS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
-    _encode_bytes = _encode_fast
-
-
-def encode(value: object) -> bytes:
-    """Return `value` as compact JSON; takes what DjangoJSONEncoder takes, but no NaN and no infinities.
-
-    Raises:
-        InvalidMessage: it has a value that JSON cannot hold.
-    """
-    try:
-        return _encode_bytes(value)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidMessage(f"data that cannot be sent as JSON: {error}") from error
-
+from .processes import reset_in_child
+from .serializer import encode, quoted
 
 #: The second of the last timestamp that was asked for, as text: what is the same in thousands of them is written once.
 _latest = (0, "")
@@ -111,7 +47,7 @@ def _start_uids() -> None:
 
 
 _start_uids()
-in_child(_start_uids)
+reset_in_child(_start_uids)
 
 
 def _new_uid() -> str:
@@ -138,13 +74,13 @@ class Message:
     site: str | None = None
     uid: str = field(default_factory=_new_uid)
     timestamp: str = field(default_factory=_now)
-    #: Of the publication, beside the payload: clients read them; see `instant.senders`.
+    #: Of the publication, beside the payload: clients read them; see `instant.exclude`.
     tags: Mapping[str, str] | None = None
     #: The payload as JSON, as it goes on the wire.
     payload: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        channels.check_name(self.channel)
+        check_name(self.channel)
         if self.message is None and self.data is None:
             raise InvalidMessage(
                 f"nothing to publish to {self.channel!r}: give a message, data or both, "
@@ -191,7 +127,7 @@ class Message:
             content = (self.message, self.data, self.event_class, self.bucket, self.site, self.uid, self.timestamp)
             return Message(channel, *content, self.tags)
         other = copy.copy(self)
-        other.channel = channels.check_name(channel)
+        other.channel = check_name(channel)
         return other
 
     def command(self) -> bytes:
@@ -207,12 +143,6 @@ class Message:
     def tail(self) -> bytes:
         """Return the end of a call of the server: the tags, where there are any, and the brace."""
         return b"}" if self.tags is None else b',"tags":%b}' % encode(self.tags)
-
-
-@lru_cache(maxsize=1024)
-def quoted(text: str) -> bytes:
-    """Return a short text, like a channel's name, as JSON."""
-    return json.dumps(text).encode()
 
 
 class Receipt(NamedTuple):

@@ -1,39 +1,5 @@
-"""`instant.middleware.InstantMiddleware`: fills the pages of a whole site."""
+"""`instant.middleware.InstantMiddleware`, as MIDDLEWARE names it; see `instant.pages.middleware`."""
 
-from __future__ import annotations
+from .pages.middleware import InstantMiddleware
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
-
-from .views.pages import fill, is_fillable, page_of
-
-
-class InstantMiddleware:
-    """Puts each user's credentials into the pages that have `{% instant_client %}`.
-
-    At the end of MIDDLEWARE; on a site that is cached as a whole, right before UpdateCacheMiddleware.
-    """
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        page_of(request).fills = True
-        if self.is_async:
-            return self._filled(request)
-        response: HttpResponseBase = self.get_response(request)
-        return fill(request, response)
-
-    async def _filled(self, request: HttpRequest) -> HttpResponseBase:
-        response: HttpResponseBase = await self.get_response(request)
-        # Most answers are no pages of ours: they need no thread.
-        return await sync_to_async(fill)(request, response) if is_fillable(response) else response
+__all__ = ["InstantMiddleware"]

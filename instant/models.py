@@ -11,14 +11,16 @@ from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from . import declared, protocol
-from .channels import check_own_name, private_name, public_name
+from . import protocol
+from .channels import declared
+from .channels.names import private_name, public_name
+from .channels.namespaces import check_own_name
 from .exceptions import InvalidChannel
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from .token import User
+    from .channels.users import User
 
     _Text = models.TextField[str, str]
 else:

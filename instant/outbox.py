@@ -19,7 +19,7 @@ from django.db import Error, connections, transaction
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
-from .centrifugo import consumer, http
+from .centrifugo import http, outbox_config
 from .conf import conf
 from .exceptions import ServerError
 from .models import OutboxEntry, OutboxLease
@@ -33,6 +33,8 @@ LIMIT = 250
 TIMEOUT, LEASE = 3.0, 6.0
 #: Seconds of an outage before it is told.
 UNTOLD = 3.0
+#: Seconds that a row may wait before `check` and `instantstatus` report it as late.
+LATE = 60.0
 #: Seconds between two looks at an empty outbox, and the longest wait while the server is away.
 INTERVAL, LONGEST_PAUSE = 0.2, 5.0
 #: The partition of rows that the server refused for good; nobody reads it.
@@ -50,7 +52,7 @@ class Backlog(NamedTuple):
 def backlog() -> Backlog:
     """Count the rows of the outbox."""
     stray = Q(partition__lt=0)
-    if consumer.is_used():
+    if outbox_config.is_used():
         stray |= Q(partition__gte=conf.outbox_partitions)
     found = _entries().aggregate(rows=Count("pk"), since=Min("created_at"), unread=Count("pk", filter=stray))
     age = (timezone.now() - found["since"]).total_seconds() if found["since"] else 0.0
@@ -59,7 +61,7 @@ def backlog() -> Backlog:
 
 def is_announced() -> bool:
     """Tell whether PostgreSQL wakes the server's consumer when rows are written, by the trigger of our migration."""
-    with connections[consumer.database()].cursor() as cursor:
+    with connections[outbox_config.database()].cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM pg_trigger WHERE tgname = 'instant_outbox_notify' AND tgrelid = %s::regclass "
             "AND tgenabled <> 'D'",
@@ -69,7 +71,7 @@ def is_announced() -> bool:
 
 
 def _entries() -> QuerySet[OutboxEntry]:
-    entries: QuerySet[OutboxEntry] = OutboxEntry.objects.using(consumer.database())
+    entries: QuerySet[OutboxEntry] = OutboxEntry.objects.using(outbox_config.database())
     return entries
 
 
@@ -142,7 +144,7 @@ class Relay:
 
     @staticmethod
     def _leases() -> QuerySet[OutboxLease]:
-        leases: QuerySet[OutboxLease] = OutboxLease.objects.using(consumer.database())
+        leases: QuerySet[OutboxLease] = OutboxLease.objects.using(outbox_config.database())
         return leases
 
     @staticmethod
@@ -162,7 +164,7 @@ class Relay:
         if not self._told and now - self._away_since >= UNTOLD:
             self._told = True
             logger.warning("the outbox waits: %s", error)
-        connections[consumer.database()].close()
+        connections[outbox_config.database()].close()
         return min(0.1 * 2.0**self._outage, LONGEST_PAUSE)
 
     def _came_back(self) -> None:
@@ -193,7 +195,7 @@ def relaying() -> Iterator[None]:
 
 def _lock(using: str, partition: int) -> bool:
     with connections[using].cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", [consumer.lock_name(partition)])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", [outbox_config.lock_name(partition)])
         return bool(cursor.fetchone()[0])
 
 

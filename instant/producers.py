@@ -1,22 +1,23 @@
-"""publish() and its kin: the one door by which messages go out."""
+"""Publishing: `publish()`, `publish_many()`, `publish_to_users()` and their async variants."""
 
 from __future__ import annotations
 
 import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, TypedDict, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, overload
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from .backends import get_backend
-from .commits import gather
-from .declared import default_channel
+from .channels.declared import default_channel
+from .channels.names import personal_channel
+from .channels.users import subs_of
 from .exceptions import InvalidMessage, PublishError, PublishManyError
+from .exclude import tags_of
 from .messages import Message, Receipt
-from .senders import tags_of
+from .on_commit import gather
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -39,6 +40,16 @@ class _Options(TypedDict, total=False):
     fail_silently: bool
     timeout: float | None
     wait: bool
+
+
+class _Delivery(NamedTuple):
+    """How messages are sent, as the arguments of publish() say; `many` names all failures in one error."""
+
+    on_commit: bool
+    fail_silently: bool
+    timeout: float | None
+    wait: bool
+    many: bool = False
 
 
 @overload
@@ -85,7 +96,7 @@ def publish(
     item = Message(channel, message, data, event_class, bucket, site)
     if exclude is not None:
         item.tags = tags_of(exclude)
-    return _deliver([item], on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, wait=wait)
+    return _deliver([item], _Delivery(on_commit, fail_silently, timeout, wait))
 
 
 @overload
@@ -123,7 +134,7 @@ async def apublish(
     item = Message(channel, message, data, event_class, bucket, site)
     if exclude is not None:
         item.tags = tags_of(exclude)
-    return await _adeliver([item], on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, wait=wait)
+    return await _adeliver([item], _Delivery(on_commit, fail_silently, timeout, wait))
 
 
 def publish_many(
@@ -144,9 +155,7 @@ def publish_many(
         InvalidMessage: an item cannot be sent; nothing was.
         PublishManyError: some failed: `.failed` has (index, error) pairs, `.sent` the indexes of the others.
     """
-    return _deliver(
-        _messages(items), on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, wait=wait, many=True
-    )
+    return _deliver(_messages(items), _Delivery(on_commit, fail_silently, timeout, wait, many=True))
 
 
 async def apublish_many(
@@ -158,10 +167,20 @@ async def apublish_many(
     wait: bool = False,
 ) -> PublishError | None:
     """Publish many messages as `publish_many` does, on the running event loop."""
-    messages = _messages(items)
-    return await _adeliver(
-        messages, on_commit=on_commit, fail_silently=fail_silently, timeout=timeout, wait=wait, many=True
-    )
+    return await _adeliver(_messages(items), _Delivery(on_commit, fail_silently, timeout, wait, many=True))
+
+
+def publish_to_users(users: Iterable[Any], message: str | None = None, **options: Any) -> PublishError | None:
+    """Publish one message to the personal channels of these users, or pks: a list, or a queryset; one broadcast.
+
+    The options are those of `publish`. Nobody in `users` is nothing to do, and visitors have no channel.
+
+    Raises:
+        PublishManyError: some failed, as of `publish_many`.
+    """
+    how = {name: options.pop(name) for name in ("on_commit", "fail_silently", "timeout", "wait") if name in options}
+    names = [personal_channel(sub) for _, sub in subs_of(users)]
+    return publish_many([{"channels": names, "message": message, **options}], **how) if names else None
 
 
 def _channel_and_message(args: tuple[str, ...], channel: str | None, message: str | None) -> tuple[str, str | None]:
@@ -235,48 +254,29 @@ def flush(timeout: float | None = None) -> bool:
     return get_backend().flush(timeout)
 
 
-def _deliver(
-    messages: Sequence[Message],
-    *,
-    on_commit: bool,
-    fail_silently: bool,
-    timeout: float | None,
-    wait: bool,
-    many: bool = False,
-) -> PublishError | None:
+def _deliver(messages: Sequence[Message], how: _Delivery) -> PublishError | None:
     backend = get_backend()
-    if on_commit and not backend.transactional and gather(messages, _sender(timeout)):
+    collected = how.on_commit and not backend.transactional
+    if collected and gather(messages, _sender(how.timeout), ("publish", how.timeout)):
         return None
-    return _settled(backend.send(messages, timeout, wait), fail_silently, many)
+    return _finish(backend.send(messages, how.timeout, how.wait), how.fail_silently, how.many)
 
 
-async def _adeliver(
-    messages: Sequence[Message],
-    *,
-    on_commit: bool,
-    fail_silently: bool,
-    timeout: float | None,
-    wait: bool,
-    many: bool = False,
-) -> PublishError | None:
-    if on_commit:  # a transaction is open in Django's own thread only
-        return await sync_to_async(_deliver)(
-            messages, on_commit=True, fail_silently=fail_silently, timeout=timeout, wait=wait, many=many
-        )
-    return _settled(await get_backend().asend(messages, timeout, wait), fail_silently, many)
+async def _adeliver(messages: Sequence[Message], how: _Delivery) -> PublishError | None:
+    if how.on_commit:  # a transaction is open in Django's own thread only
+        return await sync_to_async(_deliver)(messages, how)
+    receipts = await get_backend().asend(messages, how.timeout, how.wait)
+    return _finish(receipts, how.fail_silently, how.many)
 
 
-@lru_cache(maxsize=64)
 def _sender(timeout: float | None) -> Callable[[Sequence[Message]], None]:
-    """One for each time limit: what has the same gathers together."""
-    return partial(_send_committed, timeout=timeout)
+    def send(messages: Sequence[Message]) -> None:
+        _finish(get_backend().send(messages, timeout), True, len(messages) > 1)
+
+    return send
 
 
-def _send_committed(messages: Sequence[Message], timeout: float | None = None) -> None:
-    _settled(get_backend().send(messages, timeout), True, len(messages) > 1)
-
-
-def _settled(receipts: list[Receipt], fail_silently: bool, many: bool) -> PublishError | None:
+def _finish(receipts: list[Receipt], fail_silently: bool, many: bool) -> PublishError | None:
     """Show debug messages, and raise, or log and return, what failed."""
     failed = [(index, receipt.error) for index, receipt in enumerate(receipts) if receipt.error is not None]
     if settings.DEBUG:

@@ -32,6 +32,10 @@ PRIVATE_PREFIX: Final = "$"
 NAMESPACE_BOUNDARY: Final = ":"
 #: Namespace of WebSocketHandler streams; no channel or rule may use it.
 SOCKETS_NAMESPACE: Final = "ws"
+#: Namespace of the channels of pages; where windows are in use, no channel of a site may be in it.
+PAGES_NAMESPACE: Final = "page"
+#: What the name of a namespace may be, as a regular expression.
+NAMESPACE_PATTERN: Final = "[-a-zA-Z0-9_.]{2,}"
 #: Names of personal channels start with it, and no others may.
 PERSONAL_PREFIX: Final = "$user."
 #: Names of the default channels of model events: the event's name follows.

@@ -7,13 +7,9 @@ from typing import Any
 from django.db import DatabaseError
 
 from . import outbox
-from .backends import publisher
 from .centrifugo import api
 from .conf import conf
 from .exceptions import InstantError, ServerError
-
-#: Seconds that a row of the outbox may wait before somebody should look.
-OLD = 60.0
 
 
 def status() -> dict[str, dict[str, Any]]:
@@ -46,8 +42,10 @@ def _server() -> dict[str, Any]:
 
 
 def _publisher() -> dict[str, Any]:
+    from .backends import go_publisher  # needs what Windows lacks
+
     try:
-        figures = publisher.figures()
+        figures = go_publisher.figures()
     except InstantError as error:
         return {"problem": str(error)}
     return figures or {"running": False}  # the next publish starts it
@@ -61,6 +59,6 @@ def _outbox() -> dict[str, Any]:
     figures: dict[str, Any] = backlog._asdict()
     if backlog.unread:
         figures["problem"] = f"{backlog.unread} rows are in partitions that nobody reads"
-    elif backlog.oldest > OLD:
+    elif backlog.oldest > outbox.LATE:
         figures["problem"] = f"the oldest row has waited for {backlog.oldest:.0f} s: does anybody deliver?"
     return figures

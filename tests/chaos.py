@@ -103,18 +103,18 @@ class Server:
     """Centrifugo or the devserver as a process, to be killed and started again with the same config."""
 
     def __init__(self, kind: str, config: Mapping[str, Any], folder: Path) -> None:
-        from instant.centrifugo import process
+        from instant.centrifugo import binary, process
 
         path = folder / "config.json"
         path.write_text(json.dumps(config))
-        program = [str(process.find_binary())] if kind == "centrifugo" else [sys.executable, "-m", "instant.devserver"]
+        program = [str(binary.find_binary())] if kind == "centrifugo" else [sys.executable, "-m", "instant.devserver"]
         self._command = [*program, *(["-c"] if kind == "centrifugo" else []), str(path)]
         self._environment = process.environment()
         self._port, self._log = config["http_server"]["port"], folder / "server.log"
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        from instant.testing.live import wait_until_listening
+        from instant.testing.server import wait_until_listening
 
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
@@ -165,9 +165,9 @@ def _main(
     for name, value in settings.items():
         setattr(of_django, name, value)
     django.setup()
-    from instant.backends import publisher
+    from instant.backends import go_publisher
 
-    publisher.BINARY = Path(binary)
+    go_publisher.BINARY = Path(binary)
     # Not buffered: SIGKILL leaves what was written.
     file = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     rng, numbers = random.Random(f"{seed} {number}"), count()

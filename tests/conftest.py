@@ -16,13 +16,15 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
-from instant import features, revocation
-from instant.centrifugo import positions, process
+from instant.centrifugo import positions
+from instant.centrifugo.binary import reported_version
 from instant.centrifugo.config import render
+from instant.revocation import repeating
 from instant.sockets import registry as sockets
 from instant.testing import LiveServer
-from instant.testing.live import free_port
+from instant.testing.server import free_port
 from instant.windows import registry
+from tests.features import use_features
 from tests.postgres import cluster, migrated_file, postgres, sqlite  # noqa: F401 - fixtures
 
 # How long an example takes is the machine's business.
@@ -60,7 +62,7 @@ def settings_as_before() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_repeating(monkeypatch: pytest.MonkeyPatch) -> None:
     """No thread repeats revocations behind a test's back; the test of the thread brings one of its own."""
-    monkeypatch.setattr(revocation._repeater, "start", lambda: None)
+    monkeypatch.setattr(repeating._repeater, "start", lambda: None)
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +74,7 @@ def patient_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_features(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a module of tests imports puts no feature into use for the others, nor do signals outlive their test."""
-    monkeypatch.setattr(features, "_used", set())
+    use_features(monkeypatch)
     monkeypatch.setattr(sockets, "_registered", dict(sockets._registered))
     monkeypatch.setattr(registry, "_connections", {name: [*found] for name, found in registry._connections.items()})
 
@@ -161,5 +163,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Genera
 
 
 def _version(binary: Path) -> str:
-    found = process.version(binary)
+    found = reported_version(binary)
     return "of a development build" if found == "0.0.0" else found

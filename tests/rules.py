@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from instant import rules
+from instant.channels import rules
 
 
 @pytest.fixture(autouse=True)
@@ -15,4 +15,4 @@ def no_rules_left() -> Iterator[None]:
     before = rules.registered()
     yield
     rules._rules[:] = before
-    rules._tell_namespaces()
+    rules._find_namespaces()

@@ -9,12 +9,12 @@ import pytest
 from django.test import override_settings
 
 from instant import publish
+from instant.access.tokens import channel_token, connection_token
 from instant.centrifugo import api
 from instant.exceptions import ServerError
 from instant.protocol import REVOKED_CODE
 from instant.testing import LiveServer
-from instant.testing.live import free_port
-from instant.token import channel_token, connection_token
+from instant.testing.server import free_port
 from tests.clients import SyncClient
 from tests.fakes import answer, closed, fake_server, half
 

@@ -10,7 +10,8 @@ from django.test import override_settings
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from instant.channels import check_name, is_private, namespace_of, private_name, public_name, template_name
+from instant.channels.names import is_private, namespace_of, private_name, public_name, template_name
+from instant.channels.namespaces import check_name
 from instant.exceptions import InvalidChannel, InvalidMessage
 
 #: Few letters, so that every place of `$` and `:` is tried.

@@ -13,8 +13,9 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.test import override_settings
 
-from instant import checks as module
 from instant.backends import BaseBackend
+from instant.checks import backends, channels, deployment, outbox
+from instant.checks import settings as of_settings
 from instant.messages import Message, Receipt
 from tests.test_outbox_checks import OUTBOX
 
@@ -79,7 +80,9 @@ def test_each_check_finds_its_fault_once_and_alone(check_id: str, values: dict[s
 
 def test_every_id_has_a_case() -> None:
     """Ids are in the docstrings of the checks, which stand for the list of them."""
-    docs = " ".join(getattr(module, name).__doc__ or "" for name in dir(module) if name.startswith("check_"))
+    modules = (of_settings, backends, channels, deployment, outbox)
+    found = [(module, name) for module in modules for name in dir(module) if name.startswith("check_")]
+    docs = " ".join(getattr(module, name).__doc__ or "" for module, name in found)
     known = {f"instant.{word.strip('.:;,')}" for word in docs.split() if word[:1] in "EW" and word[1:4].isdigit()}
     assert known == {*SITES, *DEPLOYMENTS, *OUTBOX, *ELSEWHERE}
 

@@ -16,12 +16,12 @@ from django.test import override_settings
 from pytest_django import Settings
 
 from instant import publish, publish_many
-from instant.centrifugo import http, process
+from instant.access.tokens import channel_token, connection_token
+from instant.centrifugo import binary, http, process
 from instant.centrifugo.config import HISTORY, NAMESPACE_OPTIONS, allowed_origins, render
 from instant.conf import conf
 from instant.exceptions import InvalidSetting
 from instant.testing import live_server
-from instant.token import channel_token, connection_token
 from tests.clients import SyncClient
 
 #: Sites of all kinds: their config has to pass `checkconfig` and start without a warning.
@@ -57,7 +57,7 @@ def site(request: pytest.FixtureRequest, settings: Settings) -> str:
 
 def test_the_server_takes_the_config(site: str, centrifugo: None) -> None:
     with process.config_file(render()) as path:
-        process.check_config(process.find_binary(), path)
+        process.check_config(binary.find_binary(), path)
 
 
 def test_the_server_starts_without_a_warning(site: str, centrifugo: None, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_the_devserver_takes_the_config_without_a_warning(site: str, caplog: pyt
 
 def test_all_options_that_we_take_are_known_to_the_server(centrifugo: None) -> None:
     done = subprocess.run(
-        [process.find_binary(), "defaultconfig", "--dry-run", "-c", "none.json"], capture_output=True, check=True
+        [binary.find_binary(), "defaultconfig", "--dry-run", "-c", "none.json"], capture_output=True, check=True
     )
     known = set(json.loads(done.stdout)["channel"]["without_namespace"])
     assert known >= NAMESPACE_OPTIONS - {"map", "shared_poll"}
@@ -202,7 +202,7 @@ def test_an_engine_that_is_none_is_refused(engine: str) -> None:
 def test_the_server_takes_an_engines_config(engine: str, centrifugo: None) -> None:
     namespaces = {"chat": {"history_size": 5, "history_ttl": "1h"}}
     with override_settings(INSTANT_ENGINE=engine, INSTANT_NAMESPACES=namespaces), process.config_file(render()) as path:
-        process.check_config(process.find_binary(), path)
+        process.check_config(binary.find_binary(), path)
 
 
 # origins

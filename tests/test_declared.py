@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from instant import declared as module
-from instant.declared import Declared, declared, default_channel, fault_of_paths, faults, find, is_joined_at
+from instant.channels import declared as module
+from instant.channels.declared import Declared, declared, default_channel, fault_of_paths, faults, find, is_joined_at
 from instant.exceptions import InvalidSetting
 
 SEED = {

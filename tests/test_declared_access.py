@@ -14,8 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from instant import access
-from instant.access import Access, audience_of, channels_for, credentials, may_join, members
+from instant.access import membership
+from instant.access.client_credentials import credentials
+from instant.access.membership import Access, audience_of, channels_for, may_join, members
 from instant.models import Channel
 from tests.test_access import everybody
 
@@ -42,7 +43,7 @@ def alice() -> User:
 
 @pytest.fixture(autouse=True)
 def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "_told", set())
+    monkeypatch.setattr(membership, "_told", set())
 
 
 def names(user: Any, path: str | None = None) -> list[str]:

@@ -7,9 +7,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
-from instant import revocation
+from instant.access.tokens import channel_token
 from instant.models import Channel, Revocation
-from instant.token import channel_token
+from instant.revocation import repeating
 from tests.test_revocation import Joined, assert_still_in, joined  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,7 +45,7 @@ def test_a_lost_flag_takes_its_channels_only(
     client.happened.clear()
     client.join(lost, saved)  # the server remembers nothing
     Revocation.objects.update(next_at=timezone.now())
-    assert revocation.repeat_due()
+    assert repeating.repeat_due()
     assert client.wait_for(f"unsubscribed {lost}") == 2000
 
 
@@ -62,7 +62,7 @@ def test_a_row_of_the_same_name_throws_nobody_out(boss: User, joined: Joined, le
     row.delete()
     assert Revocation.objects.filter(channel="$users").count() == 3
     Revocation.objects.update(next_at=timezone.now())
-    revocation.repeat_due()
+    repeating.repeat_due()
     assert_still_in(client, "$users")
 
 
@@ -71,7 +71,7 @@ def test_a_row_that_would_open_it_lets_nobody_stay(boss: User, joined: Joined, s
     Channel.objects.create(name="talk", level="users")
     out, stays = joined(bob, "$talk"), joined(boss, "$talk")
     settings.INSTANT_STAFF_CHANNELS = [["$talk"]]
-    revocation.recheck(channels=["$talk"])
+    repeating.recheck(channels=["$talk"])
     assert out.wait_for("unsubscribed $talk") == 2000
     assert_still_in(stays, "$talk")
 
@@ -83,6 +83,6 @@ def test_what_settings_no_longer_declare_is_left_when_asked_for(
 ) -> None:
     client = joined(boss, "$desk", "$users")
     settings.INSTANT_STAFF_CHANNELS = []
-    revocation.recheck(channels=["$desk", "$users"])
+    repeating.recheck(channels=["$desk", "$users"])
     assert client.wait_for("unsubscribed $desk") == 2000
     assert_still_in(client, "$users")

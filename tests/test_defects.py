@@ -13,12 +13,12 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 
 from instant import publish
+from instant.access.tokens import channel_token, connection_token
 from instant.centrifugo.config import render
 from instant.conf import conf
 from instant.exceptions import InvalidChannel
 from instant.models import Channel
 from instant.testing import Published
-from instant.token import channel_token, connection_token
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,9 @@ from django.core.management import get_commands, load_command_class
 from django.test import Client, override_settings
 from django.urls import include, path
 
-from instant import checks, conf
+from instant import conf
+from instant.checks import channels, deployment
+from instant.checks import settings as checks
 from instant.messages import Message
 from instant.testing import Published
 from tests.blog import models as blog_models
@@ -84,7 +86,7 @@ def test_settings_are_good(snippet: Snippet) -> None:
     assert set(ours) <= {name for name in vars(conf.Settings) if name.isupper()}
     cors = {name: value for name, value in names.items() if name.startswith(("CORS_", "CSRF_", "SESSION_"))}
     with override_settings(**ours, **cors):
-        found = checks.check_settings(None) + checks.check_namespaces(None) + checks.check_deployment(None)
+        found = checks.check_settings(None) + channels.check_namespaces(None) + deployment.check_deployment(None)
     assert [message for message in found if message.id != "instant.W004"] == []
 
 

@@ -15,11 +15,11 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
 from hypothesis import given, strategies
 
-from instant import messages
-from instant.messages import _encode_slowly
+from instant import serializer
+from instant.serializer import _encode_slowly
 
 pytest.importorskip("orjson")
-from instant.messages import _encode_fast
+from instant.serializer import _encode_fast
 
 
 class Size(IntEnum):
@@ -95,4 +95,4 @@ def test_refusals_are_alike(value: Any) -> None:
 
 
 def test_the_fast_one_is_used_where_it_is_installed() -> None:
-    assert messages._encode_bytes is _encode_fast
+    assert serializer._encode_bytes is _encode_fast

@@ -16,9 +16,9 @@ from instant import Message, apublish, flush, publish, publish_many, publish_to_
 from instant.backends.python import requests_for
 from instant.centrifugo import api
 from instant.exceptions import InvalidMessage
+from instant.exclude import tags_of
 from instant.models import OutboxEntry
 from instant.protocol import MAX_SENDER_IDS, SENDER_HEADER
-from instant.senders import tags_of
 from instant.testing import LiveServer, Published
 from tests.backends.conftest import binary, go  # noqa: F401 - fixtures
 from tests.fakes import fake_server

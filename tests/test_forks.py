@@ -11,8 +11,8 @@ import pytest
 from instant import publish
 from instant.backends import get_backend
 from instant.centrifugo import api, http
-from instant.forks import in_child
 from instant.messages import Message
+from instant.processes import reset_in_child
 from instant.testing import LiveServer
 from tests.fakes import fake_server
 
@@ -79,6 +79,6 @@ def test_parent_and_child_on_a_real_server(server: LiveServer) -> None:
 
 def test_what_is_told_to_forget_does_so_in_the_child_alone() -> None:
     kept = ["something"]
-    in_child(kept.clear)
+    reset_in_child(kept.clear)
     assert forked(lambda: kept) == "[]"
     assert kept == ["something"]

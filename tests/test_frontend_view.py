@@ -20,7 +20,7 @@ from pytest_django import Settings
 
 from instant.models import Channel
 from instant.testing import Published
-from instant.testing.live import free_port
+from instant.testing.server import free_port
 from instant.views import frontend
 from tests.fakes import answer, fake_server
 

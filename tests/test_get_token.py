@@ -13,9 +13,10 @@ from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
-from instant import access, revocation
+from instant.access import client_credentials
 from instant.conf import conf
 from instant.models import Channel
+from instant.revocation import repeating
 
 pytestmark = pytest.mark.django_db
 
@@ -97,7 +98,7 @@ def test_no_names_are_all_names(browser: Client) -> None:
 
 def test_it_is_the_json_of_credentials(browser: Client, alice: User) -> None:
     Channel.objects.create(name="users", level="users")
-    answer, direct = browser.get(GET_TOKEN).json(), access.credentials(alice)
+    answer, direct = browser.get(GET_TOKEN).json(), client_credentials.credentials(alice)
     assert set(answer) == {*direct, "csrf_token"}
     assert answer["channels"][0].keys() == direct["channels"][0].keys()
 
@@ -128,7 +129,7 @@ def test_four_queries_at_the_most_however_many_channels(
         row.groups.set(groups)
     browser.get(GET_TOKEN)
     # At worst, this request is also the one that looks whether revocations are left to repeat.
-    monkeypatch.setattr(revocation._repeater, "asked_at", float("-inf"))
+    monkeypatch.setattr(repeating._repeater, "asked_at", float("-inf"))
     with CaptureQueriesContext(connection) as queries:
         assert len(names(browser.get(GET_TOKEN).json())) == count
     assert len(queries) == 4

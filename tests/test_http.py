@@ -18,7 +18,7 @@ from django.test import override_settings
 from instant.centrifugo import http
 from instant.exceptions import ServerError
 from instant.testing import LiveServer
-from instant.testing.live import free_port
+from instant.testing.server import free_port
 from tests.fakes import FakeServer, accepted, answer, closed, fake_server, half, silent
 
 BODY = json.dumps({"channel": "public", "data": "hi", "idempotency_key": "key"}).encode()

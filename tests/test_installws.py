@@ -14,7 +14,8 @@ from django.core.management.base import CommandError, OutputWrapper
 from pytest_django import Settings
 
 from instant.centrifugo import install as installer
-from instant.centrifugo.install import VERSION, Release, installed_version
+from instant.centrifugo.binary import reported_version
+from instant.centrifugo.install import VERSION, Release
 from instant.exceptions import InvalidSetting
 from instant.management.commands.installws import _Bar
 
@@ -60,7 +61,7 @@ def put(folder: Path, content: bytes) -> Path:
 def test_the_server_is_installed(project: Path, releases: Site) -> None:
     out, err = run()
     binary = project / "centrifugo" / "centrifugo"
-    assert installed_version(binary) == VERSION
+    assert reported_version(binary) == VERSION
     assert err == ""
     assert f"Installing Centrifugo {VERSION} for linux amd64" in out
     assert re.search(r"\n  0.0 of 0.0 MB, 0 %\n(  .*%\n)*  0.0 of 0.0 MB, 100 %\n", out)
@@ -86,13 +87,13 @@ def test_another_folder(project: Path, releases: Site, tmp_path: Path) -> None:
     out, _ = run("--dir", "bin/server")
     assert f"    CENTRIFUGO_BINARY = '{project}/bin/server/centrifugo'  # add this" in out
     run(f"--dir={tmp_path}/absolute")
-    assert installed_version(tmp_path / "absolute" / "centrifugo") == VERSION
+    assert reported_version(tmp_path / "absolute" / "centrifugo") == VERSION
 
 
 def test_without_base_dir_the_folder_is_here(project: Path, releases: Site, settings: Settings) -> None:
     del settings.BASE_DIR
     run()
-    assert installed_version(Path.cwd() / "centrifugo" / "centrifugo") == VERSION
+    assert reported_version(Path.cwd() / "centrifugo" / "centrifugo") == VERSION
 
 
 def test_what_is_installed_stays(project: Path, releases: Site) -> None:
@@ -130,7 +131,7 @@ def test_a_file_that_does_not_run_is_replaced_by_force_only(project: Path, relea
         run("--version", VERSION)
     assert binary.read_bytes() == b"not a program"
     run("--force")
-    assert installed_version(binary) == VERSION
+    assert reported_version(binary) == VERSION
 
 
 def test_from_a_local_file(project: Path, site: Site) -> None:

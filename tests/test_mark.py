@@ -20,9 +20,9 @@ import instant
 from instant import amark, live, mark, publish
 from instant.centrifugo import positions
 from instant.models import Channel
+from instant.pages import marking
+from instant.pages.page import page_of
 from instant.testing import LiveServer
-from instant.views import page
-from instant.views.pages import page_of
 from tests.fakes import fake_server, silent
 from tests.live_pages import PAGE, PLACEHOLDER, asked, credentials, histories, marked, names, offsets, render, subjects
 
@@ -182,7 +182,7 @@ def test_the_user_may_change_in_between(alice: User) -> None:
 
 
 def test_a_mark_that_nothing_uses_says_so(alice: User, caplog: pytest.LogCaptureFixture) -> None:
-    page._tell_that_nothing_fills.cache_clear()
+    marking._tell_that_nothing_fills.cache_clear()
     request = RequestFactory().get("/page/")
     request.user = alice
     with fake_server(histories()) as server:
@@ -348,7 +348,7 @@ def test_the_views_name_and_marks_stay() -> None:
 
 
 def test_the_public_names() -> None:
-    from instant.views import pages
+    from instant.pages import live
 
-    assert (instant.mark, instant.amark, instant.live) == (pages.mark, pages.amark, pages.live)
+    assert (instant.mark, instant.amark, instant.live) == (marking.mark, marking.amark, live.live)
     assert PAGE

@@ -18,7 +18,8 @@ from django.utils.translation import gettext_lazy
 
 from instant import messages, protocol
 from instant.exceptions import InvalidChannel, InvalidMessage, TooLarge
-from instant.messages import Message, encode
+from instant.messages import Message
+from instant.serializer import encode
 
 VECTORS = json.loads((Path(__file__).parent / "contract" / "messages.json").read_text(encoding="utf-8"))
 

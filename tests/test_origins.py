@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client, RequestFactory, override_settings
 
-from instant.views.origins import is_known
+from instant.views.auth import _is_known
 
 pytestmark = pytest.mark.django_db
 
@@ -102,6 +102,6 @@ def test_a_program_without_an_origin_may_log_in(browser: Client) -> None:
 
 def test_the_sites_own_origin_goes_by_scheme_and_port(rf: RequestFactory) -> None:
     request = rf.get("/", headers={"host": "localhost:8000"}, secure=True)
-    assert is_known(request, "https://localhost:8000")
-    assert not is_known(request, "http://localhost:8000")
-    assert not is_known(request, "https://localhost")
+    assert _is_known(request, "https://localhost:8000")
+    assert not _is_known(request, "http://localhost:8000")
+    assert not _is_known(request, "https://localhost")

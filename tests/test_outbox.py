@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from instant import outbox, publish, publish_many
-from instant.centrifugo import consumer
+from instant.centrifugo import outbox_config
 from instant.exceptions import ServerError
 from instant.models import OutboxEntry, OutboxLease
 from instant.outbox import Backlog, Relay, backlog, relaying
@@ -159,7 +159,7 @@ def test_on_postgres_it_waits_for_what_the_servers_consumer_has(postgres: str) -
     assert locked != OutboxEntry.objects.order_by("pk")[1].partition
     try:
         with fake_server() as server, other.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [consumer.lock_name(locked)])
+            cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [outbox_config.lock_name(locked)])
             assert Relay().deliver() == 1
             assert Relay().deliver() == 0
             cursor.execute("SELECT pg_advisory_unlock_all()")

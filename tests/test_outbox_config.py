@@ -11,7 +11,7 @@ import pytest
 from django.db import connections
 from pytest_django import Settings
 
-from instant.centrifugo import consumer, process
+from instant.centrifugo import binary, outbox_config, process
 from instant.centrifugo.config import render
 from instant.exceptions import InvalidSetting
 from instant.testing import live_server
@@ -28,7 +28,7 @@ def dsn(monkeypatch: pytest.MonkeyPatch) -> Any:
     def made(**values: Any) -> str:
         own = {"NAME": "app", "HOST": "", "PORT": "", "USER": "", "PASSWORD": "", "OPTIONS": {}, **values}
         monkeypatch.setattr(connections["default"], "settings_dict", own)
-        return str(consumer._dsn("default"))
+        return str(outbox_config._dsn("default"))
 
     return made
 
@@ -101,7 +101,7 @@ def test_it_is_rendered_where_it_can_be_used_only(postgres: str, settings: Setti
 
 def test_the_server_takes_the_config(postgres: str, centrifugo: None) -> None:
     with process.config_file(render()) as path:
-        process.check_config(process.find_binary(), path)
+        process.check_config(binary.find_binary(), path)
 
 
 @pytest.mark.parametrize("way", ["TCP", "Unix socket"])

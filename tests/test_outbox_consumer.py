@@ -13,13 +13,13 @@ from django.db import connections, transaction
 from pytest_django import Settings
 
 from instant import publish, publish_many
-from instant.centrifugo import consumer, http
+from instant.access.tokens import channel_token, connection_token
+from instant.centrifugo import http, outbox_config
 from instant.centrifugo.config import render
 from instant.messages import Message
 from instant.models import OutboxEntry
 from instant.testing import LiveServer
-from instant.testing.live import free_port
-from instant.token import channel_token, connection_token
+from instant.testing.server import free_port
 from tests.clients import SyncClient
 
 
@@ -137,7 +137,7 @@ def test_the_consumer_takes_the_lock_that_the_relay_knows(postgres: str, client:
     try:
         with other.cursor() as cursor:
             for partition in range(4):
-                cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [consumer.lock_name(partition)])
+                cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [outbox_config.lock_name(partition)])
             publish("public", "waits")
             time.sleep(0.6)  # two polls of the consumer
             assert client.received == []

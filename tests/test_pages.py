@@ -14,10 +14,11 @@ from django.test import RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from instant import access
+from instant.access import membership
 from instant.models import Channel
-from instant.views import pages
-from instant.views.pages import fill, page_of
+from instant.pages import marking
+from instant.pages.filling import fill
+from instant.pages.page import page_of
 from tests.fakes import answer, fake_server
 from tests.live_pages import PAGE, PLACEHOLDER, credentials, histories, names, offsets, page, render, subjects
 
@@ -250,7 +251,7 @@ def broken(monkeypatch: pytest.MonkeyPatch, alias: str = "default") -> None:
         with connections[alias].cursor() as cursor:
             cursor.execute("SELECT nothing FROM nowhere")
 
-    monkeypatch.setattr(access.Channel.objects, "for_user", fail)
+    monkeypatch.setattr(membership.Channel.objects, "for_user", fail)
 
 
 def test_a_database_that_fails_breaks_no_page(
@@ -263,7 +264,7 @@ def test_a_database_that_fails_breaks_no_page(
     assert page(html)["user"] == str(alice.pk)
     assert "Cache-Control" not in response
     assert "database fails" in caplog.text
-    pages.mark(request)
+    marking.mark(request)
 
 
 def test_what_the_view_wrote_survives_a_query_that_failed(
@@ -309,9 +310,9 @@ def test_a_strange_host_breaks_no_page(alice: User) -> None:
 
 
 def test_two_queries_a_page(alice: User) -> None:
-    from instant import revocation
+    from instant.revocation import repeating
 
-    revocation.resume()
+    repeating.resume()
     request = request_of(alice)
     page_of(request).fills = True
     with CaptureQueriesContext(connection) as queries:

@@ -12,12 +12,14 @@ from django.test import Client
 from pytest_django import Settings
 
 from instant import publish, publish_to_users, user_channel
-from instant.access import Access, channels_for, credentials, may_join
-from instant.channels import check_name, check_own_name, personal_channel
+from instant.access.client_credentials import credentials
+from instant.access.membership import Access, channels_for, may_join
+from instant.access.tokens import channel_token, connection_token
+from instant.channels.names import personal_channel
+from instant.channels.namespaces import check_name, check_own_name
 from instant.exceptions import InvalidChannel, InvalidSetting
 from instant.models import Channel
 from instant.testing import LiveServer, Published
-from instant.token import channel_token, connection_token
 from tests.clients import SyncClient
 
 pytestmark = pytest.mark.django_db

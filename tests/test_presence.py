@@ -10,11 +10,12 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from pytest_django import Settings
 
-from instant import Person, apresence, online, presence, rules, user_channel
-from instant.access import credentials
+from instant import Person, apresence, online, presence, user_channel
+from instant.access.client_credentials import credentials
+from instant.access.tokens import channel_token, connection_token
+from instant.channels import rules
 from instant.exceptions import InvalidChannel, PresenceUnavailable, ServerError
 from instant.testing import LiveServer
-from instant.token import channel_token, connection_token
 from tests.clients import SyncClient
 from tests.rules import no_rules_left  # noqa: F401 - a fixture
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from instant.centrifugo import process
+from instant.centrifugo import binary, process
+from instant.centrifugo.binary import reported_version, require_version_6
 from instant.centrifugo.config import render
 from instant.exceptions import ServerFailed, ServerNotFound
 
@@ -32,34 +33,34 @@ def nowhere(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_setting_wins_then_the_folder_then_the_path(settings: Settings, tmp_path: Path) -> None:
     on_path = program(tmp_path / "bin" / "centrifugo")
-    assert process.find_binary() == on_path
+    assert binary.find_binary() == on_path
     installed = program(tmp_path / "centrifugo" / "centrifugo")
-    assert process.find_binary() == installed
+    assert binary.find_binary() == installed
     named = program(tmp_path / "elsewhere" / "my-server")
     for value in (str(named), named):
         settings.CENTRIFUGO_BINARY = value
-        assert process.find_binary() == named
+        assert binary.find_binary() == named
 
 
 def test_the_setting_may_be_a_name_on_the_path(settings: Settings, tmp_path: Path) -> None:
     program(tmp_path / "bin" / "centrifugo6")
     settings.CENTRIFUGO_BINARY = "centrifugo6"
-    assert process.find_binary() == tmp_path / "bin" / "centrifugo6"
+    assert binary.find_binary() == tmp_path / "bin" / "centrifugo6"
 
 
 def test_a_base_dir_of_text_is_a_folder_too(settings: Settings, tmp_path: Path) -> None:
     settings.BASE_DIR = str(tmp_path)
-    assert process.install_dir() == tmp_path / "centrifugo"
+    assert binary.install_dir() == tmp_path / "centrifugo"
 
 
 def test_what_is_not_there_is_told_with_what_to_do(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(ServerNotFound, match=r"manage.py installws.*CENTRIFUGO_BINARY"):
-        process.find_binary()
+        binary.find_binary()
     (tmp_path / "not-executable").write_text("")
     for value in ("no-such-program", str(tmp_path / "not-executable"), str(tmp_path)):
         settings.CENTRIFUGO_BINARY = value
         with pytest.raises(ServerNotFound, match="CENTRIFUGO_BINARY is"):
-            process.find_binary()
+            binary.find_binary()
 
 
 @pytest.mark.parametrize(
@@ -71,29 +72,29 @@ def test_what_is_not_there_is_told_with_what_to_do(settings: Settings, tmp_path:
     ],
 )
 def test_the_version_is_what_the_binary_says(tmp_path: Path, said: str, version: str) -> None:
-    assert process.version(program(tmp_path / "c", f"echo '{said}'")) == version
+    assert reported_version(program(tmp_path / "c", f"echo '{said}'")) == version
 
 
 def test_what_tells_no_version_is_not_the_server(tmp_path: Path) -> None:
     with pytest.raises(ServerFailed, match="is not Centrifugo"):
-        process.version(program(tmp_path / "c", "echo hello"))
-    binary = tmp_path / "broken"
-    binary.write_bytes(b"\x7fELF nonsense")
-    binary.chmod(0o755)
+        require_version_6(program(tmp_path / "c", "echo hello"))
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"\x7fELF nonsense")
+    broken.chmod(0o755)
     with pytest.raises(ServerFailed, match="does not run"):
-        process.version(binary)
+        reported_version(broken)
 
 
 @pytest.mark.parametrize("version", ["4.0.4", "5.4.9", "7.0.0", "60.0.0"])
 def test_another_major_version_is_refused(tmp_path: Path, version: str) -> None:
-    binary = program(tmp_path / "c", f"echo 'Centrifugo v{version}'")
+    other = program(tmp_path / "c", f"echo 'Centrifugo v{version}'")
     with pytest.raises(ServerFailed, match=rf"is Centrifugo {version}, and 6 is needed: run `manage.py installws"):
-        process.require_version_6(binary)
+        require_version_6(other)
 
 
 @pytest.mark.parametrize("version", ["6.0.0", "6.12.3", "0.0.0"])
 def test_version_6_and_development_builds_are_taken(tmp_path: Path, version: str) -> None:
-    process.require_version_6(program(tmp_path / "c", f"echo 'Centrifugo v{version}'"))
+    require_version_6(program(tmp_path / "c", f"echo 'Centrifugo v{version}'"))
 
 
 def test_the_config_file_is_ours_alone_and_gone_afterwards() -> None:

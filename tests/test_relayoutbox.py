@@ -21,11 +21,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from instant import outbox, publish, publish_many
+from instant.access.tokens import channel_token, connection_token
 from instant.centrifugo import http
 from instant.models import OutboxEntry, OutboxLease
 from instant.testing import LiveServer
-from instant.testing.live import free_port, wait_until_listening
-from instant.token import channel_token, connection_token
+from instant.testing.server import free_port, wait_until_listening
 from tests.clients import SyncClient
 from tests.conftest import need_server
 from tests.fakes import Answer, accepted, fake_server

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
+from instant.access.tokens import _signed, channel_token_for
 from instant.centrifugo import http
 from instant.centrifugo.reloading import Reloader, _differences
 from instant.exceptions import ServerError, ServerFailed
-from instant.testing.live import wait_until_listening
-from instant.token import _signed, channel_token_for
+from instant.testing.server import wait_until_listening
 from tests.clients import SyncClient
 from tests.test_runws import PATIENCE, SETTINGS, Site, is_free
 

@@ -13,12 +13,14 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from instant import access, looks, publish, revocation
+from instant import publish
+from instant.access import membership
+from instant.access.tokens import channel_token, connection_token
 from instant.centrifugo import api
 from instant.exceptions import ServerError
 from instant.models import Channel, Revocation
+from instant.revocation import enforcement, repeating
 from instant.testing import LiveServer
-from instant.token import channel_token, connection_token
 from tests.clients import SyncClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -238,15 +240,15 @@ def test_a_token_saved_before_is_caught_by_the_repetition(alice: User, joined: J
     client.happened.clear()
     client.join("$editors", saved)  # the server remembers nothing
     Revocation.objects.update(next_at=timezone.now())
-    assert revocation.repeat_due()
+    assert repeating.repeat_due()
     assert client.wait_for("unsubscribed $editors") == 2000
 
 
 def test_the_thread_repeats_until_nothing_is_left(
     alice: User, joined: Joined, monkeypatch: pytest.MonkeyPatch, settings, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setattr(revocation, "INTERVAL", 0.1)
-    monkeypatch.setattr(revocation, "_repeater", revocation._Repeater())
+    monkeypatch.setattr(repeating, "INTERVAL", 0.1)
+    monkeypatch.setattr(repeating, "_repeater", repeating._Repeater())
     settings.INSTANT_CHANNEL_TOKEN_TTL = 1
     editors = alice.groups.get()
     make("editors", "groups", editors)
@@ -257,7 +259,7 @@ def test_the_thread_repeats_until_nothing_is_left(
     client.happened.clear()
     client.join("$editors", saved)
     assert client.wait_for("unsubscribed $editors") == 2000
-    client.wait(lambda: not Revocation.objects.exists() and not revocation._repeater.running, "for the end")
+    client.wait(lambda: not Revocation.objects.exists() and not repeating._repeater.running, "for the end")
 
 
 def test_who_got_the_right_back_stays_in(alice: User, joined: Joined) -> None:
@@ -269,7 +271,7 @@ def test_who_got_the_right_back_stays_in(alice: User, joined: Joined) -> None:
     alice.groups.add(editors)
     client.join("$editors", channel_token("$editors", alice))
     Revocation.objects.update(next_at=timezone.now())
-    revocation.repeat_due()
+    repeating.repeat_due()
     assert_still_in(client, "$editors")
 
 
@@ -280,8 +282,8 @@ def test_who_got_the_right_back_stays_in(alice: User, joined: Joined) -> None:
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What would be looked at, by name."""
     names: list[str] = []
-    monkeypatch.setattr(looks, "at_user", lambda sub: names.append(f"user {sub}"))
-    monkeypatch.setattr(looks, "at_channel", names.append)
+    monkeypatch.setattr(enforcement, "apply_to_user", lambda sub: names.append(f"user {sub}"))
+    monkeypatch.setattr(enforcement, "apply_to_channel", names.append)
     return names
 
 
@@ -310,7 +312,7 @@ def test_an_unreachable_server_is_logged_and_tried_again(
 
 
 def test_a_revocation_that_was_never_done_is_not_forgotten(alice: User, settings, looked: list[str]) -> None:
-    revocation.recheck(users=[alice])
+    repeating.recheck(users=[alice])
     past = timezone.now() - timedelta(seconds=1)
     Revocation.objects.update(next_at=past, until=past)
 
@@ -318,34 +320,34 @@ def test_a_revocation_that_was_never_done_is_not_forgotten(alice: User, settings
         raise ServerError("server not reachable", retryable=True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(looks, "at_user", away)
-        assert revocation.repeat_due()  # the tokens have expired, but who has joined is still in
+        patch.setattr(enforcement, "apply_to_user", away)
+        assert repeating.repeat_due()  # the tokens have expired, but who has joined is still in
     Revocation.objects.update(next_at=past)
-    assert not revocation.repeat_due()
+    assert not repeating.repeat_due()
     assert looked == [f"user {alice.pk}"] * 2
 
 
 def test_a_revocation_is_forgotten_when_the_tokens_have_expired(alice: User, looked: list[str]) -> None:
-    revocation.recheck(users=[alice])
+    repeating.recheck(users=[alice])
     assert looked == [f"user {alice.pk}"]
-    assert revocation.repeat_due()  # not its time yet
+    assert repeating.repeat_due()  # not its time yet
     past = timezone.now() - timedelta(seconds=1)
     Revocation.objects.update(next_at=past, until=past)
-    assert not revocation.repeat_due()
+    assert not repeating.repeat_due()
     assert looked == [f"user {alice.pk}"] * 2
 
 
 def test_one_process_of_many_repeats(alice: User, looked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    revocation.recheck(users=[alice])
+    repeating.recheck(users=[alice])
     looked.clear()
     now = timezone.now()
     Revocation.objects.update(next_at=now)
     stale = list(Revocation.objects.all())
-    revocation.repeat_due()
+    repeating.repeat_due()
     assert looked == [f"user {alice.pk}"]
     # Another process had read the row before the first one claimed it.
     monkeypatch.setattr(Revocation.objects, "filter", lambda **lookups: _Stale(stale, lookups))
-    revocation.repeat_due()
+    repeating.repeat_due()
     assert looked == [f"user {alice.pk}"]
 
 
@@ -359,17 +361,17 @@ class _Stale(list):
 
 
 def test_a_process_goes_on_with_what_another_left(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    repeater = revocation._Repeater()
+    repeater = repeating._Repeater()
     started: list[float] = []
     monkeypatch.setattr(repeater, "start", lambda: started.append(time.monotonic()))
-    monkeypatch.setattr(revocation, "_repeater", repeater)
-    revocation.resume()
+    monkeypatch.setattr(repeating, "_repeater", repeater)
+    repeating.resume()
     assert not started
     Revocation.objects.create(user="1", next_at=timezone.now(), until=timezone.now())
-    revocation.resume()
+    repeating.resume()
     assert not started  # asked a moment ago
     repeater.asked_at = float("-inf")
-    revocation.resume()
+    repeating.resume()
     assert len(started) == 1
 
 
@@ -387,7 +389,7 @@ def test_the_audience_of_a_channel_is_for_user_from_the_other_side(settings) -> 
         user.groups.add(editors)
     for level in Channel.Level.values:
         channel = make(level, level, editors)
-        expected = {str(user.pk) for user in people if access.may_join(user, channel.name)}
-        if access.may_join(AnonymousUser(), channel.name):
+        expected = {str(user.pk) for user in people if membership.may_join(user, channel.name)}
+        if membership.may_join(AnonymousUser(), channel.name):
             expected.add("")
-        assert access.audience(channel) == expected, level
+        assert membership.audience(channel) == expected, level

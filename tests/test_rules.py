@@ -13,9 +13,10 @@ from django.urls import converters, register_converter
 from pytest_django import Settings
 
 import instant
-from instant import Message, declared, rules
+from instant import Message
 from instant.centrifugo.config import render
-from instant.channels import check_name
+from instant.channels import declared, rules
+from instant.channels.namespaces import check_name
 from instant.exceptions import InvalidChannel, InvalidSetting
 from tests.rules import no_rules_left  # noqa: F401 - a fixture
 

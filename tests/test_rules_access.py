@@ -14,12 +14,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from instant import access, looks, publish, revocation, rule, rules
-from instant.access import Access, allowed, channels_for, credentials, may_join
+from instant import publish, rule
+from instant.access import membership
+from instant.access.client_credentials import credentials
+from instant.access.membership import Access, allowed, channels_for, may_join
+from instant.access.tokens import channel_token, connection_token
+from instant.channels import rules
 from instant.conf import conf
 from instant.models import Channel
+from instant.revocation import enforcement, repeating
 from instant.testing import LiveServer, acan, can
-from instant.token import channel_token, connection_token
 from tests.clients import SyncClient
 from tests.rules import no_rules_left  # noqa: F401 - a fixture
 
@@ -349,7 +353,7 @@ class TestTheEnd:
         client, other = self.join(server, alice, name), self.join(server, bob, name)
         try:
             User.objects.filter(pk=alice.pk).update(is_staff=False)
-            revocation.recheck(channels=[name])
+            repeating.recheck(channels=[name])
             assert client.wait_for(f"unsubscribed {name}") == 2000
             publish(name, "still")
             other.wait(lambda: other.texts() == ["still"])
@@ -360,7 +364,7 @@ class TestTheEnd:
     def test_too_many_channels_are_the_end_of_the_connection(
         self, server: LiveServer, alice: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(looks, "MAX_ASKED", 2)
+        monkeypatch.setattr(enforcement, "MAX_ASKED", 2)
         User.objects.update(is_staff=True)
         alice.refresh_from_db()
         client = self.join(server, alice, "$post:6", "$post:7", "$post:8")
@@ -378,7 +382,7 @@ class TestTheEnd:
 )
 def test_lost_permissions_are_looked_at(alice: User, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(looks, "at_user", seen.append)
+    monkeypatch.setattr(enforcement, "apply_to_user", seen.append)
     permission, group = Permission.objects.get(codename="view_channel"), Group.objects.create(name="readers")
     alice.user_permissions.add(permission), group.permissions.add(permission), alice.groups.add(group)
 
@@ -405,17 +409,17 @@ def test_lost_permissions_are_looked_at(alice: User, monkeypatch: pytest.MonkeyP
 @pytest.mark.django_db(transaction=True)
 def test_a_large_group_does_not_hold_its_editor_up(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(looks, "at_user", seen.append)
+    monkeypatch.setattr(enforcement, "apply_to_user", seen.append)
     group, permission = Group.objects.create(name="all"), Permission.objects.get(codename="view_channel")
     group.permissions.add(permission)
     group.user_set.set(User.objects.bulk_create([User(username=f"user{number}") for number in range(150)]))
     answering(True)
     group.permissions.remove(permission)
-    assert len(seen) == revocation.AT_ONCE
-    assert revocation.repeat_due()
+    assert len(seen) == repeating.AT_ONCE
+    assert repeating.repeat_due()
     assert len(set(seen)) == len(seen) == 150
 
 
 def test_what_access_says_of_names(alice: User) -> None:
     answering(True)
-    assert access.by_rule([NAME, "$other", "$user.1"]).keys() == {NAME}
+    assert membership.by_rule([NAME, "$other", "$user.1"]).keys() == {NAME}

@@ -20,7 +20,7 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from instant.centrifugo import http
-from instant.testing.live import free_port, wait_until_listening
+from instant.testing.server import free_port, wait_until_listening
 from tests.conftest import need_server
 
 ROOT = Path(__file__).parents[1]

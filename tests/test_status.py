@@ -12,12 +12,12 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from instant import publish
-from instant.backends import publisher
+from instant.access.tokens import channel_token, connection_token
+from instant.backends import go_publisher
 from instant.models import OutboxEntry
 from instant.status import status
 from instant.testing import LiveServer
-from instant.testing.live import free_port
-from instant.token import channel_token, connection_token
+from instant.testing.server import free_port
 from tests.clients import SyncClient
 
 pytestmark = pytest.mark.django_db
@@ -67,4 +67,4 @@ def test_a_publisher_is_not_started_to_be_asked(server: LiveServer, settings: An
     settings.INSTANT_BROADCAST_WITH, settings.INSTANT_GO_SOCKET = "go", str(tmp_path / "go.sock")
     assert status()["publisher"] == {"running": False}
     assert shown()[1] == 0
-    assert publisher.figures() is None
+    assert go_publisher.figures() is None

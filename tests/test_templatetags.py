@@ -21,9 +21,9 @@ from pytest_django import Settings
 
 from instant import protocol
 from instant.models import Channel
+from instant.pages.page import page_of
 from instant.templatetags import instant as tags
 from instant.views import instant_auth
-from instant.views.pages import page_of
 from tests.fakes import fake_server
 from tests.live_pages import PLACEHOLDER, asked, histories, marked, page, render
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instant.views.answers import json_view
+from instant.views.json_views import json_view
 
 pytestmark = pytest.mark.django_db
 

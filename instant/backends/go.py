@@ -18,10 +18,10 @@ from django.core.checks import CheckMessage, Error
 from ..conf import conf
 from ..exceptions import PublishError, Rejected, Unreachable
 from ..messages import Message, Receipt
-from . import publisher
-from .outgoing import Entry, Outgoing
-from .publisher import NoPublisher
+from . import go_publisher
+from .go_publisher import NoPublisher
 from .queueing import REST, QueueingBackend
+from .send_queue import Entry, SendQueue
 
 logger = logging.getLogger("instant")
 
@@ -46,11 +46,11 @@ _HEAD = struct.Struct(">I")
 class _Connection:
     """A connection to a publisher, and the thread that reads its answers."""
 
-    def __init__(self, config: dict[str, Any], out: Outgoing) -> None:
+    def __init__(self, config: dict[str, Any], out: SendQueue) -> None:
         self.config, self.answered, self.writing = config, False, False
         self.unanswered: dict[int, Entry] = {}
         self._out, self._numbers = out, count()
-        self.socket = publisher.connect(config)
+        self.socket = go_publisher.connect(config)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._reader = threading.Thread(target=self._read, name="instant-go-answers", daemon=True)
         self._reader.start()
@@ -122,7 +122,7 @@ class GoBackend(QueueingBackend):
         self._connection: _Connection | None = None
         self._deaths = 0
 
-    def deliver(self, out: Outgoing, entries: list[Entry]) -> None:
+    def deliver(self, out: SendQueue, entries: list[Entry]) -> None:
         pause, last = PAUSES
         while True:
             entries[:0] = self._unanswered(out)
@@ -143,7 +143,7 @@ class GoBackend(QueueingBackend):
             time.sleep(pause)
             pause = min(2 * pause, last)
 
-    def _unanswered(self, out: Outgoing) -> list[Entry]:
+    def _unanswered(self, out: SendQueue) -> list[Entry]:
         """Return what the last connection left without an answer, if that has ended."""
         connection = self._connection
         if connection is None or not connection.ended:
@@ -160,16 +160,16 @@ class GoBackend(QueueingBackend):
         out.figures.retried += len(left)
         return left
 
-    def _connected(self, out: Outgoing) -> _Connection:
+    def _connected(self, out: SendQueue) -> _Connection:
         """Return the connection, a new one where there is none, or other settings, as in tests."""
-        config = publisher.configuration()
+        config = go_publisher.configuration()
         connection = self._connection
         if connection is not None and connection.config != config:
             connection.close()
             connection = self._connection = None
         return connection or _Connection(config, out)
 
-    def _give_up(self, out: Outgoing, entries: list[Entry], error: NoPublisher) -> None:
+    def _give_up(self, out: SendQueue, entries: list[Entry], error: NoPublisher) -> None:
         """Fail what has waited for INSTANT_GO_RETRY_FOR seconds, or all where waiting does not help."""
         oldest = time.monotonic() - conf.INSTANT_GO_RETRY_FOR
         given_up = [entry for entry in entries if not error.retryable or entry[2] <= oldest]
@@ -206,11 +206,11 @@ class GoBackend(QueueingBackend):
         return max(queued - len(connection.unanswered), 0)
 
     def check(self) -> list[CheckMessage]:
-        if os.access(publisher.BINARY, os.X_OK):
+        if os.access(go_publisher.BINARY, os.X_OK):
             return []
         return [
             Error(
-                f'INSTANT_BROADCAST_WITH is "go", and there is no publisher binary at {publisher.BINARY}.',
+                f'INSTANT_BROADCAST_WITH is "go", and there is no publisher binary at {go_publisher.BINARY}.',
                 hint='Build it with `go build -o bin/publisher .` in the folder instant/go, or use "thread".',
                 id="instant.E004",
             )

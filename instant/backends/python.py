@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 from ..centrifugo import http
 from ..conf import conf
 from ..exceptions import PublishError, Rejected, ServerError, Unreachable
-from ..messages import Message, Receipt, quoted
+from ..messages import Message, Receipt
 from ..protocol import MAX_BATCH_BYTES, MAX_BATCH_COMMANDS
+from ..serializer import quoted
 from .base import BaseBackend
 
 

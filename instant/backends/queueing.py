@@ -17,11 +17,11 @@ from typing import Any
 
 from ..conf import conf
 from ..exceptions import Unreachable
-from ..forks import in_child
 from ..messages import Message, Receipt
-from . import exits
+from ..processes import reset_in_child
+from . import process_exit
 from .base import BaseBackend
-from .outgoing import Answers, Entry, Figures, Outgoing
+from .send_queue import Answers, Entry, Figures, SendQueue
 
 logger = logging.getLogger("instant")
 
@@ -32,7 +32,7 @@ REST = 0.5
 class _Call:
     """One call of send() without its waiting, which differs for threads and event loops."""
 
-    def __init__(self, out: Outgoing, entries: list[Entry], entered: int, timeout: float | None, answered: bool):
+    def __init__(self, out: SendQueue, entries: list[Entry], entered: int, timeout: float | None, answered: bool):
         self.started = monotonic()
         self.timeout = conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout
         self._out, self._entries, self._entered = out, entries, entered
@@ -87,12 +87,12 @@ class QueueingBackend(BaseBackend):
 
     def _forget(self) -> None:
         """Start anew, in a forked child too: what its parent has queued is its parent's to send."""
-        self._out: Outgoing | None = None
+        self._out: SendQueue | None = None
         self._starting = threading.Lock()
         #: The process ends: nobody would send later. No thread can be started, so whoever publishes sends.
         self._ending = self._threadless = False
 
-    def deliver(self, out: Outgoing, entries: list[Entry]) -> None:
+    def deliver(self, out: SendQueue, entries: list[Entry]) -> None:
         """Send the messages in order and see to it that `out` settles them; what is settled here leaves `entries`."""
         raise NotImplementedError
 
@@ -121,7 +121,7 @@ class QueueingBackend(BaseBackend):
                 await asyncio.wait_for(asyncio.wrap_future(blocked), call.left)
         return call.receipts(self.name)
 
-    def _enter(self, messages: Sequence[Message], wait: bool) -> tuple[Outgoing, list[Entry], int]:
+    def _enter(self, messages: Sequence[Message], wait: bool) -> tuple[SendQueue, list[Entry], int]:
         """Queue the messages, but leave to a _Call those whose answer is waited for; as at the process's end all are:
         nobody would send them later."""
         out = self._out or self._start()
@@ -129,24 +129,24 @@ class QueueingBackend(BaseBackend):
         entries: list[Entry] = [(message, None, now) for message in messages]
         return out, entries, 0 if wait or self._ending else out.offer(entries)
 
-    def _start(self) -> Outgoing:
+    def _start(self) -> SendQueue:
         with self._starting:
             if self._out is None:
-                out = Outgoing(conf.INSTANT_QUEUE_SIZE)
+                out = SendQueue(conf.INSTANT_QUEUE_SIZE)
                 try:
                     threading.Thread(target=self._run, args=(out,), name=f"instant-{self.name}", daemon=True).start()
                 except RuntimeError:  # the interpreter ends, and Python 3.12 and later start none then
                     self._ending = self._threadless = True
-                exits.at_exit(finish_all)
+                process_exit.at_exit(finish_all)
                 self._out = out
             return self._out
 
-    def _run(self, out: Outgoing) -> None:
-        exits.leave_signals_to_main_thread()
+    def _run(self, out: SendQueue) -> None:
+        process_exit.leave_signals_to_main_thread()
         while True:
             self._work(out)
 
-    def _work(self, out: Outgoing) -> None:
+    def _work(self, out: SendQueue) -> None:
         entries = out.take()
         try:
             out.limit = conf.INSTANT_QUEUE_SIZE
@@ -157,7 +157,7 @@ class QueueingBackend(BaseBackend):
 
     def _fail(
         self,
-        out: Outgoing,
+        out: SendQueue,
         entries: Sequence[Entry],
         reason: str,
         cause: BaseException | None,
@@ -203,7 +203,7 @@ def _after_fork() -> None:
         backend._forget()
 
 
-in_child(_after_fork)
+reset_in_child(_after_fork)
 
 
 def _wait(future: Future[Any], timeout: float | None) -> bool:

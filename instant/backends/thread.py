@@ -11,9 +11,9 @@ from ..centrifugo import http
 from ..exceptions import ServerError
 from ..messages import Receipt
 from ..protocol import MAX_BATCH_COMMANDS
-from .outgoing import Entry, Outgoing
 from .python import PythonBackend, Request, requests_for
 from .queueing import QueueingBackend
+from .send_queue import Entry, SendQueue
 
 #: Seconds that one request may take.
 REQUEST_TIMEOUT = 5.0
@@ -53,7 +53,7 @@ class ThreadBackend(QueueingBackend):
         super().__init__()
         self._http = _Http()
 
-    def deliver(self, out: Outgoing, entries: list[Entry]) -> None:
+    def deliver(self, out: SendQueue, entries: list[Entry]) -> None:
         pause, last = PAUSES
         following: list[Request] = []
 
@@ -77,7 +77,7 @@ class ThreadBackend(QueueingBackend):
                 pause = PAUSES[0]
 
     def _request(
-        self, out: Outgoing, request: Request, entries: list[Entry], meanwhile: Callable[[], object]
+        self, out: SendQueue, request: Request, entries: list[Entry], meanwhile: Callable[[], object]
     ) -> list[Entry]:
         """Send one request, and return what must be tried again."""
         receipts = self._http.request(request, entries, meanwhile)

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from ..batches import batches
 from ..conf import conf
 from ..exceptions import ServerError
-from ..forks import in_child
+from ..processes import reset_in_child
 from ..protocol import MAX_BATCH_COMMANDS, REVOKED_CODE, REVOKED_REASON
 from . import http
 
@@ -36,7 +37,7 @@ def _client(url: str, key: str) -> cent.Client:
     return cent.Client(f"{url}/api", key, timeout=TIMEOUT, session=session)
 
 
-in_child(_client.cache_clear)
+reset_in_child(_client.cache_clear)
 
 
 def call(method: str, **params: Any) -> Any:
@@ -81,8 +82,8 @@ def channels_starting(prefixes: Iterable[str]) -> set[str]:
     """
     commands = [{"channels": {"pattern": _escaped(prefix) + "*"}} for prefix in sorted(prefixes)]
     found: set[str] = set()
-    for start in range(0, len(commands), MAX_BATCH_COMMANDS):
-        for reply in _batch(commands[start : start + MAX_BATCH_COMMANDS]):
+    for part in batches(commands, MAX_BATCH_COMMANDS):
+        for reply in _batch(part):
             if "error" in reply:
                 raise http.api_error(reply["error"])
             found.update(reply["channels"].get("channels") or {})
@@ -115,8 +116,8 @@ def unsubscribe(pairs: Iterable[tuple[str, str]]) -> None:
         ServerError: as `http.post` does; what went before is done.
     """
     commands = [{"unsubscribe": {"user": user, "channel": channel}} for user, channel in pairs]
-    for start in range(0, len(commands), MAX_BATCH_COMMANDS):
-        for reply in _batch(commands[start : start + MAX_BATCH_COMMANDS]):
+    for part in batches(commands, MAX_BATCH_COMMANDS):
+        for reply in _batch(part):
             if "error" in reply and reply["error"].get("code") != 102:  # a namespace that is gone has no subscribers
                 raise http.api_error(reply["error"])
 

@@ -9,11 +9,11 @@ from typing import Any
 from corsheaders.conf import conf as cors
 from django.conf import settings
 
-from .. import channels, features
+from ..channels.namespaces import namespaces, reserved
 from ..conf import NamespaceOptions, conf
 from ..exceptions import InvalidSetting
-from ..protocol import SOCKETS_NAMESPACE
-from . import consumer, rpc, streams
+from ..protocol import NAMESPACE_PATTERN, SOCKETS_NAMESPACE
+from . import outbox_config, rpc_config, stream_config
 
 #: What every namespace has unless INSTANT_NAMESPACES says otherwise: a client that was away gets what it missed.
 HISTORY: Mapping[str, Any] = {"history_size": 300, "history_ttl": "600s", "force_recovery": True}
@@ -39,7 +39,7 @@ NAMESPACE_OPTIONS = frozenset(
 _DURATIONS = frozenset({"history_ttl", "history_meta_ttl"})
 _OF_HISTORY = ("history_", "force_recovery", "force_positioning", "allow_recovery", "allow_positioning", "auto_cache")
 _DURATION = re.compile(r"([0-9]+(ms|s|m|h))+")
-_NAMESPACE = re.compile(r"[-a-zA-Z0-9_.]{2,}")
+_NAMESPACE = re.compile(NAMESPACE_PATTERN)
 
 
 def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bool = True) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bo
     token = {"hmac_secret_key": conf.hmac_key}
     if conf.previous_hmac_key:
         token["hmac_previous_secret_key"] = conf.previous_hmac_key
-    namespaces = {name: _options(name, options) for name, options in channels.namespaces().items()}
+    rendered = {name: _options(name, options) for name, options in namespaces().items()}
     return {
         "http_server": {"address": address, "port": port or conf.server_port or 8427},
         "log": {"level": "info"},
@@ -63,23 +63,23 @@ def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bo
             # At 0 a slow call makes the client miss its ping, and the server closes it.
             "concurrency": 8,
             "channel_limit": 1024,
-            "recovery_max_publication_limit": _longest_history(namespaces.values()),
+            "recovery_max_publication_limit": _longest_history(rendered.values()),
         },
         "http_api": {"key": conf.api_key},
         "health": {"enabled": True},
         "channel": {
             # Anything else would close the clients that receive it.
             "publication_data_format": "json",
-            "without_namespace": namespaces[""],
+            "without_namespace": rendered[""],
             "namespaces": [
-                *({"name": _namespace(name), **options} for name, options in namespaces.items() if name),
-                *([streams.namespace()] if streams.is_used() else []),
+                *({"name": _namespace(name), **options} for name, options in rendered.items() if name),
+                *([stream_config.namespace()] if stream_config.is_used() else []),
             ],
-            **({"proxy": streams.proxy()} if streams.is_used() else {}),
+            **({"proxy": stream_config.proxy()} if stream_config.is_used() else {}),
         },
-        **({"rpc": rpc.render()} if rpc.is_used() else {}),
+        **({"rpc": rpc_config.render()} if rpc_config.is_used() else {}),
         "usage_stats": {"disabled": True},
-        **({"consumers": consumer.render()} if consumers and consumer.is_used() else {}),
+        **({"consumers": outbox_config.render()} if consumers and outbox_config.is_used() else {}),
         **_engine(),
     }
 
@@ -91,7 +91,7 @@ def _namespace(name: str) -> str:
         )
     if name == SOCKETS_NAMESPACE:
         raise InvalidSetting(f"INSTANT_NAMESPACES: {name!r} is kept for WebSocket handlers")
-    if name in features.namespaces() and name in conf.INSTANT_NAMESPACES:
+    if name in reserved() and name in conf.INSTANT_NAMESPACES:
         raise InvalidSetting(f"INSTANT_NAMESPACES: {name!r} is kept for the channels of pages, as signals are in use")
     return name
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import lru_cache
-from http.client import HTTPMessage, HTTPResponse
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -22,7 +20,8 @@ from urllib3.exceptions import TimeoutError as PoolTimeout
 
 from ..conf import conf
 from ..exceptions import ServerError
-from ..forks import in_child
+from ..processes import reset_in_child
+from .fast_response import FastResponse
 
 if TYPE_CHECKING:
     import aiohttp
@@ -37,12 +36,6 @@ _PAUSES = (0.02, 0.1)
 #: What one answer of the server has, and of which type; another program's JSON must not count as a success.
 _ANSWERS = {"result": dict, "replies": list, "error": dict}
 
-#: The head of a plain answer of Centrifugo, whole, with nothing in it that decides how the body is to be read.
-_PLAIN_HEADER = rb"(?:(?:Content-Type|Date|Server): [^\r\n]*\r\n)*"
-_PLAIN_HEAD = re.compile(
-    rb"HTTP/1\.1 200 [^\r\n]*\r\n" + _PLAIN_HEADER + rb"Content-Length: (\d{1,9})\r\n" + _PLAIN_HEADER + rb"\r\n"
-)
-
 _pools: dict[str, urllib3.HTTPConnectionPool] = {}
 _sessions: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[Any, None], Any]] = {}
 
@@ -52,27 +45,11 @@ def _after_fork() -> None:
     _pools.clear()
 
 
-in_child(_after_fork)
-
-
-class _Answer(HTTPResponse):
-    """A plain head is read at one glance: the standard library's parser, that of mails, takes a sixth of a publish."""
-
-    def begin(self) -> None:
-        head = _PLAIN_HEAD.match(self.fp.peek())
-        if head is None:  # an error, a part of a head, chunks, a proxy's headers: nothing was consumed
-            super().begin()
-            return
-        self.fp.read(head.end())
-        self.headers = self.msg = HTTPMessage()
-        self.code = self.status = 200
-        self.version, self.reason = 11, "OK"
-        self.chunked, self.chunk_left, self.will_close = False, None, False
-        self.length = int(head[1])
+reset_in_child(_after_fork)
 
 
 class _Connection(HTTPConnection):
-    response_class = _Answer
+    response_class = FastResponse
 
 
 def _new_pool(url: str) -> urllib3.HTTPConnectionPool:

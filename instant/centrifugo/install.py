@@ -8,7 +8,6 @@ import hmac
 import os
 import platform
 import re
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ import requests
 
 from ..exceptions import InstallError
 from . import unpack
+from .binary import VERSION_PATTERN
 
 RELEASES: Final = "https://github.com/centrifugal/centrifugo/releases/download"
 #: The release that this version of django-instant was tried against.
@@ -34,7 +34,6 @@ Progress = Callable[[int, "int | None"], None]
 
 _CPUS = {"linux": "amd64 arm64 armv6", "darwin": "amd64 arm64", "freebsd": "amd64", "windows": "amd64"}
 _CPU_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "armv6l": "armv6", "armv7l": "armv6", "armv8l": "armv6"}
-_VERSION = r"\d+\.\d+\.\d+(?:[-+.][0-9A-Za-z.+-]+)?"
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Release:
     machine: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(_VERSION, self.version, re.ASCII):
+        if not re.fullmatch(VERSION_PATTERN, self.version, re.ASCII):
             raise InstallError(f"{self.version!r} is no version of Centrifugo: give one such as {VERSION}.")
 
     @classmethod
@@ -93,25 +92,8 @@ class Release:
 
 def version_in_name(source: str | Path) -> str | None:
     """Read the version out of an archive's name; None where it is not named as a release."""
-    found = re.match(rf"centrifugo_({_VERSION})_", _name(_origin(source)), re.ASCII)
+    found = re.match(rf"centrifugo_({VERSION_PATTERN})_", _name(_origin(source)), re.ASCII)
     return found[1] if found else None
-
-
-def installed_version(binary: Path) -> str:
-    """Ask a server binary for its version; its own words where they hold none.
-
-    Raises:
-        InstallError: it does not run, or not as Centrifugo does.
-    """
-    command = [str(binary.absolute()), "version"]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=15, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise InstallError(f"{binary} does not run as Centrifugo on this machine: {why}") from error
-    words = (done.stdout or done.stderr).decode(errors="replace").strip()
-    found = re.search(_VERSION, words, re.ASCII)
-    return found[0] if found else words[:80] or "of unknown version"
 
 
 def install(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..batches import batches
 from ..conf import conf
 from ..exceptions import ServerError
 from ..protocol import MAX_BATCH_COMMANDS
@@ -72,9 +73,7 @@ class _Asking:
     def parts(self, names: Iterable[str]) -> Iterator[list[str]]:
         if self.started < _paused.get(self.url, 0.0):
             return
-        wanted = list(dict.fromkeys(names))
-        for start in range(0, len(wanted), MAX_BATCH_COMMANDS):
-            yield wanted[start : start + MAX_BATCH_COMMANDS]
+        yield from batches(dict.fromkeys(names), MAX_BATCH_COMMANDS)
 
     def left(self) -> float:
         return max(self.started + TIMEOUT - time.monotonic(), 0.001)

@@ -1,11 +1,9 @@
-"""Finds the server's binary, and runs it."""
+"""Run the server with its config, in the foreground."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,66 +15,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from django.conf import settings
-
-from ..conf import Settings, conf
-from ..exceptions import ServerFailed, ServerNotFound
+from ..conf import Settings
+from ..exceptions import ServerFailed
+from .binary import require_version_6
 from .reloading import Reloading
 
 #: Seconds that the server gets to close its connections before it is killed.
 STOP_TIMEOUT = 35
-
-
-def install_dir() -> Path:
-    """Return the folder of installws: `centrifugo` in BASE_DIR, or in the current folder where there is none."""
-    return Path(getattr(settings, "BASE_DIR", None) or Path.cwd()) / "centrifugo"
-
-
-def find_binary() -> Path:
-    """Return the server's binary: that of CENTRIFUGO_BINARY, of the install folder, or the one on PATH.
-
-    Raises:
-        ServerNotFound: there is none, or CENTRIFUGO_BINARY is not one.
-    """
-    if conf.CENTRIFUGO_BINARY:
-        found = shutil.which(conf.CENTRIFUGO_BINARY)
-        if found is None:
-            raise ServerNotFound(f"CENTRIFUGO_BINARY is {conf.CENTRIFUGO_BINARY!r}: no program of that name")
-        return Path(found)
-    name = "centrifugo.exe" if os.name == "nt" else "centrifugo"
-    found = shutil.which(install_dir() / name) or shutil.which(name)
-    if found is None:
-        raise ServerNotFound(
-            "Centrifugo is not installed: run `manage.py installws`, or set CENTRIFUGO_BINARY to where it is"
-        )
-    return Path(found)
-
-
-def version(binary: Path) -> str:
-    """Return the version that the binary tells, such as "6.9.1"; "0.0.0" is a development build.
-
-    Raises:
-        ServerFailed: it does not run, or tells none.
-    """
-    try:
-        output = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ServerFailed(f"{binary} does not run: {error}") from error
-    match = re.search(r"v?(\d+\.\d+\.\d+)", output.stdout)
-    if not match:
-        raise ServerFailed(f"{binary} is not Centrifugo: it tells no version")
-    return match[1]
-
-
-def require_version_6(binary: Path) -> None:
-    """Refuse a binary that would ignore our config.
-
-    Raises:
-        ServerFailed: it is of another major version.
-    """
-    found = version(binary)
-    if found.split(".")[0] not in ("6", "0"):
-        raise ServerFailed(f"{binary} is Centrifugo {found}, and 6 is needed: run `manage.py installws --force`")
 
 
 def environment() -> dict[str, str]:

@@ -22,6 +22,7 @@ from instant.devserver.options import (
     WebsocketOptions,
 )
 from instant.devserver.patterns import compile_glob
+from instant.protocol import NAMESPACE_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +34,7 @@ _DURATION = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _FORMATS = ("", "json", "json_object", "binary")
 _TYPES = ("", "stream", "map", "map_clients", "map_users", "shared_poll")
-_NAMESPACE = re.compile(r"[-a-zA-Z0-9_.]{2,}")
+_NAMESPACE = re.compile(NAMESPACE_PATTERN)
 
 
 class ConfigError(ValueError):

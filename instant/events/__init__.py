@@ -1,14 +1,15 @@
 """Model events: a class says what of a model its readers hear, and each save and delete tells them.
 
-`base` has the class, `registry` those that are registered, `receivers` turns Django's signals into `changes`, which
-wait in `pending` for the commit, and `delivery` makes messages of them.
+`base` has the class to subclass, `declaration` its attributes, `registry` the classes that are registered. `receivers`
+turns Django's signals into `changes`, `submission` holds them until the commit, `delivery` makes messages of them.
 """
 
 from __future__ import annotations
 
-from .base import AUTHENTICATED, BaseEventModel
-from .custom import Event
+from ..access.permissions import AUTHENTICATED
+from .base import BaseEventModel
 from .discovery import autodiscover
+from .event import Event
 from .hooks import on
 from .muting import muted
 from .operations import OP_CREATE, OP_DELETE, OP_UPDATE

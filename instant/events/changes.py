@@ -12,7 +12,7 @@ from .operations import OP_CREATE, OP_DELETE, OP_UPDATE, Operation
 if TYPE_CHECKING:
     from django.db import models
 
-    from .base import BaseEventModel
+    from .declaration import EventDeclaration
 
 
 class Change:
@@ -27,7 +27,7 @@ class Change:
 
     def __init__(
         self,
-        event: BaseEventModel,
+        event: EventDeclaration,
         using: str,
         operation: Operation,
         values: dict[str, Any],
@@ -73,7 +73,7 @@ class Change:
         return self.instance
 
 
-def snapshot(event: BaseEventModel, instance: models.Model, using: str, operation: Operation) -> Change:
+def snapshot(event: EventDeclaration, instance: models.Model, using: str, operation: Operation) -> Change:
     """Return a change with all that `instance` has at this moment."""
     values = instance.__dict__.copy()
     for attname, freeze in event.plan.freezers:

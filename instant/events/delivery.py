@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from django.db import models
 
+from ..batches import batches
 from ..conf import conf
 from ..exceptions import PublishManyError
 from ..messages import Message
@@ -24,8 +25,6 @@ BATCH = 1_000
 #: Of one transaction's failures, how many are logged one by one.
 _LOGGED = 10
 
-_Any = TypeVar("_Any")
-
 
 class Failure(NamedTuple):
     """An event that was not sent, and why."""
@@ -33,13 +32,6 @@ class Failure(NamedTuple):
     change: Change
     channel: str | None
     error: Exception
-
-
-def batches(items: Iterable[_Any], size: int = BATCH) -> Iterator[list[_Any]]:
-    """Cut into lists of at most `size` items."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
 
 
 def deliver(changes: Sequence[Change]) -> None:
@@ -51,7 +43,7 @@ def attempt(changes: Sequence[Change]) -> list[Failure]:
     """Send the events of these changes, and return what failed; one failure keeps no other from being sent."""
     failures: list[Failure] = []
     wanted = coalesced(changes) if len(changes) > 1 else [change for change in changes if change.is_wanted]
-    for batch in batches(wanted) if len(wanted) > BATCH else [wanted]:
+    for batch in batches(wanted, BATCH):
         try:
             found = _found(batch)
         except Exception as error:

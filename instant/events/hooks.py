@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .operations import OPERATIONS, Operation
 
 if TYPE_CHECKING:
-    from .base import BaseEventModel
+    from .declaration import EventDeclaration
 
 Hook = Callable[[dict[str, Any], Any], dict[str, Any] | None]
 
@@ -18,10 +18,10 @@ class _Registered(NamedTuple):
     operations: tuple[Operation, ...]
 
 
-_hooks: dict[type[BaseEventModel], list[_Registered]] = {}
+_hooks: dict[type[EventDeclaration], list[_Registered]] = {}
 
 
-def on(event_class: type[BaseEventModel], *operations: Operation) -> Callable[[Hook], Hook]:
+def on(event_class: type[EventDeclaration], *operations: Operation) -> Callable[[Hook], Hook]:
     """Call the decorated function with each event of `event_class` and its subclasses, or those of these operations.
 
     It is called as `hook(event, instance)`, when the event is about to be sent: `event` is the message's data, a dict
@@ -48,7 +48,7 @@ def remove(hook: Hook) -> None:
 
 
 def passed(
-    event: BaseEventModel, content: dict[str, Any], operation: Operation, instance: Callable[[], Any]
+    event: EventDeclaration, content: dict[str, Any], operation: Operation, instance: Callable[[], Any]
 ) -> dict[str, Any] | None:
     """Return what the hooks make of an event; None where one of them keeps it back. `instance` is asked for by them.
 

@@ -8,13 +8,13 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .base import BaseEventModel
+    from .declaration import EventDeclaration
 
 _muted: ContextVar[tuple[type, ...]] = ContextVar("instant_events_muted", default=())
 
 
 @contextmanager
-def muted(*classes: type[BaseEventModel]) -> Iterator[None]:
+def muted(*classes: type[EventDeclaration]) -> Iterator[None]:
     """Send no events of what is saved and deleted inside the block, or none of these classes and their subclasses.
 
     It holds in this thread, or this task, alone. What is asked for by `emit()` is sent all the same.
@@ -26,7 +26,7 @@ def muted(*classes: type[BaseEventModel]) -> Iterator[None]:
         _muted.reset(token)
 
 
-def is_muted(event: BaseEventModel) -> bool:
+def is_muted(event: EventDeclaration) -> bool:
     """Tell whether `event` must be silent here."""
     classes = _muted.get()
     return bool(classes) and isinstance(event, classes)

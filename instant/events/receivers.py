@@ -12,20 +12,20 @@ from .changes import Change, snapshot
 from .delivery import Failure, related, report
 from .muting import is_muted
 from .operations import OP_CREATE, OP_DELETE, OP_UPDATE
-from .pending import submit
+from .submission import submit
 
 if TYPE_CHECKING:
-    from .base import BaseEventModel
+    from .declaration import EventDeclaration
 
 _UID = "instant.events"
 
 #: The event classes that look at each model, and the fields of those that look at each table between two models.
-_saves: dict[type[models.Model], list[BaseEventModel]] = {}
-_deletes: dict[type[models.Model], list[BaseEventModel]] = {}
-_m2m: dict[type[models.Model], list[tuple[BaseEventModel, Any]]] = {}
+_saves: dict[type[models.Model], list[EventDeclaration]] = {}
+_deletes: dict[type[models.Model], list[EventDeclaration]] = {}
+_m2m: dict[type[models.Model], list[tuple[EventDeclaration, Any]]] = {}
 
 
-def watch(event: BaseEventModel, model: type[models.Model]) -> None:
+def watch(event: EventDeclaration, model: type[models.Model]) -> None:
     """Have `event` sent for objects of its model that are saved as `model`: itself, a proxy, or a child's class."""
     if event not in _saves.setdefault(model, []):
         _saves[model].append(event)
@@ -36,7 +36,7 @@ def watch(event: BaseEventModel, model: type[models.Model]) -> None:
         signals.pre_delete.connect(_deleted, model, dispatch_uid=_UID)
 
 
-def watch_m2m(event: BaseEventModel) -> None:
+def watch_m2m(event: EventDeclaration) -> None:
     """Have `event` sent when a many-to-many field of its `m2m` changes, from either side."""
     for field in event.plan.m2m:
         through = field.remote_field.through
@@ -44,7 +44,7 @@ def watch_m2m(event: BaseEventModel) -> None:
         signals.m2m_changed.connect(_m2m_changed, through, dispatch_uid=_UID)
 
 
-def unwatch(event: BaseEventModel) -> None:
+def unwatch(event: EventDeclaration) -> None:
     """Send `event` no more."""
     for signal, watched in ((signals.post_save, _saves), (signals.pre_delete, _deletes)):
         for model, events in list(watched.items()):
@@ -102,7 +102,7 @@ def _deleted(sender: type[models.Model], instance: models.Model, using: str, **k
         submit(changes, using)
 
 
-def _last_look(event: BaseEventModel, instance: models.Model, using: str) -> Change:
+def _last_look(event: EventDeclaration, instance: models.Model, using: str) -> Change:
     plan = event.plan
     change = snapshot(event, instance, using, OP_DELETE)
     if plan.has_to_dict or plan.m2m or not plan.knows_all(change.values):
@@ -142,7 +142,7 @@ def _m2m_changed(
         submit(changes, using)
 
 
-def _touched(event: BaseEventModel, field: Any, pks: Iterable[Any], using: str) -> list[Change]:
+def _touched(event: EventDeclaration, field: Any, pks: Iterable[Any], using: str) -> list[Change]:
     """Nothing is known of these objects but their keys: the rest is read when the events are sent."""
     known = event.plan.pk_attnames
     (attname,) = known
@@ -155,7 +155,7 @@ def _cleared(instance: models.Model) -> dict[Any, set[Any]]:
     return stash
 
 
-def _others(event: BaseEventModel, field: Any, instance: models.Model, using: str) -> set[Any]:
+def _others(event: EventDeclaration, field: Any, instance: models.Model, using: str) -> set[Any]:
     return set(
         event.plan.model._base_manager.using(using).filter(**{field.name: instance}).values_list("pk", flat=True)
     )

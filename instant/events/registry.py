@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from django.db import models
 from django.db.models.signals import class_prepared
 
-from .. import rules
+from ..channels import rules
 from ..exceptions import InvalidEvent
 from . import receivers
 
 if TYPE_CHECKING:
-    from .base import BaseEventModel
+    from .declaration import EventDeclaration
 
-_registered: dict[type[BaseEventModel], BaseEventModel] = {}
+_E = TypeVar("_E", bound="EventDeclaration")
+
+_registered: dict[type[EventDeclaration], EventDeclaration] = {}
 
 
-def registered() -> list[BaseEventModel]:
+def registered() -> list[EventDeclaration]:
     """Return all that are registered, in that order."""
     return list(_registered.values())
 
 
-def find(event_class: type[BaseEventModel]) -> BaseEventModel | None:
+def find(event_class: type[EventDeclaration]) -> EventDeclaration | None:
     """Return the registered one of this class."""
     return _registered.get(event_class)
 
 
-def add(event: BaseEventModel) -> BaseEventModel:
+def add(event: _E) -> _E:
     """Register `event`, and return it, or the one of its class that was registered before.
 
     Raises:
@@ -36,7 +38,7 @@ def add(event: BaseEventModel) -> BaseEventModel:
     """
     own = type(event)
     if own in _registered:
-        return _registered[own]
+        return cast("_E", _registered[own])
     name, rule = event.event_name, event.rule
     other = next((each for each in _registered.values() if each.event_name == name), None)
     if other is not None:
@@ -54,7 +56,7 @@ def add(event: BaseEventModel) -> BaseEventModel:
     return event
 
 
-def remove(event_class: type[BaseEventModel]) -> None:
+def remove(event_class: type[EventDeclaration]) -> None:
     """Forget the event of this class."""
     event = _registered.pop(event_class, None)
     if event is not None:

@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from ..forks import in_child
+from ..processes import reset_in_child
 
 #: Connections that are remembered; those that called longest ago are forgotten first, and have a full bucket again.
 MAX_CONNECTIONS = 20_000
@@ -24,7 +24,7 @@ class Buckets:
         self._clock = clock
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
-        in_child(self._forget)
+        reset_in_child(self._forget)
 
     def take(self, client: str, rate: tuple[int, float] | None) -> bool:
         """Count a call of this connection, and tell whether it may be made: `rate` is calls and seconds."""

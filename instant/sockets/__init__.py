@@ -1,13 +1,13 @@
 """WebSocketHandler: an object for each open socket, without a Django that holds sockets.
 
-Read `handler` first. `registry` has the handlers by name, `connection` is one open socket, `crowd` all of a process.
-What a client subscribes to as `ws:<name>:…` reaches `worker` as a stream of Centrifugo's, and `bridge` serves plain
-WebSockets; `manage.py run_wsserver` runs both.
+Read `handler` first. `registry` has the handlers by name, `connection` is one open socket, `pool` all of a process.
+The transports are in `instant.worker`, the process of `manage.py run_wsserver`.
 """
 
 from __future__ import annotations
 
-from .handler import AUTHENTICATED, EVERYONE, SocketInfo, WebSocketHandler
+from ..access.permissions import AUTHENTICATED, EVERYONE
+from .handler import SocketInfo, WebSocketHandler
 from .registry import autodiscover, registered, socket
 
 __all__ = [

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from ..protocol import NAMESPACE_BOUNDARY, SOCKETS_NAMESPACE
 from . import codes, envelopes, order
 from .handler import SocketInfo, WebSocketHandler
-from .outgoing import Outgoing
+from .send_buffer import SendBuffer
 
 if TYPE_CHECKING:
     from .codes import Closing
-    from .running import Calls
+    from .handler_calls import Calls
 
 logger = logging.getLogger("instant")
 
@@ -58,7 +58,7 @@ class Socket:
     """A socket that is open. But for `send` and `close` all belongs to the event loop."""
 
     def __init__(self, handler: WebSocketHandler, calls: Calls, pack: Callable[[Any], bytes]) -> None:
-        self.handler, self.outgoing = handler, Outgoing()
+        self.handler, self.outgoing = handler, SendBuffer()
         self._calls, self._pack = calls, pack
         self._unread: deque[tuple[Any, int]] = deque()
         self._unread_bytes = 0

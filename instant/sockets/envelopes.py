@@ -10,8 +10,8 @@ import json
 from typing import Any, Final
 
 from ..exceptions import Deny, InvalidMessage, TooLarge
-from ..messages import encode
 from ..protocol import MAX_PAYLOAD_BYTES
+from ..serializer import encode
 from .codes import Closing
 
 #: Stands for a message: the client closes.

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Protocol
 
 from django.contrib.auth.models import AnonymousUser
 
-from ..personal import users_named
+from ..access.permissions import AUTHENTICATED
+from ..channels.users import users_named
 
-if TYPE_CHECKING:
-    from .connection import Socket
 
-#: As `permission`: everyone who is logged in, and everyone who has a connection.
-AUTHENTICATED: Final = "authenticated"
-EVERYONE: Final = "everyone"
+class OpenSocket(Protocol):
+    """What a handler uses of its socket; see `instant.sockets.connection`."""
+
+    def send(self, message: Any) -> bool: ...
+    async def asend(self, message: Any) -> bool: ...
+    def close(self, code: int, reason: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class WebSocketHandler:
     info: SocketInfo = SocketInfo("")
 
     _NAMES: ClassVar[tuple[str, ...]] = ("on_connect", "on_open", "on_message", "on_close")
-    _socket: Socket
+    _socket: OpenSocket
     _sub: str = ""
 
     def on_connect(self) -> Any:

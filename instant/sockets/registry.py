@@ -9,12 +9,11 @@ from typing import TypeVar
 
 from django.utils.module_loading import autodiscover_modules, import_string
 
-from .. import features
+from ..access.permissions import handler_rule
 from ..conf import conf
 from ..exceptions import InvalidHandler, InvalidSetting
 from . import codes
 from .handler import WebSocketHandler
-from .permissions import rule_of
 
 H = TypeVar("H", bound=type[WebSocketHandler])
 
@@ -40,7 +39,6 @@ def socket(name: str = DEFAULT) -> Callable[[H], H]:
         if _path(known) != _path(handler_class):
             raise InvalidHandler(f"two classes handle the socket {name!r}: {_path(known)} and {_path(handler_class)}")
         _registered[name] = handler_class
-        features.use(features.SOCKETS)
         return handler_class
 
     return decorator
@@ -49,6 +47,11 @@ def socket(name: str = DEFAULT) -> Callable[[H], H]:
 def autodiscover() -> None:
     """Import `sockets.py` of every installed app; Django does this at its start."""
     autodiscover_modules("sockets")
+
+
+def decorated() -> dict[str, type[WebSocketHandler]]:
+    """Return the handlers that say `@socket`, by name."""
+    return dict(_registered)
 
 
 def registered() -> dict[str, type[WebSocketHandler]]:
@@ -95,7 +98,7 @@ def _checked(name: str, found: object, where: str) -> None:
         raise InvalidHandler(f"{where}: {name!r} is no name of a socket: letters, digits, _, - and . only")
     if not isinstance(found, type) or not issubclass(found, WebSocketHandler):
         raise InvalidHandler(f"{where}: {found!r} is no WebSocketHandler")
-    rule_of(found)
+    handler_rule(found)
 
 
 def _path(handler_class: type) -> str:

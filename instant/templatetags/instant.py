@@ -14,10 +14,10 @@ from django.template import Context, Engine, Template, TemplateDoesNotExist
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from ..channels import template_name
-from ..views.filling import script_json
-from ..views.pages import client_context, join_stream, page_of
-from ..windows.attributes import signal_attribute
+from ..channels.names import template_name
+from ..pages.context import client_context, join_stream, script_json
+from ..pages.page import page_of
+from ..windows.html_attributes import signal_attribute
 
 register = template.Library()
 

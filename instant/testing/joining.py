@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
 
-from .. import access
+from ..access import membership
 
 if TYPE_CHECKING:
-    from ..token import User
+    from ..channels.users import User
 
 
 def can(user: User, channel: str) -> bool:
     """Tell whether `user` would get a token for the channel of this name now: `can(user, "$post:1")`."""
-    return access.may_join(user, channel)
+    return membership.may_join(user, channel)
 
 
 async def acan(user: User, channel: str) -> bool:

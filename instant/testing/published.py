@@ -8,8 +8,8 @@ from typing import Any, overload
 
 from ..backends import made, standing_in
 from ..backends.memory import Box, MemoryBackend
-from ..commits import CommitsInTest
 from ..messages import Message
+from .on_commit import CommitsInTest
 
 _ANY: Any = object()
 

@@ -10,8 +10,8 @@ import pytest
 
 if TYPE_CHECKING:
     from ..windows.info import WindowInfo
-    from ..windows.testing import SignalQueue
     from .published import Published
+    from .signals import SignalQueue
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def published(request: pytest.FixtureRequest) -> Iterator[Published]:
 @pytest.fixture
 def signal_queue(request: pytest.FixtureRequest) -> Iterator[SignalQueue]:
     """The signals that the test triggers, on-commit work included; see `instant.windows.testing.SignalQueue`."""
-    from ..windows.testing import SignalQueue
+    from .signals import SignalQueue
 
     _open_database(request)
     with SignalQueue() as queue:

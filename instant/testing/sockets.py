@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser
 
+from ..channels.users import user_id
 from ..exceptions import SocketClosed
 from ..sockets import envelopes
 from ..sockets.connection import Opening, Socket
-from ..sockets.crowd import Crowd
 from ..sockets.handler import SocketInfo, WebSocketHandler
-from ..sockets.running import Calls, Runner
-from ..token import user_id
+from ..sockets.handler_calls import Calls, Runner
+from ..sockets.pool import SocketPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from ..token import User
+    from ..channels.users import User
 
 #: Seconds that a message is waited for.
 TIMEOUT = 2.0
@@ -75,9 +75,9 @@ class SocketCommunicator:
         Raises:
             Deny: the permission says no; `code` and `reason` are what a client is told.
         """
-        crowd = Crowd(_SameThread())
-        self._socket = await crowd.open(self._opening, envelopes.plain, self._handler_class)
-        self._crowd = crowd
+        pool = SocketPool(_SameThread())
+        self._socket = await pool.open(self._opening, envelopes.plain, self._handler_class)
+        self._pool = pool
         for each in message:
             await self.send(each)
 
@@ -121,7 +121,7 @@ class SocketCommunicator:
         """Go away, and wait until `on_close` is done."""
         if self._socket is not None:
             self._socket.lost()
-            await self._crowd.wait()
+            await self._pool.wait()
 
     def _open(self) -> Socket:
         if self._socket is None:

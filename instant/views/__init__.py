@@ -1,10 +1,17 @@
-"""The HTTP doors; the names are those of versions 2 to 4, and 0.1."""
+"""The HTTP endpoints, under the names of versions 2 to 4, and of 0.1."""
 
-from .auth import login_and_get_tokens, logout
-from .auth_v1 import instant_auth
-from .frontend import frontend, frontend_labels
-from .proxies import rpc
-from .tokens import channels_subscription, get_connection_token
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ..legacy.auth_view import instant_auth
+    from .auth import login_and_get_tokens, logout
+    from .demo_frontend import frontend, frontend_labels
+    from .proxies import rpc
+    from .tokens import channels_subscription, get_connection_token
 
 __all__ = [
     "channels_subscription",
@@ -16,3 +23,14 @@ __all__ = [
     "logout",
     "rpc",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "..legacy.auth_view": ("instant_auth",),
+        ".auth": ("login_and_get_tokens", "logout"),
+        ".demo_frontend": ("frontend", "frontend_labels"),
+        ".proxies": ("rpc",),
+        ".tokens": ("channels_subscription", "get_connection_token"),
+    },
+)

@@ -12,16 +12,16 @@ from django.utils.decorators import decorator_from_middleware
 from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 from django.views.decorators.debug import sensitive_variables
 
-from .answers import Refused, json_body, json_view, require_json, text_field
-from .origins import is_known, require_known_origin
-from .tokens import credentials_for, path_in
+from ..access import origins
+from .json_views import Refused, json_body, json_view, require_json, text_field
+from .tokens import answer_for, path_in
 
 
 class JsonCsrf(CsrfViewMiddleware):
     """Django's own CSRF protection, that says no in JSON, and knows the origins that may log in."""
 
     def _origin_verified(self, request: HttpRequest) -> bool:
-        return is_known(request, request.headers["Origin"])
+        return _is_known(request, request.headers["Origin"])
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
         logging.getLogger("django.security.csrf").warning("Forbidden (%s): %s", reason, request.path)
@@ -35,13 +35,13 @@ class JsonCsrf(CsrfViewMiddleware):
 def login_and_get_tokens(request: HttpRequest) -> HttpResponse:
     """Log in who sends `{"username", "password"}`, and answer with the tokens of that user, and of nobody else; with
     `"path"` beside it, those of the page there."""
-    require_known_origin(request)
+    _require_known_origin(request)
     require_json(request)
     content = json_body(request)
     path = path_in(content)
     user = _authenticated(request, text_field(content, "username"), text_field(content, "password"))
     auth.login(request, user)
-    return JsonResponse(credentials_for(request, path=path))
+    return JsonResponse(answer_for(request, path=path))
 
 
 @sensitive_variables("password")
@@ -61,3 +61,26 @@ def logout(request: HttpRequest) -> HttpResponse:
     """Log out, and close the user's connections (see `instant.revocation`)."""
     auth.logout(request)
     return JsonResponse({"response": "ok"})
+
+
+def _require_known_origin(request: HttpRequest) -> None:
+    """Refuse a request that a page of a foreign site makes; one without an Origin header comes from no page.
+
+    Raises:
+        Refused: the Origin is neither this site's nor in CORS_ALLOWED_ORIGINS, CORS_ALLOWED_ORIGIN_REGEXES or
+            CSRF_TRUSTED_ORIGINS.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None or _is_known(request, origin):
+        return
+    raise Refused(
+        403,
+        "foreign_origin",
+        f"pages of {origin[:100]} may not log in here: not in CORS_ALLOWED_ORIGINS, nor in CSRF_TRUSTED_ORIGINS",
+    )
+
+
+def _is_known(request: HttpRequest, origin: str) -> bool:
+    """Tell whether `origin` is this site's own or one that its settings name; CORS_ALLOW_ALL_ORIGINS names nobody."""
+    own = f"{'https' if request.is_secure() else 'http'}://{request.get_host()}"
+    return origins.is_known(origin, own)

@@ -1,4 +1,4 @@
-"""The door by which the websockets server, and nobody else, asks Django."""
+"""Endpoint for Centrifugo's proxy calls, authenticated by a shared secret."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import logging
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
-from django.utils.crypto import constant_time_compare
 from django.views.decorators.csrf import csrf_exempt
 
-from ..centrifugo.rpc import HANDED_ON, SECRET_HEADER
-from ..conf import conf
-from ..proxies import router
-from .answers import Refused, json_view
+from ..access.proxy_secret import is_proxy_secret
+from ..centrifugo.rpc_config import HANDED_ON, SECRET_HEADER
+from ..proxies.rpc import respond, too_large
+from .json_views import Refused, json_view
 
 logger = logging.getLogger("instant")
 
@@ -28,14 +27,13 @@ def rpc(request: HttpRequest) -> HttpResponse:
     _require_secret(request)
     content = _body(request)
     headers = {name: request.headers[name] for name in HANDED_ON if name in request.headers}
-    reply = router.too_large("rpc") if content is None else router.respond("rpc", content, headers)
+    reply = too_large() if content is None else respond(content, headers)
     return HttpResponse(reply, content_type="application/json")
 
 
 def _require_secret(request: HttpRequest) -> None:
     """Look at the secret before anything else is read."""
-    given = request.headers.get(SECRET_HEADER, "")
-    if not any(constant_time_compare(given, secret) for secret in conf.proxy_secrets):
+    if not is_proxy_secret(request.headers.get(SECRET_HEADER)):
         logger.warning("refused a call without the proxy secret: was the server started with these settings?")
         raise Refused(403, "wrong_secret", "only the websockets server may ask here")
 

@@ -1,19 +1,21 @@
 """Signals between the server and browser windows: `signal` connects functions, `trigger` calls them.
 
-Its public names are imported when they are first used; from then on the websockets server is told of windows.
+The public names are imported when they are first used.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
 
 if TYPE_CHECKING:
+    from ..access.permissions import everyone, has_perm, is_authenticated, is_staff, is_superuser
     from ..exceptions import Deny, Disconnect
-    from .attributes import signal_attribute
+    from .django_messages import deliver_messages
     from .forms import SerializedForm
-    from .guards import everyone, has_perm, is_authenticated, is_staff, is_superuser
+    from .html_attributes import signal_attribute
     from .info import InfoMiddleware, WindowInfo
-    from .notices import deliver_messages
     from .registry import Connection, signal
     from .targets import BROADCAST, SERVER, USER, WINDOW
     from .topics import serialize_topic, set_websocket_topics
@@ -44,32 +46,18 @@ __all__ = [
     "trigger",
 ]
 
-_MODULES = {
-    "..exceptions": ("Deny", "Disconnect"),
-    ".attributes": ("signal_attribute",),
-    ".forms": ("SerializedForm",),
-    ".guards": ("everyone", "has_perm", "is_authenticated", "is_staff", "is_superuser"),
-    ".info": ("InfoMiddleware", "WindowInfo"),
-    ".notices": ("deliver_messages",),
-    ".registry": ("Connection", "signal"),
-    ".targets": ("BROADCAST", "SERVER", "USER", "WINDOW"),
-    ".topics": ("serialize_topic", "set_websocket_topics"),
-    ".triggering": ("atrigger", "trigger"),
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    from .. import features
-
-    # We import the modules below: who comes here is a project.
-    features.use(features.WINDOWS)
-    return getattr(import_module(_HOMES[name], __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "..access.permissions": ("everyone", "has_perm", "is_authenticated", "is_staff", "is_superuser"),
+        "..exceptions": ("Deny", "Disconnect"),
+        ".django_messages": ("deliver_messages",),
+        ".forms": ("SerializedForm",),
+        ".html_attributes": ("signal_attribute",),
+        ".info": ("InfoMiddleware", "WindowInfo"),
+        ".registry": ("Connection", "signal"),
+        ".targets": ("BROADCAST", "SERVER", "USER", "WINDOW"),
+        ".topics": ("serialize_topic", "set_websocket_topics"),
+        ".triggering": ("atrigger", "trigger"),
+    },
+)

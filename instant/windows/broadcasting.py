@@ -12,7 +12,7 @@ from django.db import transaction
 from ..messages import Message
 from ..producers import publish_many
 from ..protocol import SIGNAL
-from .recording import recorder
+from .recorder import recorder
 from .topics import channel_named
 
 

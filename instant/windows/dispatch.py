@@ -9,7 +9,7 @@ from typing import Any
 
 from ..exceptions import Deny, Disconnect, InvalidMessage, InvalidSignal, NotQueued
 from .calls import Call
-from .configured import plain
+from .imported_settings import plain
 from .info import WindowInfo
 from .queues import enqueue, grouped
 from .registry import Connection, find

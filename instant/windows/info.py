@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -12,17 +13,22 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone, translation
 
-from ..exceptions import Deny
-from ..personal import users_named
+from ..channels.users import users_named
+from ..conf import conf
+from ..exceptions import Deny, InvalidSetting
+from ..exclude import clients_of
 from ..protocol import SENDER_HEADER
-from ..senders import clients_of
-from .configured import info_middlewares
-from .middlewares import InfoMiddleware
+from .imported_settings import imported
 
 __all__ = ["InfoMiddleware", "WindowInfo"]
 
 #: What each info has, whichever middlewares there are.
 _NAMES = ("window_key", "user_id", "username", "session", "language", "time_zone", "user_agent", "address", "clients")
+#: The default of INSTANT_WINDOW_INFO_MIDDLEWARES.
+MIDDLEWARES = tuple(
+    f"instant.windows.middlewares.{name}"
+    for name in ("WindowKeyMiddleware", "DjangoAuthMiddleware", "Djangoi18nMiddleware", "BrowserMiddleware")
+)
 
 
 class WindowInfo:
@@ -162,6 +168,34 @@ class WindowInfo:
                 with suppress(LookupError, ValueError, OSError):  # of a machine that knows more of them
                     stack.enter_context(timezone.override(self.time_zone))
             yield
+
+
+class InfoMiddleware:
+    """One part: write it into `info.values`, under names of your own, as what JSON can hold.
+
+    Values are attributes of the info, and go with it through queues.
+    """
+
+    def from_request(self, request: HttpRequest, info: WindowInfo) -> None:
+        """Take from the request what the part knows; the request of a call has the browser's headers at most."""
+
+
+def info_middlewares() -> tuple[InfoMiddleware, ...]:
+    """Return what fills a WindowInfo, in order.
+
+    Raises:
+        InvalidSetting: the setting is no list of dotted paths, or one cannot be imported.
+    """
+    own, old = conf.INSTANT_WINDOW_INFO_MIDDLEWARES, conf.WINDOW_INFO_MIDDLEWARES
+    paths = own if own is not None else old if old is not None else MIDDLEWARES
+    if not isinstance(paths, list | tuple) or not all(isinstance(path, str) for path in paths):
+        raise InvalidSetting(f"INSTANT_WINDOW_INFO_MIDDLEWARES is {paths!r}; it must be a list of dotted paths.")
+    return _made(tuple(paths))
+
+
+@lru_cache(maxsize=16)
+def _made(paths: Sequence[str]) -> tuple[InfoMiddleware, ...]:
+    return tuple(imported("INSTANT_WINDOW_INFO_MIDDLEWARES", path)() for path in paths)
 
 
 def _read(pk: str) -> Any:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone, translation
 
-from .keys import session_of, window_key
+from .info import InfoMiddleware, WindowInfo
+from .window_keys import session_of, window_key
 
-if TYPE_CHECKING:
-    from .info import WindowInfo
+__all__ = [
+    "BrowserMiddleware",
+    "DjangoAuthMiddleware",
+    "Djangoi18nMiddleware",
+    "InfoMiddleware",
+    "WindowKeyMiddleware",
+]
 
 #: Nobody's browser sends more; a queue should not carry it.
 _LONGEST = 500
-
-
-class InfoMiddleware:
-    """One part: write it into `info.values`, under names of your own, as what JSON can hold.
-
-    Values are attributes of the info, and go with it through queues.
-    """
-
-    def from_request(self, request: HttpRequest, info: WindowInfo) -> None:
-        """Take from the request what the part knows; the request of a call has the browser's headers at most."""
 
 
 class WindowKeyMiddleware(InfoMiddleware):

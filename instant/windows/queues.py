@@ -13,7 +13,7 @@ from django.conf import settings
 
 from ..exceptions import NotQueued
 from .calls import NO_QUEUE, Call
-from .recording import recorder
+from .recorder import recorder
 from .registry import Connection
 from .running import run
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
+from ..access.permissions import Guard, is_authenticated
 from ..exceptions import InvalidSignal
 from .arguments import Parameters
-from .guards import Guard, is_authenticated
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 #: Bytes: the server takes longer names of methods, but nobody reads them.

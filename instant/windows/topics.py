@@ -17,12 +17,11 @@ from django.http import HttpRequest
 
 from ..conf import conf
 from ..exceptions import InvalidTopic
-from ..features import PAGES_NAMESPACE
-from ..protocol import PRIVATE_PREFIX
-from .configured import topic_serializer
+from ..protocol import PAGES_NAMESPACE, PRIVATE_PREFIX
+from .imported_settings import topic_serializer
 from .info import WindowInfo
-from .keys import bare, keyed, window_key
 from .targets import BROADCAST, USER, WINDOW, Target
+from .window_keys import bare, keyed, window_key
 
 _SALT = "instant.window"
 #: First parts of names that are no model's.

@@ -15,10 +15,10 @@ from django.http import HttpRequest
 from ..exceptions import NotQueued, PublishError
 from .broadcasting import broadcast
 from .calls import Call
-from .configured import plain
+from .imported_settings import plain
 from .info import WindowInfo
 from .queues import Delay, enqueue, grouped
-from .recording import recorder
+from .recorder import recorder
 from .registry import find
 from .running import run_trusted
 from .targets import SERVER, WINDOW, targets_of

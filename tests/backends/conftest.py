@@ -19,19 +19,19 @@ import pytest
 from pytest_django import Settings
 
 from instant import flush
-from instant.backends import get_backend, made, publisher
+from instant.backends import get_backend, go_publisher, made
 from instant.backends.queueing import QueueingBackend
 from tests.fakes import FakeServer, Request, accepted, fake_server
 
-SOURCE = Path(publisher.__file__).parents[1] / "go"
+SOURCE = Path(go_publisher.__file__).parents[1] / "go"
 
 
 @pytest.fixture(scope="session")
 def binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Go publisher, of the sources as they are."""
     if shutil.which("go") is None:
-        if publisher.BINARY.exists():
-            return publisher.BINARY
+        if go_publisher.BINARY.exists():
+            return go_publisher.BINARY
         pytest.skip("the Go publisher: no binary, and no `go` on PATH to build it")
     path = tmp_path_factory.mktemp("go") / "publisher"
     environment = {**os.environ, "CGO_ENABLED": "0"}
@@ -45,7 +45,7 @@ def binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def go(binary: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The socket's path; all publishers that this test starts end with it."""
-    monkeypatch.setattr(publisher, "BINARY", binary)
+    monkeypatch.setattr(go_publisher, "BINARY", binary)
     with tempfile.TemporaryDirectory(prefix="instant-") as folder:
         settings.INSTANT_GO_SOCKET = Path(folder, "p.sock")
         yield settings.INSTANT_GO_SOCKET
@@ -77,7 +77,7 @@ def listener(path: Path) -> int:
     """The process that listens at this socket."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.connect(str(path))
-        return publisher._check_peer(probe, path)
+        return go_publisher._check_peer(probe, path)
 
 
 def until(true: Callable[[], object], seconds: float = 60) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from instant.backends.publisher import _exactly, frame
+from instant.backends.go_publisher import _exactly, frame
 
 #: Gets the connection, and the (number, text) of the messages that come, from a function that waits for the next one.
 Behaviour = Callable[["Session"], None]

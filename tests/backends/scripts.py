@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from instant.backends import publisher
+from instant.backends import go_publisher
 from instant.conf import conf
 
 _ROOT = Path(__file__).parents[2]
@@ -25,8 +25,8 @@ django.setup()
 from instant import flush, publish
 from instant.backends import get_backend
 if {backend!r} == "go":
-    from instant.backends import publisher
-    publisher.BINARY = Path({binary!r})
+    from instant.backends import go_publisher
+    go_publisher.BINARY = Path({binary!r})
 """
 
 
@@ -38,7 +38,7 @@ def start(script: str) -> subprocess.Popen[str]:
         "backend": settings.INSTANT_BROADCAST_WITH,
         "socket": conf.INSTANT_GO_SOCKET and str(conf.INSTANT_GO_SOCKET),
         "retry_for": conf.INSTANT_GO_RETRY_FOR,
-        "binary": str(publisher.BINARY),
+        "binary": str(go_publisher.BINARY),
     }
     command = [sys.executable, "-W", "error", "-X", "dev", "-c", _START.format(**names) + script]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)

@@ -14,8 +14,8 @@ from django.test import override_settings
 from pytest_django import Settings
 
 from instant import flush, publish, publish_many
-from instant.backends import BaseBackend, get_backend, publisher
-from instant.backends.publisher import NoPublisher
+from instant.backends import BaseBackend, get_backend, go_publisher
+from instant.backends.go_publisher import NoPublisher
 from instant.backends.queueing import QueueingBackend
 from instant.exceptions import Rejected, Unreachable
 from instant.testing import LiveServer
@@ -123,7 +123,7 @@ def test_many_processes_start_one(go: Path, fake: FakeServer, backend: QueueingB
 def test_after_idle_minutes_it_ends_and_the_next_message_starts_another(
     go: Path, fake: FakeServer, backend: QueueingBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher, "IDLE", 0.3)
+    monkeypatch.setattr(go_publisher, "IDLE", 0.3)
     publish("public", "1", wait=True, timeout=10)
     (first,) = publishers(go.parent)
     until(lambda: not alive(first))
@@ -149,9 +149,9 @@ def test_it_has_nothing_of_the_message_to_run_and_no_key_to_see(
 
 
 def test_it_tells_its_figures_and_is_not_started_for_them(go: Path, fake: FakeServer, backend: QueueingBackend) -> None:
-    assert publisher.figures() is None
+    assert go_publisher.figures() is None
     publish("public", "hi", wait=True, timeout=10)
-    figures = publisher.figures()
+    figures = go_publisher.figures()
     assert figures is not None
     assert (figures["pid"], figures["sent"], figures["queued"]) == (listener(go), 1, 0)
 
@@ -170,17 +170,17 @@ def test_a_publisher_with_other_settings_is_not_used(go: Path, fake: FakeServer,
 
 
 def test_each_configuration_has_its_name() -> None:
-    config = publisher.configuration()
-    names = {publisher.fingerprint({**config, key: "other"}) for key in config} | {publisher.fingerprint(config)}
+    config = go_publisher.configuration()
+    names = {go_publisher.fingerprint({**config, key: "other"}) for key in config} | {go_publisher.fingerprint(config)}
     with override_settings(SECRET_KEY="other", CENTRIFUGO_API_KEY=config["api_key"]):
-        names.add(publisher.fingerprint(config))
+        names.add(go_publisher.fingerprint(config))
     assert len(names) == len(config) + 2
     assert not [name for name in names if config["api_key"] in name]
 
 
 def test_the_folder_is_made_for_this_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    path = publisher.socket_path("f" * 64)
+    path = go_publisher.socket_path("f" * 64)
     assert path.name == "f" * 16 + ".sock"
     if path.is_relative_to(tmp_path):
         assert path.parent.stat().st_mode & 0o777 == 0o700
@@ -190,7 +190,7 @@ def test_a_long_path_gives_way_to_a_short_one(tmp_path: Path, monkeypatch: pytes
     folder = tmp_path / ("x" * 100)
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    assert publisher.socket_path("f" * 64).parent == Path(f"/tmp/instant-{os.getuid()}")
+    assert go_publisher.socket_path("f" * 64).parent == Path(f"/tmp/instant-{os.getuid()}")
 
 
 @pytest.mark.parametrize("kind", ["link", "file", "open", "foreign"])
@@ -223,7 +223,7 @@ def test_a_folder_that_is_not_ours_is_refused(
 def test_without_a_binary_the_check_and_the_error_say_so(
     go: Path, backend: QueueingBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher, "BINARY", Path("/nowhere/publisher"))
+    monkeypatch.setattr(go_publisher, "BINARY", Path("/nowhere/publisher"))
     (found,) = backend.check()
     assert (found.id, found.is_serious()) == ("instant.E004", True)
     assert "/nowhere/publisher" in found.msg
@@ -244,7 +244,7 @@ def test_a_binary_that_does_not_start(
     script = tmp_path / "publisher"
     script.write_text(f"#!/bin/sh\n{text}\n")
     script.chmod(0o755)
-    monkeypatch.setattr(publisher, "BINARY", script)
+    monkeypatch.setattr(go_publisher, "BINARY", script)
     with pytest.raises(Unreachable, match=f"the publisher did not start.*{said}") as caught:
         publish("public", "hi", wait=True, timeout=10)
     assert caught.value.retryable
@@ -257,8 +257,8 @@ def test_a_binary_that_says_nothing_is_ended(
     script = tmp_path / "publisher"
     script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
     script.chmod(0o755)
-    monkeypatch.setattr(publisher, "BINARY", script)
-    monkeypatch.setattr(publisher, "START_TIMEOUT", 0.5)
+    monkeypatch.setattr(go_publisher, "BINARY", script)
+    monkeypatch.setattr(go_publisher, "START_TIMEOUT", 0.5)
     with pytest.raises(Unreachable, match="the publisher did not start"):
         publish("public", "hi", wait=True, timeout=10)
     until(lambda: not alive(int((tmp_path / "pid").read_text())))

@@ -13,11 +13,11 @@ from django.test import override_settings
 from pytest_django import Settings
 
 from instant import apublish, flush, publish, publish_many
-from instant.backends import outgoing, thread
+from instant.backends import send_queue, thread
 from instant.backends.queueing import QueueingBackend
 from instant.exceptions import PublishManyError, Rejected, Unreachable
 from instant.messages import Message
-from instant.testing.live import free_port
+from instant.testing.server import free_port
 from tests.fakes import FakeServer, Request, answer, fake_server
 from tests.test_forks import forked
 
@@ -143,10 +143,10 @@ async def test_a_full_queue_fails_async_too(small: QueueingBackend) -> None:
 
 
 def test_who_is_far_ahead_lets_the_thread_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outgoing, "GIVE_WAY", 20)
-    out, entry = outgoing.Outgoing(10_000), (Message("public", "hi"), None, 0.0)
+    monkeypatch.setattr(send_queue, "GIVE_WAY", 20)
+    out, entry = send_queue.SendQueue(10_000), (Message("public", "hi"), None, 0.0)
     out.give_way()  # nothing waits
-    for _ in range(1, outgoing.LEAD):
+    for _ in range(1, send_queue.LEAD):
         assert out.offer([entry]) == 1
         out.give_way()
     out.offer([entry])
@@ -154,7 +154,7 @@ def test_who_is_far_ahead_lets_the_thread_go_first(monkeypatch: pytest.MonkeyPat
     ahead.start()
     ahead.join(0.1)
     assert ahead.is_alive()
-    assert len(out.take()) == outgoing.LEAD
+    assert len(out.take()) == send_queue.LEAD
     out.go_on()
     ahead.join(10)
     assert not ahead.is_alive()
@@ -162,10 +162,10 @@ def test_who_is_far_ahead_lets_the_thread_go_first(monkeypatch: pytest.MonkeyPat
 
 def test_it_is_waited_for_but_a_moment(gated: FakeServer, queueing: QueueingBackend) -> None:
     start = time.monotonic()
-    for number in range(10 * outgoing.LEAD):
+    for number in range(10 * send_queue.LEAD):
         publish("public", str(number))
     assert time.monotonic() - start < 5  # a tenth of a second, and the messages themselves
-    assert queueing.figures().queued == 10 * outgoing.LEAD
+    assert queueing.figures().queued == 10 * send_queue.LEAD
 
 
 # waiting for the answer
@@ -242,8 +242,8 @@ def test_a_rejection_reaches_who_waits_and_no_log(kind: str, caplog: pytest.LogC
 
 def test_a_flood_of_failures_is_no_flood_of_logs(caplog: pytest.LogCaptureFixture) -> None:
     errors = [Unreachable("away", f"c{number % 30:02}", "thread", True) for number in range(300)]
-    outgoing._log(errors)  # type: ignore[arg-type]
-    assert len(caplog.records) == outgoing.LOGGED_CHANNELS + 1
+    send_queue._log(errors)  # type: ignore[arg-type]
+    assert len(caplog.records) == send_queue.LOGGED_CHANNELS + 1
     assert caplog.messages[0].endswith("; so did 9 more to this channel")
     assert caplog.messages[-1] == "so did 200 messages to 20 other channels"
 

@@ -37,7 +37,7 @@ def opener(kind: str) -> Callable[[int, OnPush], Awaitable[Any]]:
     """Return what opens a window, by its number. "shared" ones have BROADCAST, of "own" ones each has its own topic."""
     from django.contrib.auth.models import AnonymousUser
 
-    from instant.token import channel_token, connection_token
+    from instant.access.tokens import channel_token, connection_token
     from instant.windows import BROADCAST, WindowInfo
     from instant.windows.topics import channel_of
 

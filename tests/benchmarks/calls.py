@@ -130,8 +130,9 @@ def identity() -> tuple[Any, str]:
 
 def openers() -> dict[str, Maker]:
     """Return what makes a client, by kinds."""
+    from instant.access.tokens import connection_token
     from instant.conf import conf
-    from instant.token import connection_token, window_meta
+    from instant.windows.page_window import window_meta
 
     user, session = identity()
     meta = window_meta(user, "w" * 32, "s" * 32)

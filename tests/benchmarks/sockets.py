@@ -129,7 +129,7 @@ def tokens(channel: str) -> tuple[str, dict[str, str]]:
     """Return the tokens of a visitor, to connect and to join `channel`."""
     from django.contrib.auth.models import AnonymousUser
 
-    from instant.token import channel_token, connection_token
+    from instant.access.tokens import channel_token, connection_token
 
     return connection_token(AnonymousUser()), {channel: channel_token(channel, AnonymousUser())}
 

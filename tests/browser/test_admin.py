@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer as DjangoServer
 
+from instant.access.tokens import channel_token, connection_token
 from instant.models import Channel
 from instant.testing import LiveServer
-from instant.token import channel_token, connection_token
 from tests.clients import SyncClient
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.browser.pages")]

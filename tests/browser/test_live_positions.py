@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
 from instant import live, mark, publish
+from instant.channels.users import user_channel
 from instant.models import Channel
-from instant.personal import user_channel
 from instant.testing import LiveServer
 from tests.browser import live_site
 from tests.browser.live_site import CLIENT, KEEPS, Site, calls, handled, joined, until

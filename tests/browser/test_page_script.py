@@ -16,13 +16,14 @@ from django.views.decorators.csrf import csrf_exempt
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer as DjangoServer
 
-from instant import access, protocol, publish
+from instant import protocol, publish
+from instant.access import client_credentials
+from instant.access.tokens import channel_token
 from instant.centrifugo.http import post
 from instant.centrifugo.positions import positions
 from instant.conf import conf
 from instant.models import Channel
 from instant.testing import LiveServer
-from instant.token import channel_token
 from tests.browser import pages
 from tests.browser.live_site import until, wait_for
 from tests.browser.pages import PAGES
@@ -93,7 +94,7 @@ def script_json(value: object) -> str:
 def rendered(ann: User, body: str = "", scripts: str = "", *, tokens: object = ..., **facts: object) -> str:
     """What the tag renders, in the head, with tokens as the middleware fills them in."""
     if tokens is ...:
-        tokens = access.credentials(ann)
+        tokens = client_credentials.credentials(ann)
     page = {"prefix": "/instant/", "path": "/pages/live", "user": str(ann.pk), "debug": False, "site": "site"}
     return f"""<!doctype html><link rel="icon" href="data:,"><title>live</title>
         <script>const calls = [], note = (name) => function () {{ calls.push([name, ...arguments]); }};</script>
@@ -252,7 +253,7 @@ def test_what_came_between_the_query_and_the_socket_is_handled_once(
     publish("news", "old")
     before = positions(["news", "$users"])
     publish("news", "between")
-    tokens = access.credentials(ann)
+    tokens = client_credentials.credentials(ann)
     tokens["channels"] = [channel for channel in tokens["channels"] if channel["name"] in before]
     for channel in tokens["channels"]:
         position = before[channel["name"]]
@@ -267,7 +268,7 @@ def test_what_came_between_the_query_and_the_socket_is_handled_once(
 
 
 def test_a_position_that_is_gone_is_told(ann: User, live_server: DjangoServer, new_page: NewPage) -> None:
-    tokens = access.credentials(ann)
+    tokens = client_credentials.credentials(ann)
     tokens["channels"][0]["position"] = {"offset": 3, "epoch": "gone"}  # type: ignore[typeddict-unknown-key]
     missed = "document.addEventListener('instant:missed', (event) => calls.push(['missed', event.detail.channel]));"
     PAGES["live"] = rendered(ann, scripts=missed, tokens=tokens)
@@ -493,7 +494,7 @@ def test_channels_of_the_page_are_joined(
     """Those with tokens without a request, and what is swapped in later with one for all."""
     Channel.objects.create(name="late", level="users")
     Channel.objects.create(name="later", level="users")
-    tokens = access.credentials(ann)
+    tokens = client_credentials.credentials(ann)
     tokens["channels"] = [entry for entry in tokens["channels"] if entry["name"] == "$late"]
     PAGES["live"] = rendered(ann, '<template data-instant-stream="$late"></template><p id="box"></p>', tokens=tokens)
     page = log_in(new_page(), live_server)
@@ -562,7 +563,7 @@ def test_htmx(live: Callable[..., Page], live_server: DjangoServer, new_page: Ne
         <p id="reacts" hx-get="/pages/fragment" hx-trigger="click, instant:object-created[detail.data.n > 1]"></p>
         <p id="body" hx-get="/pages/fragment" hx-trigger="instant:object-created from:body"></p>
         <p id="other" data-hx-get="/pages/fragment" data-hx-trigger="instant:other"></p>"""
-    tokens = access.credentials(ann)
+    tokens = client_credentials.credentials(ann)
     PAGES["live"] = rendered(ann, body, tokens=tokens)
     page = new_page()
     page.route("**/htmx.js", lambda route: route.fulfill(path=HTMX[version], content_type="text/javascript"))

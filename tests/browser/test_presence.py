@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from instant import Person, online, presence, rules
+from instant import Person, online, presence
+from instant.channels import rules
 from instant.models import Channel
 from tests.browser import live_site
 from tests.browser.live_site import CLIENT, Site, joined, until

@@ -17,13 +17,13 @@ from playwright.sync_api import expect
 from pytest_django import Settings
 
 from instant import publish
+from instant.access.permissions import everyone
 from instant.centrifugo.config import render
 from instant.exceptions import Deny
 from instant.testing import LiveServer
 from instant.windows import registry
+from instant.windows.django_messages import deliver_messages
 from instant.windows.forms import SerializedForm
-from instant.windows.guards import everyone
-from instant.windows.notices import deliver_messages
 from instant.windows.registry import signal
 from instant.windows.targets import BROADCAST, SERVER, USER, WINDOW
 from instant.windows.topics import set_websocket_topics

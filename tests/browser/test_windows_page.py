@@ -11,9 +11,9 @@ from django.shortcuts import render
 from django.urls import path
 from playwright.sync_api import Page, expect
 
+from instant.access.permissions import everyone
 from instant.html import stream
-from instant.windows.attributes import signal_attribute
-from instant.windows.guards import everyone
+from instant.windows.html_attributes import signal_attribute
 from instant.windows.registry import signal
 from instant.windows.targets import BROADCAST
 from instant.windows.triggering import trigger

@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Page
 from pytest_django import Settings
 
-from instant import features
 from instant.windows import registry
 from tests.browser.live_site import CLIENT, MIDDLEWARE, Starter, until
+from tests.features import use_features
 
 #: A page that keeps what the signal app.mark brings.
 MARKED = """<!doctype html><title>{{ request.user }}</title><script>const marks = [];</script>""" + (
@@ -23,7 +23,7 @@ def namespaces(
     monkeypatch: pytest.MonkeyPatch, transactional_db: None, settings: Settings, django: Starter, tmp_path: Any
 ) -> dict[str, Any]:
     """Comes before the websockets server, which must know where Django is."""
-    monkeypatch.setattr(features, "_used", {features.WINDOWS})
+    use_features(monkeypatch, windows=True)
     monkeypatch.setattr(registry, "_connections", {})
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, MIDDLEWARE]
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]

@@ -8,7 +8,8 @@ import pytest
 from django.core.checks import run_checks
 
 from instant import events
-from instant.events import AUTHENTICATED, BaseEventModel, checks
+from instant.checks import events as checks
+from instant.events import AUTHENTICATED, BaseEventModel
 from instant.exceptions import InvalidEvent
 from tests.blog.models import Author, Base, Post, Ticket
 

@@ -15,10 +15,10 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
 from instant import publish
+from instant.access.tokens import channel_token, connection_token
 from instant.events import BaseEventModel, registered
 from instant.models import OutboxEntry
 from instant.testing import LiveServer, Published, capture_published
-from instant.token import channel_token, connection_token
 from tests.blog.models import Author, Cafe, Place, Post, Tag
 from tests.clients import SyncClient
 

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 from pytest_django import Settings
 
-from instant import rules
+from instant.channels import rules
 from instant.events import AUTHENTICATED, OP_CREATE, OP_DELETE, OP_UPDATE, BaseEventModel, on
 from instant.events.hooks import remove
 from instant.exceptions import InvalidEvent, PublishError

@@ -31,10 +31,10 @@ from django.test import Client, override_settings
 from pytest_django import Settings
 
 from instant import publish
-from instant.backends import publisher
+from instant.backends import go_publisher
 from instant.centrifugo.config import render
 from instant.models import Channel
-from instant.testing.live import free_port
+from instant.testing.server import free_port
 from tests.backends.conftest import alive, binary, go, listener, until  # noqa: F401 - fixtures
 from tests.benchmarks import redis
 from tests.chaos import SOCKETS, Item, Lines, Server, Worker, page
@@ -282,7 +282,7 @@ def reader(server: Server, credentials: str, tmp_path: Path) -> Iterator[Lines]:
 @pytest.fixture
 def chaos(reader: Lines, server: Server, engine: str, go: Path, seed: int, tmp_path: Path) -> Iterator[Chaos]:  # noqa: F811
     setup = {
-        "binary": str(publisher.BINARY),
+        "binary": str(go_publisher.BINARY),
         "settings": _worker_settings(go),
         "channels": CHANNELS,
         # How much is on its way at most. Where a killed server has forgotten which uids it took, the page alone tells

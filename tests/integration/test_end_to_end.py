@@ -12,11 +12,12 @@ from django.contrib.auth.models import AnonymousUser, Group, User
 from django.test import Client, override_settings
 
 from instant import publish, publish_many
-from instant.centrifugo import api, process
+from instant.access.tokens import channel_token, connection_token
+from instant.centrifugo import api
+from instant.centrifugo.binary import find_binary
 from instant.models import Channel
 from instant.testing import LiveServer, live_server
-from instant.testing.live import free_port
-from instant.token import channel_token, connection_token
+from instant.testing.server import free_port
 from tests.clients import SyncClient
 
 pytestmark = pytest.mark.django_db
@@ -144,7 +145,7 @@ def test_positions_and_presence_need_their_options(client: SyncClient) -> None:
 @pytest.fixture
 def genconfig(centrifugo: None, tmp_path: Path) -> Iterator[LiveServer]:
     """A Centrifugo set up as its own manual says: by genconfig, with its keys in Django's settings."""
-    binary = process.find_binary()
+    binary = find_binary()
     path = tmp_path / "config.json"
     subprocess.run([binary, "genconfig", "-c", path], check=True, capture_output=True)
     config = json.loads(path.read_text())

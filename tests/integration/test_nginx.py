@@ -14,9 +14,9 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 
 from instant import publish
+from instant.access.tokens import channel_token, connection_token
 from instant.testing import LiveServer
-from instant.testing.live import free_port, wait_until_listening
-from instant.token import channel_token, connection_token
+from instant.testing.server import free_port, wait_until_listening
 from tests.clients import SyncClient
 from tests.snippets import ROOT, snippets
 

@@ -16,18 +16,19 @@ from django.test import Client, RequestFactory
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer as LiveDjango
 
-from instant import features
+from instant.access.tokens import connection_token
 from instant.centrifugo.config import render
 from instant.exceptions import Deny, Disconnect
-from instant.proxies import limits, router
+from instant.pages.filling import fill
+from instant.pages.page import page_of
+from instant.proxies import limits, rpc
 from instant.testing import LiveServer
-from instant.testing.live import free_port
-from instant.token import connection_token
-from instant.views.pages import fill, page_of
+from instant.testing.server import free_port
 from instant.windows import WindowInfo, everyone, signal
 from instant.windows.registry import remove
 from tests import live_pages
 from tests.clients import SyncClient
+from tests.features import use_features
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,8 +40,8 @@ go_on = threading.Event()
 
 @pytest.fixture(autouse=True)
 def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(features, "_used", {features.WINDOWS})
-    monkeypatch.setattr(router, "calls", limits.Buckets())
+    use_features(monkeypatch, windows=True)
+    monkeypatch.setattr(rpc, "calls", limits.Buckets())
     told.clear()
     go_on.clear()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from instant.proxies import limits, router
+from instant.proxies import limits, rpc
 from instant.proxies.requests import RpcRequest
 
 
@@ -19,13 +19,17 @@ def asked() -> list[RpcRequest]:
 @pytest.fixture(autouse=True)
 def answering(asked: list[RpcRequest], monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     """What answers: at first with what it is asked; `answering(function)` takes another."""
-    handlers: dict[str, Any] = {}
-    monkeypatch.setattr(router, "_handlers", handlers)
-    monkeypatch.setattr(router, "calls", limits.Buckets())
+    monkeypatch.setattr(rpc, "calls", limits.Buckets())
 
     def echo(request: RpcRequest) -> Any:
         asked.append(request)
         return {"value": request.data}
 
-    router.handle("rpc", echo)
-    return lambda function: router.handle("rpc", function)
+    def answer_with(function: Callable[[RpcRequest], Any]) -> None:
+        def call(name: str, opts: Any, *, user: str, client: str, meta: Any, headers: Any) -> Any:
+            return function(RpcRequest(client, user, name, opts, meta, headers))
+
+        monkeypatch.setattr(rpc, "call", call)
+
+    answer_with(echo)
+    return answer_with

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from instant.exceptions import Deny, Disconnect
 from instant.models import Channel
-from instant.proxies import limits, router
+from instant.proxies import limits
 from instant.proxies.requests import RpcRequest
 from instant.views.proxies import rpc
 from tests.rpc.calls import BODY, INTERNAL, error, post
@@ -69,10 +69,6 @@ def test_a_value_that_no_json_holds(value: Any, answering: Any, caplog: pytest.L
     answering(lambda request: {"value": value})
     assert post().json() == INTERNAL
     assert "cannot be sent" in caplog.text
-
-
-def test_an_unknown_kind_is_explicit() -> None:
-    assert router.answer("subscribe", BODY) == INTERNAL
 
 
 @pytest.mark.django_db(transaction=True)

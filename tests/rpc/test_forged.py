@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,9 +9,10 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from instant.conf import conf
-from instant.proxies import router, windows
-from instant.token import window_meta
+from instant.proxies import rpc
 from instant.windows import WindowInfo, is_authenticated, signal
+from instant.windows import rpc as windows_rpc
+from instant.windows.page_window import window_meta
 from tests.rpc.calls import error, post
 
 pytestmark = pytest.mark.django_db
@@ -24,15 +24,12 @@ def called() -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def paying(answering: Any, called: list[str]) -> Iterator[None]:
-    answering(windows.call)
+def paying(answering: Any, called: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc, "call", windows_rpc.call)
 
     @signal("app.pay", is_authenticated)
     def pay(window_info: WindowInfo) -> None:
         called.append(window_info.username)
-
-    assert router._handlers["rpc"] is windows.call
-    return
 
 
 def recorded(user: User) -> dict[str, Any]:

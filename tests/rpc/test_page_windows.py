@@ -13,15 +13,17 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from instant import access, features
-from instant.channels import check_name
+from instant.access import membership
+from instant.channels.namespaces import check_name
 from instant.conf import conf
 from instant.exceptions import InvalidChannel, InvalidSetting
 from instant.models import Channel
-from instant.views.pages import fill, page_of
+from instant.pages.filling import fill
+from instant.pages.page import page_of
 from instant.windows import topics
-from instant.windows.keys import window_key
+from instant.windows.window_keys import window_key
 from tests.fakes import fake_server
+from tests.features import use_features
 from tests.live_pages import PAGE, credentials, histories, render
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +32,7 @@ GET_TOKEN = "/instant/get_token/"
 
 @pytest.fixture(autouse=True)
 def windows_are_in_use(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    monkeypatch.setattr(features, "_used", {features.WINDOWS})
+    use_features(monkeypatch, windows=True)
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_a_page_without_topics_has_one_too(browser: Client, alice: User) -> None
 
 
 def test_a_site_without_windows_has_none(browser: Client, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "_used", set())
+    use_features(monkeypatch)
     answer = page_in(browser, alice)
     assert "window" not in answer
     assert of_page(answer) == []
@@ -160,7 +162,7 @@ def test_without_its_blob_nobody_gets_a_topic(browser: Client, alice: User) -> N
     assert [found["name"] for found in answer["refused"]] == names
     assert "window" not in answer
     assert "meta" not in claims(answer["ws_token"])
-    assert not any(access.may_join(alice, name) for name in names)
+    assert not any(membership.may_join(alice, name) for name in names)
     direct = browser.post("/instant/subscribe/", json.dumps({"channels": names}), content_type="application/json")
     assert direct.status_code == 403
 
@@ -278,5 +280,5 @@ def test_nobody_declares_a_channel_among_the_pages_own(alice: User, settings: Se
         Channel.objects.create(name=name, level="users")
     settings.INSTANT_USERS_CHANNELS = [[name]]
     with pytest.raises(InvalidSetting, match="kept for the channels of pages"):
-        access.channels_for(alice)
+        membership.channels_for(alice)
     assert check_name(name) == name  # Django itself publishes there

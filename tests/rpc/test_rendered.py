@@ -11,15 +11,15 @@ import pytest
 from django.urls import path
 from pytest_django import Settings
 
-from instant import features
-from instant.centrifugo import process
+from instant.centrifugo import binary, process
 from instant.centrifugo.config import render
-from instant.checks import check_settings
+from instant.checks.calls import check_backend_url, check_secret
+from instant.checks.settings import check_settings
 from instant.conf import conf
 from instant.exceptions import InvalidSetting
-from instant.proxies.checks import check_backend_url, check_secret
 from instant.testing import live_server
 from instant.views import rpc
+from tests.features import use_features
 
 #: A project that leaves our urls out.
 urlpatterns: list[Any] = []
@@ -33,7 +33,7 @@ class Elsewhere:
 
 @pytest.fixture
 def in_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "_used", {features.WINDOWS})
+    use_features(monkeypatch, windows=True)
 
 
 def test_a_site_without_signals_takes_no_calls() -> None:
@@ -78,7 +78,7 @@ def test_with_nats_pages_have_no_history(in_use: None, settings: Settings) -> No
 
 def test_the_server_takes_it_and_starts_without_a_warning(in_use: None, centrifugo: None, tmp_path: Path) -> None:
     with process.config_file(render()) as file:
-        process.check_config(process.find_binary(), file)
+        process.check_config(binary.find_binary(), file)
     log = tmp_path / "log"
     with live_server("centrifugo", log=log):
         pass

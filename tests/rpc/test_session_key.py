@@ -16,14 +16,16 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from instant import features
-from instant.proxies import windows
+from instant.pages.filling import fill
+from instant.pages.page import page_of
+from instant.proxies import rpc
 from instant.testing import Published
-from instant.views.pages import fill, page_of
+from instant.testing.signals import SignalQueue
 from instant.windows import BROADCAST, SERVER, USER, WINDOW, WindowInfo, everyone, signal, trigger
+from instant.windows import rpc as windows_rpc
 from instant.windows.dispatch import call
-from instant.windows.testing import SignalQueue
 from instant.windows.topics import set_websocket_topics
+from tests.features import use_features
 from tests.live_pages import credentials, render
 from tests.rpc.calls import post
 
@@ -54,9 +56,9 @@ def test_it_is_nowhere(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
-    monkeypatch.setattr(features, "_used", {features.WINDOWS})
+    use_features(monkeypatch, windows=True)
     caplog.set_level(logging.DEBUG)
-    answering(windows.call)
+    monkeypatch.setattr(rpc, "call", windows_rpc.call)
     signal("app.now", everyone)(lambda window_info: window_info.to_dict())
     signal("app.broken", everyone)(lambda window_info: 1 / 0)
     signal("app.later", everyone, queue="slow")(lambda window_info: None)

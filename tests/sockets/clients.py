@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 
-from instant.token import connection_token
+from instant.access.tokens import connection_token
 from tests.clients import TIMEOUT, SyncClient, _Subscription
 
 #: Messages without an answer, at most.

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 from django.contrib.auth.models import AnonymousUser
 
-from instant.token import connection_token
+from instant.access.tokens import connection_token
 
 
 class RawSocket:

@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 from asgiref.sync import sync_to_async
 from django.db import connections
 
-from instant.centrifugo import process
+from instant.centrifugo import binary, process
 from instant.centrifugo.config import render
 from instant.conf import conf
 from instant.management.commands.run_wsserver import WEBSOCKET_URL
-from instant.sockets.options import Options
-from instant.sockets.serving import Serving
-from instant.testing.live import wait_until_listening
+from instant.testing.server import wait_until_listening
+from instant.worker.options import Options
+from instant.worker.serving import Serving
 
 #: Seconds after which a test is given up.
 PATIENCE = 60
@@ -50,7 +50,7 @@ def killable() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     config = render()
     with process.config_file(config) as path:
         child = subprocess.Popen(
-            [process.find_binary(), "-c", path],
+            [binary.find_binary(), "-c", path],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=process.environment(),
         )  # fmt: skip
         try:
@@ -101,4 +101,4 @@ class RunningWorker:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
     def __len__(self) -> int:
-        return len(self.serving.crowd)
+        return len(self.serving.pool)

@@ -16,11 +16,12 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from pytest_django import Settings
 
-from instant.centrifugo.rpc import SECRET_HEADER
+from instant.access.tokens import _signed, channel_token, connection_token
+from instant.centrifugo.rpc_config import SECRET_HEADER
 from instant.conf import conf
-from instant.sockets import bridge
-from instant.testing.live import free_port
-from instant.token import _signed, channel_token, connection_token, window_meta
+from instant.testing.server import free_port
+from instant.windows.page_window import window_meta
+from instant.worker import bridge
 
 from . import handlers
 from .running import PATIENCE, RunningWorker, until
@@ -97,7 +98,7 @@ async def test_a_path_of_nobody(worker: RunningWorker, http: aiohttp.ClientSessi
 
 async def test_a_pattern_that_is_none(worker: RunningWorker) -> None:
     with pytest.raises(ValueError, match="no regular expression"):
-        bridge.Bridge(worker.serving.crowd, "(")
+        bridge.Bridge(worker.serving.pool, "(")
 
 
 async def test_who_is_refused_is_told_by_a_close_code(worker: RunningWorker, http: aiohttp.ClientSession) -> None:
@@ -168,8 +169,8 @@ async def test_a_client_that_does_not_read(
     worker: RunningWorker, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     """A thread waits for it, not for ever; meanwhile memory is bounded, and others are served."""
-    monkeypatch.setattr("instant.sockets.outgoing.PATIENCE", 0.3)
-    monkeypatch.setattr("instant.sockets.outgoing.MOST_BYTES", 100_000)
+    monkeypatch.setattr("instant.sockets.send_buffer.PATIENCE", 0.3)
+    monkeypatch.setattr("instant.sockets.send_buffer.MOST_BYTES", 100_000)
     async with http.ws_connect(at("/socket/bulk")) as slow, http.ws_connect(at("/socket/echo")) as other:
         slow._conn.transport.pause_reading()  # type: ignore[union-attr]
         await slow.send_str("begin")

@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser, Permission, User
 from django.core.exceptions import PermissionDenied
 
 from instant.exceptions import Deny, InvalidHandler, InvalidMessage, SocketClosed, TooLarge
-from instant.sockets import AUTHENTICATED, EVERYONE, SocketInfo, WebSocketHandler, connection, outgoing
+from instant.sockets import AUTHENTICATED, EVERYONE, SocketInfo, WebSocketHandler, connection, send_buffer
 from instant.testing import SocketCommunicator
 
 from . import handlers
@@ -189,7 +189,7 @@ async def test_messages_from_many_threads_arrive() -> None:
 
 
 async def test_a_client_that_does_not_read_holds_up_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outgoing, "MOST", 10)
+    monkeypatch.setattr(send_buffer, "MOST", 10)
     async with SocketCommunicator(handlers.Flood) as socket:
         await socket.open(50)
         await until(lambda: socket._open().outgoing.is_full)
@@ -200,7 +200,7 @@ async def test_a_client_that_does_not_read_holds_up_a_thread(monkeypatch: pytest
 async def test_and_closes_the_socket_of_a_task(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(outgoing, "MOST", 10)
+    monkeypatch.setattr(send_buffer, "MOST", 10)
 
     class Flood(Recorder):
         async def on_message(self, message: Any) -> None:  # type: ignore[override]
@@ -216,14 +216,14 @@ async def test_and_closes_the_socket_of_a_task(
 
 
 async def test_but_not_where_it_waits_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outgoing, "MOST", 10)
+    monkeypatch.setattr(send_buffer, "MOST", 10)
     async with SocketCommunicator(handlers.AsyncFlood) as socket:
         await socket.open(100)
         assert [await socket.receive() for _ in range(100)] == list(range(100))
 
 
 async def test_a_thread_waits_no_longer_than_the_socket_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outgoing, "MOST", 10)
+    monkeypatch.setattr(send_buffer, "MOST", 10)
     socket = SocketCommunicator(handlers.Flood)
     await socket.open(50)
     await until(lambda: socket._open().outgoing.is_full)
@@ -231,7 +231,7 @@ async def test_a_thread_waits_no_longer_than_the_socket_is_open(monkeypatch: pyt
 
 
 async def test_nor_does_a_task(monkeypatch: pytest.MonkeyPatch, told: list[Any]) -> None:
-    monkeypatch.setattr(outgoing, "MOST", 10)
+    monkeypatch.setattr(send_buffer, "MOST", 10)
     socket = SocketCommunicator(handlers.AsyncFlood)
     await socket.open(50)
     await until(lambda: socket._open().outgoing.is_full)
@@ -239,12 +239,12 @@ async def test_nor_does_a_task(monkeypatch: pytest.MonkeyPatch, told: list[Any])
 
 
 async def test_a_task_that_waits_hears_of_a_close_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outgoing, "MOST", 10)
+    monkeypatch.setattr(send_buffer, "MOST", 10)
     async with SocketCommunicator(handlers.AsyncFlood) as socket:
         await socket.open(50)
         await until(lambda: socket._open().outgoing.is_full)
         await asyncio.get_running_loop().run_in_executor(None, socket.handler.close)
-        await asyncio.wait_for(socket._crowd.wait(), 2)
+        await asyncio.wait_for(socket._pool.wait(), 2)
 
 
 async def test_a_client_that_sends_too_much_is_told(

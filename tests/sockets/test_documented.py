@@ -15,8 +15,8 @@ from django.test import Client
 
 from instant.conf import conf
 from instant.management.commands.run_wsserver import WEBSOCKET_URL, Command
-from instant.sockets import codes, connection, order, outgoing
-from instant.testing.live import free_port, wait_until_listening
+from instant.sockets import codes, connection, order, send_buffer
+from instant.testing.server import free_port, wait_until_listening
 from tests.integration.test_nginx import NGINX
 from tests.snippets import ROOT, snippets
 
@@ -43,8 +43,8 @@ def test_all_codes_are_listed() -> None:
 def test_limits_are_as_shown() -> None:
     megabyte = 1024 * 1024
     assert f"{connection.MOST_UNREAD:,}, or {connection.MOST_UNREAD_BYTES // megabyte} MB | 4503" in TEXT
-    assert f"{outgoing.MOST:,}, or {outgoing.MOST_BYTES // megabyte} MB |" in TEXT
-    assert f"a thread for {outgoing.PATIENCE:.0f} seconds" in TEXT
+    assert f"{send_buffer.MOST:,}, or {send_buffer.MOST_BYTES // megabyte} MB |" in TEXT
+    assert f"a thread for {send_buffer.PATIENCE:.0f} seconds" in TEXT
     assert f"{order.WINDOW:,}, or {order.MOST_BYTES // megabyte} MB, or {order.PATIENCE:.0f} seconds | 4502" in TEXT
 
 

@@ -9,12 +9,13 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
-from instant.access import credentials
+from instant.access.client_credentials import credentials
+from instant.access.tokens import channel_token, channel_token_for
 from instant.centrifugo import http as api
+from instant.channels.rules import add, faults, remove
 from instant.exceptions import InvalidChannel
-from instant.rules import add, faults, remove
 from instant.testing import LiveServer
-from instant.token import channel_token, channel_token_for, window_meta
+from instant.windows.page_window import window_meta
 
 from . import handlers
 from .clients import SocketClient

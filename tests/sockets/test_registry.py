@@ -13,13 +13,16 @@ from django.core.exceptions import ValidationError
 from pytest_django import Settings
 
 from instant import features, sockets
-from instant.centrifugo import process
+from instant.access import permissions
+from instant.centrifugo import binary, process
 from instant.centrifugo.config import render
+from instant.checks import sockets as checks
 from instant.conf import conf
 from instant.exceptions import Deny, InvalidHandler, InvalidSetting
 from instant.models import Channel
-from instant.sockets import WebSocketHandler, checks, permissions, registry, socket
+from instant.sockets import WebSocketHandler, registry, socket
 from instant.testing import SocketCommunicator
+from tests.features import work_out_features
 
 from . import handlers
 
@@ -68,7 +71,7 @@ class TestSettings:
 
 
 class TestDecorator:
-    def test_it_names_a_handler(self) -> None:
+    def test_it_names_a_handler(self, monkeypatch: pytest.MonkeyPatch) -> None:
         @socket("chat")
         class Chat(WebSocketHandler):
             pass
@@ -79,7 +82,8 @@ class TestDecorator:
 
         assert registry.find("chat") is Chat
         assert registry.find("") is Default
-        assert features.uses_sockets()
+        work_out_features(monkeypatch)
+        assert features.in_use().sockets
 
     def test_settings_come_first(self, settings: Settings) -> None:
         socket("chat")(handlers.Story)
@@ -157,9 +161,12 @@ class TestConfig:
         assert config["channel"]["namespaces"] == []
 
     @pytest.mark.parametrize("declared", ["settings", "settings of django-ws", "decorator"])
-    def test_a_namespace_and_a_proxy_with_them(self, settings: Settings, declared: str) -> None:
+    def test_a_namespace_and_a_proxy_with_them(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch, declared: str
+    ) -> None:
         if declared == "decorator":
             socket("chat")(handlers.Echo)
+            work_out_features(monkeypatch)
         else:
             name = "INSTANT_SOCKET_HANDLERS" if declared == "settings" else "WEBSOCKET_HANDLERS"
             setattr(settings, name, {"chat": PATH})
@@ -178,7 +185,7 @@ class TestConfig:
     @pytest.mark.usefixtures("centrifugo")
     def test_the_server_takes_it(self, site: Settings) -> None:
         with process.config_file(render()) as path:
-            process.check_config(process.find_binary(), path)
+            process.check_config(binary.find_binary(), path)
 
     @pytest.mark.parametrize("name", ["ws:chat", "ws:chat:1", "$ws:chat"])
     def test_no_channel_is_in_its_namespace(self, name: str) -> None:
@@ -194,9 +201,9 @@ def test_permissions_that_are_methods_of_a_class() -> None:
 
     handler = Classy()
     handler.user = User(is_staff=True)
-    assert permissions.rule_of(Classy)(handler) is True
+    assert permissions.handler_rule(Classy)(handler) is True
     handler.user = User()
-    assert permissions.rule_of(Classy)(handler) is False
+    assert permissions.handler_rule(Classy)(handler) is False
 
 
 async def test_a_user_who_is_gone_is_a_visitor_even_where_everyone_may_come(db: None) -> None:

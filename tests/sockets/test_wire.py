@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from google.protobuf import descriptor_pb2
 
-from instant.sockets import wire
+from instant.worker import grpc_messages
 
-PROTO = Path(wire.__file__).with_name("stream.proto")
+PROTO = Path(grpc_messages.__file__).with_name("stream.proto")
 
 
 def compiled(path: Path, folder: Path) -> descriptor_pb2.FileDescriptorProto:
@@ -30,7 +30,7 @@ def plain(tmp_path: Path) -> descriptor_pb2.FileDescriptorProto:
 
 
 def test_the_proto_file_is_what_we_speak(plain: descriptor_pb2.FileDescriptorProto) -> None:
-    ours = wire.describe()
+    ours = grpc_messages.describe()
     assert ours.package == plain.package
     assert list(ours.service) == list(plain.service)
     by_name = {message.name: message for message in plain.message_type}
@@ -40,22 +40,22 @@ def test_the_proto_file_is_what_we_speak(plain: descriptor_pb2.FileDescriptorPro
 
 
 def test_there_and_back() -> None:
-    request = wire._Request()
+    request = grpc_messages._Request()
     request.subscribe_request.client, request.subscribe_request.user = "c1", "42"
     request.subscribe_request.channel, request.subscribe_request.data = "ws:chat:1", b"{}"
-    assert wire.decode(request.SerializeToString()) == wire.Asked("c1", "42", "ws:chat:1", b"{}")
-    later = wire._Request()
+    assert grpc_messages.decode(request.SerializeToString()) == grpc_messages.Asked("c1", "42", "ws:chat:1", b"{}")
+    later = grpc_messages._Request()
     later.publication.data = b'{"n":0}'
-    assert wire.decode(later.SerializeToString()) == b'{"n":0}'
-    assert wire._Response.FromString(wire.accepted()).HasField("subscribe_response")
-    assert wire._Response.FromString(wire.refused(404, "no")).subscribe_response.error.code == 404
-    assert wire._Response.FromString(wire.encode(b"1")).publication.data == b"1"
+    assert grpc_messages.decode(later.SerializeToString()) == b'{"n":0}'
+    assert grpc_messages._Response.FromString(grpc_messages.accepted()).HasField("subscribe_response")
+    assert grpc_messages._Response.FromString(grpc_messages.refused(404, "no")).subscribe_response.error.code == 404
+    assert grpc_messages._Response.FromString(grpc_messages.encode(b"1")).publication.data == b"1"
 
 
 def test_bytes_that_are_no_message() -> None:
     with pytest.raises(ValueError, match="no message"):
-        wire.decode(b"\xff\xff\xff")
+        grpc_messages.decode(b"\xff\xff\xff")
 
 
 def test_an_empty_message_is_a_publication() -> None:
-    assert wire.decode(b"") == b""
+    assert grpc_messages.decode(b"") == b""

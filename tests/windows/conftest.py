@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from instant import features
-from instant.windows import recording, registry
+from instant.windows import recorder, registry
+from tests.features import use_features
 
 
 @pytest.fixture(autouse=True)
 def windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A site that uses windows, with the signals that the test itself connects."""
-    monkeypatch.setattr(features, "_used", {features.WINDOWS})
+    use_features(monkeypatch, windows=True)
     monkeypatch.setattr(registry, "_connections", {})
     yield
-    assert recording.recorder() is None
+    assert recorder.recorder() is None

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from django.test import override_settings
+from pytest_django import Settings
 
 import instant.windows
 from instant import features
 from instant.windows import discovery, registry
+from tests.features import work_out_features
 
 SOURCE = "from instant.windows import signal\n@signal('found.{0}')\ndef {0}(window_info): ...\n"
 
@@ -30,18 +32,29 @@ def test_both_modules_of_each_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         del sys.modules[name]
 
 
-def test_a_site_that_imports_nothing_uses_no_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "_used", set())
+def test_windows_are_in_use_where_a_signal_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_connections", {})
+    work_out_features(monkeypatch)
     discovery.autodiscover()
-    assert not features.uses_windows()
     assert instant.windows.trigger
-    assert features.uses_windows()
+    assert not features.in_use().windows, "an attribute changes nothing"
+
+    registry.signal("found.late")(lambda window_info: None)
+    assert not features.in_use().windows, "worked out once"
+    work_out_features(monkeypatch)
+    assert features.in_use().windows
+
+
+def test_a_site_without_signals_may_ask_for_windows(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    monkeypatch.setattr(registry, "_connections", {})
+    settings.INSTANT_WINDOWS = True
+    work_out_features(monkeypatch)
+    assert features.in_use().windows
 
 
 def test_all_public_names_are_there() -> None:
     for name in instant.windows.__all__:
         assert getattr(instant.windows, name) is not None
-    assert sorted(instant.windows._HOMES) == sorted(instant.windows.__all__)
     assert set(instant.windows.__all__) <= set(dir(instant.windows))
     with pytest.raises(AttributeError, match="nothing"):
         instant.windows.nothing  # noqa: B018

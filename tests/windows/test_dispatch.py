@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from pytest_django import Settings
 
+from instant.testing.signals import SignalQueue
 from instant.windows import Deny, Disconnect, WindowInfo, everyone, is_staff, queues, signal
 from instant.windows.dispatch import Queued, Value, call
-from instant.windows.testing import SignalQueue
 
 INFO = WindowInfo(window_key="w")
 

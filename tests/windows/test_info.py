@@ -11,10 +11,10 @@ from django.utils import timezone, translation
 from pytest_django import Settings
 
 from instant.exceptions import Deny, InvalidSetting
+from instant.exclude import tags_of
 from instant.protocol import SENDER_HEADER
-from instant.senders import tags_of
 from instant.windows import InfoMiddleware, WindowInfo
-from instant.windows.keys import session_of, window_key
+from instant.windows.window_keys import session_of, window_key
 
 ONE, TWO = "0f8fad5b-d9cb-469f-a165-70867728950e", "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 from pytest_django import Settings
 
 from instant.exceptions import PublishError
+from instant.testing.signals import SignalQueue
 from instant.windows import deliver_messages
-from instant.windows.testing import SignalQueue
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.template import Context, Template
 from django.test import RequestFactory, TestCase
 
+from instant.testing.signals import SignalQueue, call
 from instant.windows import (
     BROADCAST,
     SERVER,
@@ -23,7 +24,6 @@ from instant.windows import (
     signal,
     trigger,
 )
-from instant.windows.testing import SignalQueue, call
 
 
 def test_first_signal() -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from django.db import transaction
 
+from instant.testing.signals import SignalQueue
 from instant.windows import SERVER, WINDOW, WindowInfo, signal, trigger
-from instant.windows.testing import SignalQueue
 
 
 def test_it_looks_at_commits(db: None) -> None:

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from instant.channels import check_name
+from instant.channels.namespaces import check_name
 from instant.exceptions import InvalidSetting, InvalidTopic
 from instant.windows import BROADCAST, SERVER, USER, WINDOW, WindowInfo, serialize_topic, set_websocket_topics, topics
-from instant.windows.keys import window_key
+from instant.windows.window_keys import window_key
 from tests.blog.models import News, Post
 
 INFO = WindowInfo(window_key="w", user_id="7")

@@ -15,8 +15,8 @@ from pytest_django import Settings
 from instant import protocol
 from instant.exceptions import InvalidMessage, InvalidTopic, NotQueued, PublishError
 from instant.testing import Published
+from instant.testing.signals import SignalQueue
 from instant.windows import BROADCAST, SERVER, USER, WINDOW, Deny, WindowInfo, atrigger, queues, signal, trigger
-from instant.windows.testing import SignalQueue
 from instant.windows.topics import channel_of, window_of
 from tests.fakes import answer, fake_server
 

@@ -25,9 +25,9 @@ def main(port: str, bridge_port: str) -> None:
         INSTANT_SOCKETS_BRIDGE=f"http://127.0.0.1:{bridge_port}",
     )
     django.setup()
-    from instant.centrifugo import streams
+    from instant.centrifugo import stream_config
 
-    sys.stdout.write(json.dumps({"proxy": streams.proxy(), "namespace": streams.namespace()}) + "\n")
+    sys.stdout.write(json.dumps({"proxy": stream_config.proxy(), "namespace": stream_config.namespace()}) + "\n")
     sys.stdout.flush()
     call_command("run_wsserver", patience=1)
 

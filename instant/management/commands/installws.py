@@ -11,9 +11,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 
 from instant.centrifugo import install
-from instant.centrifugo.process import install_dir
+from instant.centrifugo.binary import install_dir, reported_version
 from instant.conf import Settings
-from instant.exceptions import InstallError, InstantError
+from instant.exceptions import InstallError, InstantError, ServerFailed
 
 
 class Command(BaseCommand):
@@ -71,8 +71,8 @@ class Command(BaseCommand):
         with _Bar(self.stdout, shown=options["verbosity"] > 0) as bar:
             target = install.install(release, directory, source, bar, warn=self._warn)
         try:
-            say(self.style.SUCCESS(f"Installed Centrifugo {install.installed_version(target)}: {target}"))
-        except InstallError as error:
+            say(self.style.SUCCESS(f"Installed Centrifugo {reported_version(target)}: {target}"))
+        except ServerFailed as error:
             self._warn(str(error))
         say(_next_steps(target))
 
@@ -129,8 +129,8 @@ def _version_to_keep(binary: Path, asked: str | None) -> str | None:
     if not binary.is_file():
         return None
     try:
-        found = install.installed_version(binary)
-    except InstallError as error:
+        found = reported_version(binary)
+    except ServerFailed as error:
         raise InstallError(f"{error}. Replace it with --force.") from error
     return found if asked in (None, found) else None
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from instant.centrifugo import consumer
+from instant.centrifugo import outbox_config
 from instant.exceptions import InstantError
 from instant.outbox import INTERVAL, Relay, backlog
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if consumer.is_used() and not options["force"]:
+        if outbox_config.is_used() and not options["force"]:
             raise CommandError(
                 "the server delivers the outbox by itself: on PostgreSQL `runws` gives it a consumer. For rows of a "
                 "partition that it does not read, or a server that was started without one, there is --force"

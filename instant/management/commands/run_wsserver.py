@@ -17,8 +17,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from instant.conf import conf
 from instant.exceptions import InstantError
 from instant.sockets import registry
-from instant.sockets.options import Options
-from instant.sockets.processes import find_grpc, run_processes
+from instant.worker.options import Options
+from instant.worker.processes import find_grpc, run_processes
 
 #: As in django-ws, whose command this was.
 WEBSOCKET_URL = r"/socket/(?P<namespace>\w*)"
@@ -102,7 +102,7 @@ class Command(BaseCommand):
 
         if processes > 1:
             return run_processes(replace(chosen, shared_port=True), processes, on_ready)
-        from instant.sockets.serving import serve
+        from instant.worker.serving import serve
 
         return int(asyncio.run(serve(chosen, on_ready)) > 0)
 

@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from instant import outbox
 from instant.centrifugo import process
+from instant.centrifugo.binary import find_binary
 from instant.centrifugo.config import render
 from instant.centrifugo.reloading import Reloader
 from instant.conf import conf
@@ -80,7 +81,7 @@ class Command(BaseCommand):
         if server == "dev":
             return None
         try:
-            return process.find_binary()
+            return find_binary()
         except ServerNotFound as error:
             if server == "centrifugo":
                 raise

@@ -81,7 +81,7 @@ def maker(kind: str) -> Callable[[str], Plain]:
     django.setup()
     from django.contrib.auth.models import AnonymousUser
 
-    from instant.token import connection_token
+    from instant.access.tokens import connection_token
 
     token = connection_token(AnonymousUser())
     return lambda host: Stream(host, name, token)

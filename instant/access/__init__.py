@@ -1,0 +1,64 @@
+"""Who may join which channel, and the tokens for it.
+
+`membership` decides, `client_credentials` writes what a client needs, `tokens` signs. `permissions` has what signals,
+sockets and events ask; `origins` and `proxy_secret` tell whose requests these are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .client_credentials import (
+        ChannelCredentials,
+        Credentials,
+        Refusal,
+        channel_credentials,
+        credentials,
+        default_websocket_url,
+    )
+    from .membership import (
+        Access,
+        allowed,
+        audience,
+        audience_of,
+        by_rule,
+        channels_for,
+        may_connect,
+        may_join,
+        members,
+    )
+
+__all__ = [
+    "Access",
+    "ChannelCredentials",
+    "Credentials",
+    "Refusal",
+    "allowed",
+    "audience",
+    "audience_of",
+    "by_rule",
+    "channel_credentials",
+    "channels_for",
+    "credentials",
+    "default_websocket_url",
+    "may_connect",
+    "may_join",
+    "members",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        ".client_credentials": (
+            *("ChannelCredentials", "Credentials", "Refusal"),
+            *("channel_credentials", "credentials", "default_websocket_url"),
+        ),
+        ".membership": (
+            *("Access", "allowed", "audience", "audience_of", "by_rule", "channels_for"),
+            *("may_connect", "may_join", "members"),
+        ),
+    },
+)

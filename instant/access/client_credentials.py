@@ -1,0 +1,115 @@
+"""The tokens with which a user's client connects and joins: what login and get_token answer, and pages carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from django.core.exceptions import PermissionDenied
+
+from .. import protocol
+from ..channels.users import user_id
+from ..conf import conf
+from .membership import Access, Offer, allowed_of, at_path, may_connect, offers_to
+from .tokens import channel_token_for, connection_token
+
+if TYPE_CHECKING:
+    from ..channels.users import User
+
+#: Why a channel is refused; the same for one that does not exist, so that names cannot be probed.
+NOT_ALLOWED = "you may not join this channel, or it does not exist"
+
+
+class ChannelCredentials(TypedDict):
+    """A channel and the token that joins it."""
+
+    name: str
+    level: str
+    token: str
+
+
+class Refusal(TypedDict):
+    """A channel that was asked for and refused."""
+
+    name: str
+    reason: str
+
+
+class Credentials(TypedDict):
+    """What a client needs: the answer of login and get_token, but for the CSRF token, which belongs to a request."""
+
+    ws_token: str
+    websocket_url: str
+    channels: list[ChannelCredentials]
+    refused: list[Refusal]
+
+
+def credentials(
+    user: User,
+    channels: Iterable[str] | None = None,
+    *,
+    path: str | None = None,
+    websocket_url: str | None = None,
+    page_channels: Iterable[str] = (),
+    meta: dict[str, Any] | None = None,
+) -> Credentials:
+    """Return the JSON with which `user`'s client connects and joins, for a view of your own (DRF, mobile).
+
+    With `channels`, tokens for just these names, wherever they are joined; what the user may not join is in `refused`.
+    Else for all, or with the `path` of a page for those of that page. `page_channels` are joined besides, without being
+    asked about, and `meta` is for the server's proxies: both come from a page that Django signed (see
+    `instant.windows.page_window`).
+    The answer holds secrets: send it with `Cache-Control: no-store`.
+
+    Raises:
+        PermissionDenied: the user may not connect.
+    """
+    return credentials_from(
+        offers_to(user), user, channels, path=path, websocket_url=websocket_url, page_channels=page_channels, meta=meta
+    )
+
+
+def credentials_from(
+    offers: Iterable[Offer],
+    user: User,
+    channels: Iterable[str] | None = None,
+    *,
+    path: str | None = None,
+    websocket_url: str | None = None,
+    page_channels: Iterable[str] = (),
+    meta: dict[str, Any] | None = None,
+) -> Credentials:
+    """Return what `credentials` does, for a user whose offers have been read.
+
+    Raises:
+        PermissionDenied: the user may not connect.
+    """
+    if not may_connect(user):
+        raise PermissionDenied("log in to get a token")
+    if isinstance(channels, str):
+        raise TypeError(f"channels is a list of names, not the name {channels!r}")
+    asked = None if channels is None else list(dict.fromkeys(channels))
+    found = at_path(offers, path) if asked is None else list(allowed_of(offers, user, asked).values())
+    found += [Access(name, protocol.PAGE) for name in page_channels if asked is None or name in asked]
+    given = {access.name for access in found}
+    return {
+        "ws_token": connection_token(user, meta=meta),
+        "websocket_url": websocket_url or default_websocket_url(),
+        "channels": channel_credentials(user, found),
+        "refused": [{"name": name, "reason": NOT_ALLOWED} for name in asked or () if name not in given],
+    }
+
+
+def channel_credentials(user: User, found: Iterable[Access]) -> list[ChannelCredentials]:
+    """Return the tokens of channels that the caller has just found to be allowed for `user`."""
+    sub = user_id(user)
+    return [
+        {"name": access.name, "level": access.level, "token": channel_token_for(sub, access.name, access.claims)}
+        for access in found
+    ]
+
+
+def default_websocket_url() -> str:
+    """Return the address that browsers use where there is no request to tell the host: INSTANT_WEBSOCKET_URL, else
+    the address that Django itself uses."""
+    return conf.INSTANT_WEBSOCKET_URL or conf.server_url.replace("http", "ws", 1)

@@ -1,0 +1,191 @@
+"""Which channels a user may join: tokens, endpoints and revocation all ask here.
+
+A name is judged by what it is: a user's own channel, one of the settings or of a row, or else what a rule says of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+
+from .. import protocol
+from ..batches import QUERY_SIZE, batches
+from ..channels import declared, rules
+from ..channels.names import personal_channel
+from ..channels.namespaces import check_own_name
+from ..channels.users import user_id
+from ..conf import conf
+from ..exceptions import InvalidChannel
+from ..models import Channel, open_to
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from ..channels.declared import Declared
+    from ..channels.rules import Match
+    from ..channels.users import User
+
+logger = logging.getLogger("instant")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One channel that a user may join: its name, its level (a `Channel.Level` value, "user" or "rule"), and what a
+    rule adds to the token."""
+
+    name: str
+    level: str
+    claims: Mapping[str, Any] | None = None
+
+
+#: A channel that a user may join, and the paths of the pages that join it; no paths stand for all pages.
+Offer = tuple[Access, Iterable[str]]
+
+
+def may_connect(user: User) -> bool:
+    """Tell whether `user` may have a connection at all: anyone logged in and active; visitors where settings say so."""
+    return bool(user.is_authenticated and user.is_active) or (
+        not user.is_authenticated and conf.INSTANT_ALLOW_ANONYMOUS
+    )
+
+
+def channels_for(user: User, path: str | None = None) -> list[Access]:
+    """Return the channels that `user` may join, each once, by name: all of them, or with the `path` of a page those
+    that this page joins by itself.
+
+    What the admin and the settings both have is joined where either says. What rules let join cannot be listed.
+    """
+    return at_path(offers_to(user), path)
+
+
+def offers_to(user: User) -> list[Offer]:
+    """Return what `user` may join, with the paths of pages that join it by themselves: one query."""
+    return list(_open_to(user)) if may_connect(user) else []
+
+
+def at_path(offers: Iterable[Offer], path: str | None) -> list[Access]:
+    """Return the channels of these offers, each once, by name; with a `path`, those that the page there joins."""
+    found = {
+        access.name: access for access, paths in offers if path is None or declared.is_joined_at(paths or (), path)
+    }
+    return [found[name] for name in sorted(found)]
+
+
+def _open_to(user: User) -> Iterator[Offer]:
+    """Each channel with its paths; one that is declared twice, twice."""
+    if sub := user_id(user):
+        yield Access(personal_channel(sub), protocol.PERSONAL), ()
+    of_settings = {channel.name: channel for channel in declared.declared()}
+    levels = open_to(user)
+    for channel in of_settings.values():
+        if channel.level in levels:
+            yield Access(channel.name, channel.level), channel.paths
+    for name, level, paths in Channel.objects.for_user(user).values_list("name", "level", "paths"):
+        own = of_settings.get(name)
+        if own is not None and own.level != level:
+            _tell_once(f"{own.setting} declares {name!r} for another level than the admin does, and holds")
+        elif own is not None or _is_joinable(name):
+            yield Access(name, level), paths
+
+
+#: What the log has already: it should not be told at each request.
+_told: set[str] = set()
+
+
+def _tell_once(text: str) -> None:
+    if text not in _told:
+        _told.add(text)
+        logger.warning("left out of the tokens: %s", text)
+
+
+def _is_joinable(name: str) -> bool:
+    """A row whose namespace has left the settings since must not spoil the tokens of the others."""
+    try:
+        check_own_name(name)
+    except InvalidChannel as error:
+        _tell_once(str(error))
+        return False
+    return True
+
+
+def may_join(user: User, channel: str) -> bool:
+    """Tell whether `user` may join the channel of this name now."""
+    return bool(allowed(user, [channel]))
+
+
+def allowed(user: User, names: Iterable[str]) -> dict[str, Access]:
+    """Return which of these channels `user` may join now, by name; a rule is asked once for each."""
+    return allowed_of(offers_to(user), user, names)
+
+
+def allowed_of(offers: Iterable[Offer], user: User, names: Iterable[str]) -> dict[str, Access]:
+    """Return what `allowed` does, for a user whose offers have been read."""
+    if not may_connect(user):
+        return {}
+    known = {access.name: access for access, _ in offers}
+    wanted = dict.fromkeys(names)
+    found = {name: known[name] for name in wanted if name in known}
+    for name, match in by_rule(name for name in wanted if name not in known).items():
+        verdict = rules.ask(user, name, match)
+        if verdict is not None:
+            found[name] = Access(name, protocol.RULE, verdict or None)
+    return {name: found[name] for name in wanted if name in found}
+
+
+def by_rule(names: Iterable[str]) -> dict[str, Match]:
+    """Return the rules of those of these names that rules decide about: neither the settings nor a row have the name,
+    not even one that is inactive."""
+    matches = {name: match for name in names if declared.find(name) is None and (match := _rule_of(name)) is not None}
+    for part in batches(list(matches), QUERY_SIZE):
+        for name in Channel.objects.filter(name__in=part).values_list("name", flat=True):
+            del matches[name]
+    return matches
+
+
+def _rule_of(name: str) -> Match | None:
+    """Return the rule of this name, where there is one and a channel may have the name."""
+    try:
+        check_own_name(name)
+    except InvalidChannel:
+        return None
+    return rules.find(name)
+
+
+def audience(channel: Channel | Declared) -> set[str]:
+    """Return who may be in `channel`, as the server names users; "" stands for visitors who are not logged in."""
+    users = {user_id(user) for user in members(channel).iterator()}
+    if _in_force(channel).level == protocol.PUBLIC and conf.INSTANT_ALLOW_ANONYMOUS:
+        users.add("")
+    return users
+
+
+def audience_of(name: str) -> set[str]:
+    """Return the `audience` of the channel of this name; nobody, where there is none that is active."""
+    channel = declared.find(name) or Channel.objects.filter(name=name, is_active=True).first()
+    return audience(channel) if channel else set()
+
+
+def _in_force(channel: Channel | Declared) -> Channel | Declared:
+    """What decides who may join: the settings, where they have the name too."""
+    return declared.find(channel.name) or channel
+
+
+def members(channel: Channel | Declared) -> QuerySet[Any]:
+    """Return the users who may join `channel`: `channels_for`, asked from the other side."""
+    channel = _in_force(channel)
+    model = get_user_model()
+    users: QuerySet[Any] = model._default_manager.all()
+    if any(field.name == "is_active" for field in model._meta.concrete_fields):
+        users = users.filter(is_active=True)
+    if channel.level in (protocol.STAFF, protocol.SUPERUSER):
+        flag = "is_staff" if channel.level == protocol.STAFF else "is_superuser"
+        has_flag = any(field.name == flag for field in model._meta.concrete_fields)
+        users = users.filter(**{flag: True}) if has_flag else users.none()
+    elif isinstance(channel, Channel) and channel.level == protocol.GROUPS:
+        groups = channel.groups.order_by().values("pk")
+        users = users.filter(groups__in=groups).distinct() if hasattr(model, "groups") else users.none()
+    return users

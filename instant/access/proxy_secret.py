@@ -1,0 +1,15 @@
+"""The secret by which the server shows that a call comes from it: HTTP calls, gRPC streams and the bridge check it."""
+
+from __future__ import annotations
+
+from django.utils.crypto import constant_time_compare
+
+from ..conf import conf
+
+
+def is_proxy_secret(given: object) -> bool:
+    """Report whether `given` is INSTANT_PROXY_SECRET, or one that was derived from a fallback of SECRET_KEY.
+
+    All of them are compared, in constant time, so that the duration reveals nothing.
+    """
+    return isinstance(given, str) and True in [constant_time_compare(given, secret) for secret in conf.proxy_secrets]

@@ -1,0 +1,64 @@
+"""The JWTs with which a client connects and joins channels (Centrifugo's connection and subscription tokens)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jwt
+
+from ..channels.namespaces import check_name
+from ..channels.users import user_id
+from ..conf import conf
+
+if TYPE_CHECKING:
+    from ..channels.users import User
+
+ALGORITHM = "HS256"
+
+
+def connection_token(user: User, *, meta: dict[str, Any] | None = None) -> str:
+    """Return the token with which `user` connects, good for INSTANT_TOKEN_TTL seconds.
+
+    It carries no channels: a namespace in it that the server lacks would end the whole login (error 102). `meta` is for
+    the server's proxies only, and must be the same in every renewal.
+    """
+    claims: dict[str, Any] = {"meta": meta} if meta else {}
+    return _signed(user_id(user), conf.INSTANT_TOKEN_TTL, claims)
+
+
+def channel_token(channel: str, user: User) -> str:
+    """Return the token with which `user`, and nobody else, joins `channel` during INSTANT_CHANNEL_TOKEN_TTL seconds.
+
+    `expire_at` 0 keeps the running subscription from asking for renewals, which would revoke nothing anyway: the
+    server renews a subscription for an expired token too. Revocation is `instant.revocation`'s.
+
+    Raises:
+        InvalidChannel: the server would not let anyone join a channel of that name.
+    """
+    return channel_token_for(user_id(user), check_name(channel))
+
+
+def channel_token_for(sub: str, channel: str, claims: Mapping[str, Any] | None = None) -> str:
+    """Return the channel token of the user whom the server knows as `sub`; `channel` is known to be a good name.
+
+    `claims` are further ones of the subscription: `info`, which others may see, and `override`, of its options.
+    """
+    return _signed(sub, conf.INSTANT_CHANNEL_TOKEN_TTL, {"channel": channel, "expire_at": 0, **(claims or {})})
+
+
+def connection_claims(token: str) -> dict[str, Any] | None:
+    """Return the claims of a token that `connection_token` made, or None where it is not good, or no longer."""
+    for key in filter(None, (conf.hmac_key, conf.previous_hmac_key)):
+        try:
+            claims: dict[str, Any] = jwt.decode(token, key, algorithms=[ALGORITHM], options={"require": ["exp", "sub"]})
+        except jwt.InvalidTokenError:
+            continue
+        return None if "channel" in claims else claims  # a channel's token is signed with the same key
+    return None
+
+
+def _signed(sub: str, ttl: int, claims: dict[str, Any]) -> str:
+    now = int(time.time())
+    return jwt.encode({"sub": sub, "exp": now + ttl, "iat": now, **claims}, conf.hmac_key, algorithm=ALGORITHM)

@@ -1,0 +1,175 @@
+"""Channels that settings declare: their names, levels, and the pages that join them.
+
+`INSTANT_STAFF_CHANNELS = [["$ops", ["/ops/*"]], ["$desk"]]`: pages below /ops/ join the first, all pages the second.
+A name belongs to one level. Where settings give it two, the stricter one holds; where a row of the admin gives it
+another one, the settings hold: what settings keep closed is opened by nothing else. `manage.py check` tells of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from .. import protocol
+from ..conf import conf
+from ..exceptions import InvalidChannel, InvalidSetting
+from .names import is_private
+from .namespaces import check_own_name, namespaces
+
+#: The setting of each level, the strictest first.
+SETTINGS = {
+    protocol.SUPERUSER: "INSTANT_SUPERUSER_CHANNELS",
+    protocol.STAFF: "INSTANT_STAFF_CHANNELS",
+    protocol.USERS: "INSTANT_USERS_CHANNELS",
+    protocol.PUBLIC: "INSTANT_PUBLIC_CHANNELS",
+}
+DEFAULT = "INSTANT_PUBLIC_CHANNEL"
+_FORM = '[["$name"], ["$other", ["/a/path/", "/prefix/*"]]]'
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A channel of the settings. Without paths every page joins it. `setting` names the first that declares it."""
+
+    name: str
+    level: str
+    paths: tuple[str, ...] = ()
+    setting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Settings that can be read, and should not stay so: a check's id, and what is wrong."""
+
+    check_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    values: tuple[Any, ...]
+    by_name: Mapping[str, Declared]
+    faults: tuple[Fault, ...]
+
+
+#: What the settings said last. The values are copies: a list that was changed in place is another value.
+_last = _Found((), {}, ())
+
+
+def declared() -> list[Declared]:
+    """Return the channels of the settings, each name once, in the order of the names.
+
+    Raises:
+        InvalidSetting: a setting has another shape, or a name that clients could not join.
+    """
+    return list(_found().by_name.values())
+
+
+def find(name: str) -> Declared | None:
+    """Return the channel of this name, or None where no setting declares it."""
+    return _found().by_name.get(name)
+
+
+def faults() -> tuple[Fault, ...]:
+    """Return what `manage.py check` should tell: a `$` that is missing or too many, a name at two levels."""
+    return _found().faults
+
+
+def default_channel() -> str | None:
+    """Return where a message without a channel goes, or None where INSTANT_ENABLE_PUBLIC_CHANNEL is off."""
+    if not conf.INSTANT_ENABLE_PUBLIC_CHANNEL:
+        return None
+    return conf.INSTANT_PUBLIC_CHANNEL or f"{conf.SITE_SLUG}_public"
+
+
+def is_joined_at(paths: Iterable[str], path: str) -> bool:
+    """Tell whether a page at `path` joins a channel with these paths: one of them exactly, or below a "/prefix/*"."""
+    patterns = list(paths)
+    return not patterns or any(
+        path.startswith(pattern[:-1]) if pattern.endswith("/*") else path == pattern for pattern in patterns
+    )
+
+
+def fault_of_paths(paths: object) -> str | None:
+    """Say what is wrong with the paths of a channel, or None."""
+    if not isinstance(paths, list | tuple):
+        return f"paths are a list of texts, not {paths!r}"
+    for path in paths:
+        if not isinstance(path, str) or not path.startswith("/"):
+            return f"a path starts with /, as /news/ or /news/*; {path!r} does not"
+        if not path.isprintable():  # PostgreSQL has no NUL in JSON, and no halves of surrogate pairs
+            return f"a path is printable text; {path!r} is not"
+        if "*" in path.removesuffix("/*"):
+            return f"a path has a * at its end only, behind a /, as /news/*; {path!r} does not"
+    return None
+
+
+def _found() -> _Found:
+    global _last  # noqa: PLW0603
+    values = (*(getattr(conf, name) for name in SETTINGS.values()), default_channel(), tuple(namespaces()))
+    found = _last
+    if found.values != values:
+        found = _last = _read(values)
+    return found
+
+
+def _read(values: tuple[Any, ...]) -> _Found:
+    found: dict[str, Declared] = {}
+    faults: list[Fault] = []
+    for channel in _channels(values):
+        if is_private(channel.name) is (channel.level == protocol.PUBLIC):
+            faults.append(_wrong_prefix(channel))
+        before = found.get(channel.name)
+        if before is None:
+            found[channel.name] = channel
+        elif before.level == channel.level:
+            found[channel.name] = _united(before, channel)
+        else:  # `SETTINGS` names the strictest first, so that one stays
+            faults.append(_two_levels(before, channel))
+    return _Found(deepcopy(values), dict(sorted(found.items())), tuple(faults))
+
+
+def _channels(values: tuple[Any, ...]) -> Iterator[Declared]:
+    for (level, setting), items in zip(SETTINGS.items(), values, strict=False):
+        if not isinstance(items, list | tuple):
+            raise InvalidSetting(f"{setting} is {items!r}; it must be a list of channels: {_FORM}.")
+        for item in items:
+            yield _channel(level, setting, item)
+    default = values[len(SETTINGS)]
+    if default is not None:
+        yield _channel(protocol.PUBLIC, DEFAULT, [default])
+
+
+def _channel(level: str, setting: str, item: object) -> Declared:
+    if not isinstance(item, list | tuple) or not 1 <= len(item) <= 2:
+        raise InvalidSetting(
+            f"{setting} has {item!r}; each channel is a list of its name and, where only some pages join it, a list "
+            f"of their paths: {_FORM}."
+        )
+    name, paths = item[0], item[1] if len(item) == 2 else ()
+    try:
+        check_own_name(name)
+    except InvalidChannel as error:
+        raise InvalidSetting(f"{setting}: {error}") from error
+    if fault := fault_of_paths(paths):
+        raise InvalidSetting(f"{setting}, channel {name!r}: {fault}; the form is {_FORM}.")
+    return Declared(name, level, tuple(paths), setting)
+
+
+def _united(first: Declared, second: Declared) -> Declared:
+    both = first.paths and second.paths  # one without paths is joined everywhere, and so are the two
+    return Declared(first.name, first.level, first.paths + second.paths if both else (), first.setting)
+
+
+def _wrong_prefix(channel: Declared) -> Fault:
+    text = f"{channel.setting} declares {channel.name!r}: the name of a private channel starts with a $"
+    if channel.level == protocol.PUBLIC:
+        text = f"{channel.setting} declares {channel.name!r}: the name of a public channel has no $"
+    return Fault("instant.E005", f"{text}.")
+
+
+def _two_levels(first: Declared, second: Declared) -> Fault:
+    text = f"{first.setting} and {second.setting} both declare {first.name!r}; only the first of them counts."
+    return Fault("instant.E006", text)

@@ -1,0 +1,62 @@
+"""The namespaces that the server has, of settings, rules and pages, and whether a channel's name fits one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .. import features
+from ..conf import NamespaceOptions, conf
+from ..exceptions import InvalidChannel
+from ..protocol import PAGES_NAMESPACE, PERSONAL_PREFIX
+from . import rules
+from .names import checked_namespace, namespace_of
+
+#: A channel lives as long as a page is loaded from it: the server must not remember each for a month.
+_PAGES: Mapping[str, Any] = {"history_size": 20, "history_ttl": "60s", "history_meta_ttl": "600s"}
+
+
+def namespaces() -> Mapping[str, NamespaceOptions]:
+    """Return the options of each namespace of the server; "" has those of channels without one."""
+    of_rules: dict[str, NamespaceOptions] = {name: {} for name in sorted(rules.namespaces())}
+    return {"": {}, **of_rules, **conf.INSTANT_NAMESPACES, **reserved()}
+
+
+def reserved() -> Mapping[str, NamespaceOptions]:
+    """Return the namespaces that the features in use keep for themselves, with their options."""
+    return {PAGES_NAMESPACE: _PAGES} if features.in_use().windows else {}
+
+
+def _is_known(namespace: str) -> bool:
+    return namespace in rules.namespaces() or namespace in reserved()
+
+
+def check_name(name: object) -> str:
+    """Return `name` if clients can join a channel of this name on the server that our settings describe.
+
+    Raises:
+        InvalidChannel: it is empty, too long, not printable ASCII, has a second `$`, or an unknown namespace.
+    """
+    if not isinstance(name, str):
+        raise InvalidChannel(f"a channel's name is a string that is not empty, not {name!r}")
+    namespace = checked_namespace(name)
+    if namespace and namespace not in conf.INSTANT_NAMESPACES and not _is_known(namespace):
+        raise InvalidChannel(
+            f"channel {name!r}: there is no namespace {namespace!r}; add it to INSTANT_NAMESPACES: "
+            f'{{"{namespace}": {{}}}}, and start the server again'
+        )
+    return name
+
+
+def check_own_name(name: object) -> str:
+    """Return `name` if a channel that a site declares may have it: a good one, and nobody's personal channel.
+
+    Raises:
+        InvalidChannel: as `check_name`, or it is kept for a user, or for pages.
+    """
+    checked = check_name(name)
+    if checked.startswith(PERSONAL_PREFIX):
+        raise InvalidChannel(f"channel {name!r}: {PERSONAL_PREFIX!r} is kept for the channel that each user has")
+    if (namespace := namespace_of(checked)) in reserved():
+        raise InvalidChannel(f"channel {name!r}: the namespace {namespace!r} is kept for the channels of pages")
+    return checked

@@ -1,0 +1,11 @@
+"""`manage.py check`: what is wrong, or soon will be, each with a hint; a file a subject. Ids are never used twice."""
+
+from __future__ import annotations
+
+
+def register() -> None:
+    """Register all checks with Django; called once, when the apps are ready."""
+    from . import backends, calls, channels, deployment, events, outbox, settings, sockets, windows
+
+    for subject in (settings, backends, channels, outbox, events, windows, calls, sockets, deployment):
+        subject.register()

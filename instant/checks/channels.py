@@ -1,0 +1,89 @@
+"""Channels: namespaces that are open to clients, names in settings, rules, and rows of the admin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.core import checks
+from django.core.checks import CheckMessage, Error
+from django.db import Error as DatabaseError
+from django.db import router
+
+from ..channels import declared, rules
+from ..conf import conf
+from ..exceptions import InvalidSetting
+from ..models import Channel
+
+
+def register() -> None:
+    """Register the checks with Django; called once, when the apps are ready."""
+    checks.register(check_namespaces)
+    checks.register(check_declared)
+    checks.register(check_rules)
+    checks.register(check_rows, checks.Tags.database)
+
+
+def check_namespaces(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """W003: a namespace lets clients in, or lets them publish, without asking Django."""
+    try:
+        return list(_opened())
+    except InvalidSetting:
+        return []
+
+
+def _opened() -> Iterator[CheckMessage]:
+    for name, options in conf.INSTANT_NAMESPACES.items():
+        opened = sorted(key for key in options if key.startswith(("allow_subscribe", "allow_publish")) and options[key])
+        if opened:
+            yield checks.Warning(
+                f"INSTANT_NAMESPACES[{name!r}] sets {', '.join(opened)}: clients use them without asking Django.",
+                hint="Remove it: every channel is joined by a token from Django, public ones too.",
+                id="instant.W003",
+            )
+
+
+def check_declared(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """E005: a private channel without its `$`, or a public one with it. E006: two settings declare one name."""
+    hints = {
+        "instant.E005": "Put the $ at the very front of names that are private, and nowhere else: it keeps the server "
+        "from letting anybody in without a token.",
+        "instant.E006": "Declare it in one of them, under one level.",
+    }
+    try:
+        return [Error(fault.text, hint=hints[fault.check_id], id=fault.check_id) for fault in declared.faults()]
+    except InvalidSetting:
+        return []  # E001 says it
+
+
+def check_rules(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """E030: a rule's pattern cannot be a channel's name, or has no namespace that the server could be told of. E031:
+    two rules have equal patterns."""
+    hints = {
+        "instant.E030": 'Write it as "$post:<int:pk>": a $ at the very front, and a namespace of two letters or more.',
+        "instant.E031": "Keep one of them: where two rules match, nobody joins.",
+    }
+    return [Error(fault.text, hint=hints[fault.check_id], id=fault.check_id) for fault in rules.faults()]
+
+
+def check_rows(app_configs: object, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """W009: the admin and the settings have one name at two levels; found with `check --database default` only."""
+    if router.db_for_read(Channel) not in (databases or ()):
+        return []
+    try:
+        return list(_of_rows())
+    except (DatabaseError, InvalidSetting):
+        return []  # as of the outbox
+
+
+def _of_rows() -> Iterator[CheckMessage]:
+    of_settings = {channel.name: channel for channel in declared.declared()}
+    rows = Channel.objects.filter(name__in=of_settings, is_active=True).order_by("name")
+    for name, level in rows.values_list("name", "level"):
+        own = of_settings[name]
+        if own.level != level:
+            yield checks.Warning(
+                f"{own.setting} declares {name!r}, which the admin has at level {level!r}; only the setting counts.",
+                hint="Delete the channel in the admin, or take it out of the setting.",
+                id="instant.W009",
+            )

@@ -1,0 +1,58 @@
+"""The outbox: messages that wait, or that nobody delivers. Found by `manage.py check --database default` only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.core import checks
+from django.core.checks import CheckMessage
+from django.db import Error as DatabaseError
+
+from .. import outbox
+from ..centrifugo import outbox_config
+from ..exceptions import InvalidSetting
+
+
+def register() -> None:
+    """Register the checks with Django; called once, when the apps are ready."""
+    checks.register(check_outbox, checks.Tags.database)
+
+
+def check_outbox(app_configs: object, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """W006: messages wait, and nobody delivers them. W007: messages that nobody will ever deliver. W008: the server is
+    not woken by the database. All are found with `check --database default` only."""
+    if outbox_config.database() not in (databases or ()):
+        return []
+    try:
+        return list(_of_outbox(outbox.backlog()))
+    except (DatabaseError, InvalidSetting):
+        return []  # not migrated yet, which `migrate` itself would hear of; E001 says the other
+
+
+def _of_outbox(found: outbox.Backlog) -> Iterator[CheckMessage]:
+    if found.rows > found.unread and found.oldest > outbox.LATE:
+        who = (
+            "Centrifugo, started by `runws` with these settings"
+            if outbox_config.is_used()
+            else "`manage.py relayoutbox`"
+        )
+        yield checks.Warning(
+            f"{found.rows} messages are in the outbox, the oldest for {found.oldest:.0f} seconds.",
+            hint=f"Look whether what delivers them is running: {who}.",
+            id="instant.W006",
+        )
+    if found.unread:
+        yield checks.Warning(
+            f"{found.unread} messages are in partitions of the outbox that nobody reads.",
+            hint="The server refused those of partition -1, the relay's log says why: correct the cause and update() "
+            "their partition to 0, or delete them. The others were written when INSTANT_OUTBOX_PARTITIONS was larger: "
+            "`manage.py relayoutbox --once --force` delivers them.",
+            id="instant.W007",
+        )
+    if outbox_config.is_used() and not outbox.is_announced():
+        yield checks.Warning(
+            "The database has no trigger that tells the server of new messages: each waits for the server's next look.",
+            hint="Make it again: `manage.py migrate instant 0004`, then `manage.py migrate`, when the outbox is empty.",
+            id="instant.W008",
+        )

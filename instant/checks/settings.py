@@ -1,0 +1,85 @@
+"""Settings: values of another type, and a config that the server would refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from corsheaders.conf import conf as cors
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error
+
+from ..centrifugo import config
+from ..channels import declared
+from ..conf import Settings, conf
+from ..exceptions import InvalidSetting
+from ..protocol import SENDER_HEADER
+
+_CORRECT = "Correct it in Django's settings, or remove it there: every setting of django-instant has a default."
+_CORRECT_CONFIG = "Correct it in Django's settings: the server would refuse its config, or take it for something else."
+
+
+def register() -> None:
+    """Register the checks with Django; called once, when the apps are ready."""
+    checks.register(check_settings)
+    checks.register(check_sender_header)
+
+
+def check_settings(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """E001: a setting of ours has a wrong value. E002: a config that the server would refuse. W001: any origin may
+    connect. W002: origins that the server cannot be told of."""
+    found: list[CheckMessage] = []
+    for name in (name for name in vars(Settings) if name.isupper()):
+        found += _errors("instant.E001", _CORRECT, lambda name=name: getattr(conf, name))  # type: ignore[misc]
+    found = found or _errors("instant.E001", _CORRECT, _derived_settings)
+    found = found or _errors("instant.E001", _CORRECT, declared.declared)
+    found = found or _errors("instant.E002", _CORRECT_CONFIG, config.render)
+    if not found and "*" in config.allowed_origins():
+        found.append(
+            checks.Warning(
+                "Pages of any site may connect to the websockets server.",
+                hint="Name the origins in CORS_ALLOWED_ORIGINS instead of CORS_ALLOW_ALL_ORIGINS, and the hosts in "
+                "ALLOWED_HOSTS instead of '*'. Tokens are still asked for.",
+                id="instant.W001",
+            )
+        )
+    if getattr(settings, "CORS_ALLOWED_ORIGIN_REGEXES", ()):
+        found.append(
+            checks.Warning(
+                "CORS_ALLOWED_ORIGIN_REGEXES cannot be handed on to the websockets server.",
+                hint="Add these origins to CSRF_TRUSTED_ORIGINS, which takes 'https://*.example.org'.",
+                id="instant.W002",
+            )
+        )
+    return found
+
+
+def _derived_settings() -> object:
+    whole = conf.server_url, conf.api_key, conf.outbox_partitions
+    return whole, conf.backend_url, conf.proxy_secret, conf.proxy_timeout, conf.rpc_rate
+
+
+def _errors(check_id: str, hint: str, read: Callable[[], object]) -> list[CheckMessage]:
+    try:
+        read()
+    except InvalidSetting as error:
+        return [Error(str(error), hint=hint, id=check_id)]
+    return []
+
+
+def check_sender_header(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """W030: pages of other origins may not send the header by which `publish(…, exclude=request)` knows them."""
+    origins = getattr(settings, "CORS_ALLOW_ALL_ORIGINS", False) or getattr(settings, "CORS_ALLOWED_ORIGINS", ())
+    origins = origins or getattr(settings, "CORS_ALLOWED_ORIGIN_REGEXES", ())
+    if not origins or SENDER_HEADER.lower() in {str(name).lower() for name in cors.CORS_ALLOW_HEADERS}:
+        return []
+    return [
+        checks.Warning(
+            f"CORS_ALLOW_HEADERS lacks {SENDER_HEADER}: publish(…, exclude=request) cannot leave out pages of other "
+            "origins.",
+            hint="from corsheaders.defaults import default_headers; "
+            f'CORS_ALLOW_HEADERS = [*default_headers, "{SENDER_HEADER.lower()}"]',
+            id="instant.W030",
+        )
+    ]

@@ -1,0 +1,252 @@
+"""The settings of django-instant: one typed class, read at each access, so that override_settings works.
+
+`from instant.conf import conf`, then `conf.CENTRIFUGO_PORT`. A name that Django's settings lack has the default given
+here; keys that are not set are derived from SECRET_KEY, so that the main job works with no settings at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+from ..exceptions import InvalidSetting
+from ..legacy.df_websockets import DfWebsocketsSettings
+from ..legacy.django_ws import DjangoWsSettings
+from ..legacy.version_0_1 import Version01Settings, deprecated_hmac_key
+from . import validation
+from .live import read
+from .validation import described, fits
+
+#: Options of one Centrifugo namespace, by their names in the server's config.
+NamespaceOptions = Mapping[str, Any]
+
+
+class _Setting:
+    """One setting. It is read at each access, some of them several times a message: so this is short."""
+
+    def __init__(self, name: str, default: Any, hint: Any) -> None:
+        self.name, self.default, self.hint = name, default, hint
+        self.checked = default
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        if instance is None:
+            return self.default
+        value = read(self.name, self.default)
+        if value is not self.checked:
+            self.check(value)
+        return value
+
+    def check(self, value: object) -> None:
+        if value is not self.default and not fits(value, self.hint):
+            shown = "wrong" if self.name.endswith(("_KEY", "_DSN", "_SECRET")) else repr(value)
+            raise InvalidSetting(f"{self.name} is {shown}; it must be {described(self.hint)}.")
+        self.checked = value
+
+
+class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
+    """Each attribute is a setting of the same name; its annotation is checked when it is read.
+
+    Raises:
+        InvalidSetting: the value in Django's settings has another type; the text names the setting.
+    """
+
+    #: Where Django reaches the server: scheme and host; the port goes behind it, unless it is None.
+    CENTRIFUGO_HOST: str = "http://localhost"
+    CENTRIFUGO_PORT: int | None = 8427
+    #: Signs the tokens. Default: derived from SECRET_KEY.
+    CENTRIFUGO_HMAC_KEY: str | None = None
+    #: Opens the server's HTTP API. Default: derived from SECRET_KEY.
+    CENTRIFUGO_API_KEY: str | None = None
+    #: The server binary that runws starts. Default: `centrifugo/centrifugo` in BASE_DIR, then the one on PATH.
+    CENTRIFUGO_BINARY: str | Path | None = None
+
+    #: In each payload: which site a message comes from.
+    SITE_NAME: str = "Site"
+    SITE_SLUG: str = "site"
+
+    #: "python", "thread", "go", "outbox", "console", "memory", or the dotted path of a backend class.
+    INSTANT_BROADCAST_WITH: str = "python"
+    #: Seconds that one publish may take in all, retries included.
+    INSTANT_PUBLISH_TIMEOUT: float = 2.0
+    #: Messages without an answer that one process may have, with "thread" and "go".
+    INSTANT_QUEUE_SIZE: int = 100_000
+    #: Bytes of messages that the Go publisher holds in memory at most.
+    INSTANT_GO_QUEUE: int = 64 * 1024 * 1024
+    #: Seconds that the Go publisher tries a message for while the server is away.
+    INSTANT_GO_RETRY_FOR: float = 30.0
+    #: The Go publisher's Unix socket. Default: one in the directory for temporary files, named after the settings.
+    INSTANT_GO_SOCKET: str | Path | None = None
+    #: What a payload is on the wire: a JSON object, or a string that holds one (for the 4.x JavaScript client).
+    INSTANT_PAYLOAD: Literal["object", "string"] = "object"
+
+    #: Seconds that a connection token is good for; the client renews it.
+    INSTANT_TOKEN_TTL: int = 30 * 60
+    #: Seconds in which a channel token can be used to join.
+    INSTANT_CHANNEL_TOKEN_TTL: int = 5 * 60
+    #: What names a user on the server: "pk", or "username" as in versions before 5.
+    INSTANT_USER_ID: Literal["pk", "username"] = "pk"
+    #: Whether visitors who are not logged in get tokens for the public channels.
+    INSTANT_ALLOW_ANONYMOUS: bool = False
+
+    #: The address that browsers use. Default: the request's scheme and host name with CENTRIFUGO_PORT.
+    INSTANT_WEBSOCKET_URL: str | None = None
+    #: Namespaces of channels and their options; the name "" holds for channels without one.
+    INSTANT_NAMESPACES: Mapping[str, NamespaceOptions] = {}
+    #: "memory", "redis://…" (also rediss and redis+sentinel), or "nats://…".
+    INSTANT_ENGINE: str = "memory"
+
+    #: Channels for pages: `[["$name", ["/path/", …]], ["$other"]]`, see `instant.channels.declared`.
+    INSTANT_SUPERUSER_CHANNELS: Sequence[Any] = ()
+    INSTANT_STAFF_CHANNELS: Sequence[Any] = ()
+    INSTANT_USERS_CHANNELS: Sequence[Any] = ()
+    INSTANT_PUBLIC_CHANNELS: Sequence[Any] = ()
+    #: Whether the page's JavaScript tells the console what comes, never a token.
+    INSTANT_DEBUG: bool = False
+
+    #: Whether a save goes on where its event cannot be sent, and the failure is logged; else it is raised.
+    INSTANT_EVENTS_FAIL_SILENTLY: bool = True
+
+    #: Where the server reaches Django, for calls from browsers: scheme, host and port.
+    INSTANT_BACKEND_URL: str = "http://localhost:8000"
+    #: What the server shows when it calls Django. Default: derived from SECRET_KEY.
+    INSTANT_PROXY_SECRET: str | None = None
+    #: Seconds that the server waits for Django's answer to a call.
+    INSTANT_PROXY_TIMEOUT: float = 3.0
+    #: Calls that one connection may make, "number/seconds"; each process of Django counts for itself. None: no limit.
+    INSTANT_RPC_RATE: str | None = "100/10s"
+
+    #: Whether pages have windows, for signals and topics. None: whether the project registers a signal.
+    INSTANT_WINDOWS: bool | None = None
+    #: Dotted paths: of the JSON encoder of signals, of the function that names topics, and of what a WindowInfo knows.
+    #: Defaults: Django's, and ours; the names that df_websockets has for them are read where these are not set.
+    INSTANT_SIGNAL_ENCODER: str | None = None
+    INSTANT_TOPIC_SERIALIZER: str | None = None
+    INSTANT_WINDOW_INFO_MIDDLEWARES: Sequence[Any] | None = None
+    #: Topics that one page may have.
+    INSTANT_MAX_TOPICS: int = 200
+
+    #: Handlers of sockets: names to dotted paths. The setting of django-ws is read too.
+    INSTANT_SOCKET_HANDLERS: Mapping[str, str] = {}
+    #: Where the server reaches the worker of sockets, and where the devserver reaches its bridge.
+    INSTANT_SOCKETS_URL: str = "grpc://127.0.0.1:8428"
+    INSTANT_SOCKETS_BRIDGE: str = "http://127.0.0.1:8429"
+    #: Sockets that one process of the worker has open at most.
+    INSTANT_SOCKETS_LIMIT: int = 10_000
+
+    #: The outbox's parts, which the server delivers side by side; the messages of a channel are all in one.
+    INSTANT_OUTBOX_PARTITIONS: int = 4
+    #: Where the server finds the outbox: "postgresql://…". Default: made of DATABASES.
+    INSTANT_OUTBOX_DSN: str | None = None
+
+    @property
+    def hmac_key(self) -> str:
+        """The key that signs tokens: CENTRIFUGO_HMAC_KEY, else one derived from SECRET_KEY."""
+        if self.CENTRIFUGO_HMAC_KEY:
+            return self.CENTRIFUGO_HMAC_KEY
+        old = deprecated_hmac_key(self.CENTRIFUGO_SECRET_KEY)
+        return old or _derived("hmac", settings.SECRET_KEY)
+
+    @property
+    def previous_hmac_key(self) -> str | None:
+        """The key of tokens signed before SECRET_KEY was changed, from SECRET_KEY_FALLBACKS."""
+        explicit = self.CENTRIFUGO_HMAC_KEY or self.CENTRIFUGO_SECRET_KEY
+        if explicit or not settings.SECRET_KEY_FALLBACKS:
+            return None
+        return _derived("hmac", settings.SECRET_KEY_FALLBACKS[0])
+
+    @property
+    def api_key(self) -> str:
+        """The key of the server's API: CENTRIFUGO_API_KEY, else one derived from SECRET_KEY."""
+        key = self.CENTRIFUGO_API_KEY
+        return validation.for_header("CENTRIFUGO_API_KEY", key) if key else _derived("api", settings.SECRET_KEY)
+
+    @property
+    def backend_url(self) -> str:
+        """INSTANT_BACKEND_URL, without a slash at the end."""
+        return validation.backend_url(self.INSTANT_BACKEND_URL)
+
+    @property
+    def proxy_secret(self) -> str:
+        """What the server shows when it calls Django: INSTANT_PROXY_SECRET, else one derived from SECRET_KEY."""
+        secret = self.INSTANT_PROXY_SECRET
+        name = "INSTANT_PROXY_SECRET"
+        return validation.for_header(name, secret) if secret else _derived("proxy", settings.SECRET_KEY)
+
+    @property
+    def proxy_secrets(self) -> list[str]:
+        """`proxy_secret`, and that of a server that was started before SECRET_KEY was changed."""
+        fallbacks = [] if self.INSTANT_PROXY_SECRET else settings.SECRET_KEY_FALLBACKS
+        return [self.proxy_secret, *(_derived("proxy", key) for key in fallbacks)]
+
+    @property
+    def proxy_timeout(self) -> float:
+        """INSTANT_PROXY_TIMEOUT, at least a millisecond."""
+        seconds = self.INSTANT_PROXY_TIMEOUT
+        if not 0.001 <= seconds <= 3600:
+            raise InvalidSetting(f"INSTANT_PROXY_TIMEOUT is {seconds}; it must be seconds, more than 0.")
+        return seconds
+
+    @property
+    def rpc_rate(self) -> tuple[int, float] | None:
+        """INSTANT_RPC_RATE as calls, and the seconds in which a connection may make them."""
+        return validation.rate(self.INSTANT_RPC_RATE) if self.INSTANT_RPC_RATE else None
+
+    @property
+    def socket_handlers(self) -> Mapping[str, str]:
+        """INSTANT_SOCKET_HANDLERS, and before it those of WEBSOCKET_HANDLERS."""
+        old = self.WEBSOCKET_HANDLERS
+        return {**old, **self.INSTANT_SOCKET_HANDLERS} if old else self.INSTANT_SOCKET_HANDLERS
+
+    @property
+    def sockets_url(self) -> str:
+        """INSTANT_SOCKETS_URL, with host and port."""
+        return validation.host_and_port("INSTANT_SOCKETS_URL", self.INSTANT_SOCKETS_URL, "grpc")
+
+    @property
+    def sockets_bridge(self) -> str:
+        """INSTANT_SOCKETS_BRIDGE, with host and port."""
+        return validation.host_and_port("INSTANT_SOCKETS_BRIDGE", self.INSTANT_SOCKETS_BRIDGE, "http")
+
+    @property
+    def sockets_limit(self) -> int:
+        """INSTANT_SOCKETS_LIMIT, at least 1."""
+        number = self.INSTANT_SOCKETS_LIMIT
+        if number < 1:
+            raise InvalidSetting(f"INSTANT_SOCKETS_LIMIT is {number}; it must be at least 1.")
+        return number
+
+    @property
+    def outbox_partitions(self) -> int:
+        """INSTANT_OUTBOX_PARTITIONS, at least 1."""
+        number = self.INSTANT_OUTBOX_PARTITIONS
+        if number < 1:
+            raise InvalidSetting(f"INSTANT_OUTBOX_PARTITIONS is {number}; it must be at least 1.")
+        return number
+
+    @property
+    def server_url(self) -> str:
+        """Where Django reaches the server, without a slash at the end. A port in the host wins."""
+        return validation.server_url(self.CENTRIFUGO_HOST, self.CENTRIFUGO_PORT)
+
+    @property
+    def server_port(self) -> int | None:
+        """The port in `server_url`, where the server listens, and browsers reach it; None where there is none."""
+        return urlsplit(self.server_url).port
+
+
+@lru_cache(maxsize=16)
+def _derived(purpose: str, secret: str | bytes) -> str:
+    """A key of its own for each purpose: who learns one of them learns neither the others nor SECRET_KEY."""
+    return salted_hmac(f"instant.{purpose}", "centrifugo", secret=secret, algorithm="sha256").hexdigest()
+
+
+for _name, _hint in get_type_hints(Settings).items():
+    setattr(Settings, _name, _Setting(_name, getattr(Settings, _name), _hint))
+
+conf = Settings()

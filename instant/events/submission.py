@@ -1,0 +1,62 @@
+"""When events leave: with the commit, in it with the outbox, at once where there is no transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import Error, connections, router, transaction
+
+from ..backends import get_backend
+from ..conf import conf
+from ..on_commit import gather_at
+from .changes import Change
+from .delivery import Failure, attempt, deliver, report
+
+
+def submit(changes: Sequence[Change], using: str) -> None:
+    """Have the events of these changes sent if, and when, the transaction that is open on `using` commits.
+
+    With a transactional backend they are written into it now: Django has no moment between the last change and the
+    commit. So each change is an event of its own there.
+    """
+    connection: Any = connections[using]
+    if not connection.in_atomic_block:
+        deliver(changes)
+    elif get_backend().transactional and _outbox_database() == using:
+        _write(changes, connection)
+    else:
+        gather_at(connection, changes, deliver, "events", robust=False)
+
+
+def _outbox_database() -> str:
+    from ..models import OutboxEntry
+
+    return router.db_for_write(OutboxEntry)
+
+
+def _write(changes: Sequence[Change], connection: Any) -> None:
+    if not conf.INSTANT_EVENTS_FAIL_SILENTLY:
+        deliver(changes)
+    elif connection.vendor == "sqlite" and len(changes) == 1:
+        report(_attempt_in_sqlite(changes, connection))
+    else:
+        report(_attempt_in_savepoint(changes, connection.alias))
+
+
+def _attempt_in_sqlite(changes: Sequence[Change], connection: Any) -> list[Failure]:
+    """A statement that fails takes nothing along there, so that nothing is to be undone: a savepoint would cost as much
+    as the row. Only where the database has given up the transaction itself, it stays so."""
+    was_over = connection.needs_rollback
+    failures = attempt(changes)
+    if connection.needs_rollback and connection.connection.in_transaction:
+        connection.needs_rollback = was_over
+    return failures
+
+
+def _attempt_in_savepoint(changes: Sequence[Change], using: str) -> list[Failure]:
+    try:
+        with transaction.atomic(using):  # its savepoint keeps a failing INSERT from taking the caller's work with it
+            return attempt(changes)
+    except Error as error:
+        return [Failure(change, None, error) for change in changes]

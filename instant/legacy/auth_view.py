@@ -1,0 +1,57 @@
+"""The auth view of version 0.1, at `centrifuge/auth/`, and `signed_response` for custom ones, with today's tokens.
+
+Dropped in django-instant 6.0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from ..access import membership
+from ..access.client_credentials import credentials
+from ..access.tokens import channel_token
+from ..channels.users import user_of
+from ..views.json_views import json_body, json_view
+from ..views.tokens import names_in
+
+if TYPE_CHECKING:
+    from ..channels.users import User
+
+
+@csrf_exempt  # as get_token: it changes nothing, and its answer cannot be read by another site
+@json_view("POST")
+def instant_auth(request: HttpRequest) -> HttpResponse:
+    """Answer `{"client": id, "channels": names}` with `{name: {"sign": token, "info": ""}}`, and with `{"status": 403}`
+    for each channel that the user may not join."""
+    content = json_body(request)
+    wanted = content.get("channels", [])
+    names = names_in([wanted] if isinstance(wanted, str) else wanted) or []
+    tokens = _tokens(user_of(request), names)
+    answer: dict[str, Any] = {
+        name: {"sign": tokens[name], "info": ""} if name in tokens else {"status": 403} for name in names
+    }
+    return JsonResponse(answer)
+
+
+def _tokens(user: User, names: list[str]) -> dict[str, str]:
+    if not membership.may_connect(user):
+        return {}
+    return {found["name"]: found["token"] for found in credentials(user, names)["channels"]}
+
+
+def signed_response(
+    channel: str, client: str = "", user: User | None = None, info: str | None = None
+) -> dict[str, str]:
+    """Return the answer that lets `user`, by default a visitor who is not logged in, join `channel`.
+
+    Whether that is right, the caller has found out. Today's tokens are for a user, not for a connection: so `client` is
+    not needed any more, and `user` is. `info` is handed back as it is; the token does not carry it.
+
+    Raises:
+        InvalidChannel: the server would not let anyone join a channel of that name.
+    """
+    return {"sign": channel_token(channel, user or AnonymousUser()), "info": info or ""}

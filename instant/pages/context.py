@@ -1,0 +1,91 @@
+"""What the template tags of a page render: its facts, a placeholder for credentials, the channels with handlers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from .. import features
+from ..access import membership
+from ..channels.users import user_id, user_of
+from ..conf import conf
+from ..legacy.auth_url import auth_url
+from ..protocol import CREDENTIALS_ID
+from ..windows import page_window
+from .marking import take_if_used
+from .page import names_at, page_of, safely
+
+OPENS, CLOSES = f'<script type="application/json" id="{CREDENTIALS_ID}">', "</script>"
+#: What the tag renders, whoever asks for the page.
+PLACEHOLDER = f"{OPENS}{{}}{CLOSES}"
+#: As in `json_script`: nothing in it ends the element.
+_ESCAPES = {ord(char): f"\\u{ord(char):04X}" for char in "<>&"}
+#: Seconds that clients wait by themselves.
+_PATIENCE = 5
+
+
+def client_context(request: HttpRequest) -> dict[str, Any]:
+    """Return what `{% instant_client %}` renders: `page`, `placeholder`, and the `channels` that may have handlers.
+
+    The positions of those channels that nobody marked are taken.
+    """
+    names = names_at(request)
+    take_if_used(request, [*names, *page_of(request).streams, *_topics_of(request)])
+    return {"page": described(request), "placeholder": PLACEHOLDER, "channels": names}
+
+
+def join_stream(request: HttpRequest, channel: str) -> None:
+    """Let the page join `channel` too, if its user may."""
+    streams = page_of(request).streams
+    if channel not in streams:
+        streams.append(channel)
+        take_if_used(request, [channel])
+
+
+def _topics_of(request: HttpRequest) -> list[str]:
+    return page_window.topics_of(request) if page_of(request).fills else []
+
+
+def described(request: HttpRequest) -> dict[str, Any]:
+    """Return the page's facts: `user` is None for who may not connect, and "" for a visitor who may."""
+    urlconf = getattr(request, "urlconf", None)
+    return {
+        "prefix": _prefix(urlconf),
+        "path": request.path,
+        "user": safely(lambda: _user(request), None),
+        "debug": conf.INSTANT_DEBUG,
+        "site": conf.SITE_SLUG,
+        "auth_url": auth_url(urlconf),
+        **_timeout(),
+    }
+
+
+def _timeout() -> dict[str, int]:
+    """How long the client waits for an answer, in milliseconds, where Django may take longer than it would wait."""
+    if not features.in_use().windows or conf.proxy_timeout <= _PATIENCE - 1:
+        return {}
+    return {"timeout": round((conf.proxy_timeout + 1) * 1000)}
+
+
+def _user(request: HttpRequest) -> str | None:
+    user = user_of(request)
+    return user_id(user) if membership.may_connect(user) else None
+
+
+def _prefix(urlconf: str | None) -> str:
+    try:
+        url = reverse("instant-get-token", urlconf)
+    except NoReverseMatch as error:
+        raise ImproperlyConfigured(
+            'instant_client needs the urls of django-instant: add path("instant/", include("instant.urls"))'
+        ) from error
+    return url.rstrip("/").rpartition("/")[0] + "/"
+
+
+def script_json(value: object) -> str:
+    """Return `value` as JSON that may stand in any script element."""
+    return json.dumps(value).translate(_ESCAPES)

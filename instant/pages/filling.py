@@ -1,0 +1,149 @@
+"""Fills a page with its user's credentials, behind everything that caches.
+
+A page is rendered with a placeholder, so that what `cache_page`, the cache middleware or `{% cache %}` store is the
+same for everyone. Each answer is filled for the user of its own request; then nothing may store it any more.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from functools import partial
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
+from django.template.response import SimpleTemplateResponse
+from django.utils.cache import patch_vary_headers
+
+from ..access import membership
+from ..centrifugo.positions import Position
+from ..channels.users import user_of
+from ..protocol import PAGE_ID
+from ..windows import page_window
+from .context import CLOSES, OPENS, PLACEHOLDER, described, script_json
+from .credentials import credentials_for
+from .marking import take
+from .page import names_at, offers_of, page_of, safely
+
+logger = logging.getLogger("instant")
+Response = TypeVar("Response", bound=HttpResponseBase)
+
+#: What `json_script` renders before it.
+_PAGE_OPENS = f'<script id="{PAGE_ID}" type="application/json">'
+
+#: Those directives of Cache-Control that agree with `no-store`; `must-understand` would take it back.
+_STRICT = {"no-cache", "must-revalidate", "proxy-revalidate", "no-transform"}
+#: Headers by which shared caches store in spite of Cache-Control, and those that describe what the page was before.
+_DROPPED = re.compile(
+    r"expires|etag|last-modified|content-md5|(content|repr)-digest|digest|"
+    r"surrogate-control|edge-control|x-accel-expires|([a-z]+-)*cdn-cache-control",
+    re.IGNORECASE,
+)
+
+
+def fill(request: HttpRequest, response: Response) -> Response:
+    """Put the credentials of the request's user into the page, if it has the placeholder; other answers are untouched.
+
+    One that is not rendered yet is filled when it is. Where credentials cannot be had the page asks get_token.
+    """
+    if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
+        response.add_post_render_callback(partial(fill, request))
+        return response
+    if isinstance(response, HttpResponse) and is_fillable(response):
+        answer = _answer(request)
+        if answer is not None:
+            _fill(request, response, answer)
+            _guard(request, response, answer)
+    return response
+
+
+def is_fillable(response: HttpResponseBase) -> bool:
+    """Tell whether `response` is a whole HTML page whose first placeholder is empty, or one still to be rendered."""
+    if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
+        return True
+    if not isinstance(response, HttpResponse) or response.streaming or response.has_header("Content-Encoding"):
+        return False
+    if not 200 <= response.status_code < 300 or response.status_code == 206:
+        return False
+    if response.get("Content-Type", "").partition(";")[0].strip().lower() != "text/html":
+        return False
+    content, empty = response.content, _encoded(PLACEHOLDER, response)
+    start = content.find(_encoded(OPENS, response))
+    return start >= 0 and content.startswith(empty, start)
+
+
+def _encoded(text: str, response: HttpResponse) -> bytes:
+    """`text` as it is within the page; some encodings put a mark before the first character of all."""
+    charset = response.charset
+    return text.encode(charset)[len("".encode(charset)) :]
+
+
+def _answer(request: HttpRequest) -> dict[str, Any] | str | None:
+    """The credentials, "null" for who may not connect, or None where it cannot be told."""
+    try:
+        answer = safely(lambda: _credentials(request), None)
+    except (PermissionDenied, SuspiciousOperation) as error:  # a host that is no host, for a site that allows any
+        logger.warning("a page is not filled: %s", error)
+        return None
+    if isinstance(answer, dict):
+        known = page_of(request).positions
+        take(request, [channel["name"] for channel in answer["channels"] if channel["name"] not in known])
+        for channel in answer["channels"]:
+            if position := known.get(channel["name"]):
+                channel["position"] = {"offset": position.offset, "epoch": position.epoch}
+    return answer
+
+
+def _credentials(request: HttpRequest) -> dict[str, Any] | str:
+    if not membership.may_connect(user_of(request)):
+        return "null"
+    page, window = page_of(request), page_window.of_page(request)
+    names = [*names_at(request), *page.streams] if page.streams else None
+    if window is not None:
+        names = None if names is None else [*names, *window.channels]
+        # Nothing was ever published there before, so that all of it is new to the page.
+        page.positions.update(dict.fromkeys(window.fresh, Position(0, "")))
+    answer = credentials_for(request, names, request.path, window, offers_of(request))
+    for refusal in answer["refused"]:
+        logger.debug("%s is not joined at %s: %s", refusal["name"], request.path, refusal["reason"])
+    return answer
+
+
+def _fill(request: HttpRequest, response: HttpResponse, answer: dict[str, Any] | str) -> None:
+    content = response.content
+    start = content.find(_encoded(PLACEHOLDER, response))
+    end = start + len(_encoded(PLACEHOLDER, response))
+    filled = OPENS + (answer if isinstance(answer, str) else script_json(answer)) + CLOSES
+    before = _described_anew(request, response, content[:start])
+    response.content = before + _encoded(filled, response) + content[end:]
+    if response.has_header("Content-Length"):
+        response["Content-Length"] = str(len(response.content))
+
+
+def _described_anew(request: HttpRequest, response: HttpResponse, before: bytes) -> bytes:
+    """A page from a cache tells of another user, a fragment perhaps of another path: both are the request's own."""
+    opens, closes = _encoded(_PAGE_OPENS, response), _encoded(CLOSES, response)
+    start = before.rfind(opens)
+    end = before.find(closes, start)
+    if start < 0 or end < 0:
+        return before
+    return before[: start + len(opens)] + _encoded(script_json(described(request)), response) + before[end:]
+
+
+def _guard(request: HttpRequest, response: HttpResponse, answer: dict[str, Any] | str) -> None:
+    """Keep an answer with tokens out of all caches, and one for who may not connect away from who may."""
+    if isinstance(answer, str):
+        patch_vary_headers(response, ["Cookie"])
+        return
+    given = (part.partition("=")[0].strip().lower() for part in response.get("Cache-Control", "").split(","))
+    kept = dict.fromkeys(name for name in given if name in _STRICT)
+    response["Cache-Control"] = ", ".join([*kept, "private", "no-store"])
+    for name in [name for name in response.headers if _DROPPED.fullmatch(name)]:
+        del response[name]
+    if not settings.CSRF_USE_SESSIONS:
+        # Behind a cache of the whole site, the CSRF middleware is through with its answer.
+        CsrfViewMiddleware(lambda _: response).process_response(request, response)

@@ -1,0 +1,66 @@
+"""live(): a decorator for views whose pages are kept up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import isawaitable
+from typing import Any, TypeVar
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.http import HttpRequest
+
+from .filling import fill, is_fillable
+from .marking import amark, mark
+from .page import Page, page_of
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def live(view: View) -> View:
+    """Mark the user's channels before the view reads its data, and fill the page with credentials after it.
+
+    For sync and async views, and with `method_decorator` for the `dispatch` of classes. It belongs outside of
+    `cache_page`. Where InstantMiddleware is installed, it does the filling.
+    """
+    return _async_live(view) if _is_async(view) else _sync_live(view)
+
+
+def _sync_live(view: View) -> View:
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        page = _page_of_view(request)
+        filled_outside, page.fills = page.fills, True
+        mark(request)
+        response = view(request, *args, **kwargs)
+        return response if filled_outside else fill(request, response)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def _async_live(view: View) -> View:
+    @wraps(view)
+    async def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        page = _page_of_view(request)
+        filled_outside, page.fills = page.fills, True
+        await amark(request)
+        response = view(request, *args, **kwargs)
+        if isawaitable(response):
+            response = await response
+        if filled_outside or not is_fillable(response):
+            return response
+        return await sync_to_async(fill)(request, response)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def _is_async(view: Callable[..., Any]) -> bool:
+    """The `dispatch` of a class with async methods is no coroutine function itself: it returns their coroutine."""
+    bound = getattr(view, "func", view)  # method_decorator hands over a partial of the bound method
+    return iscoroutinefunction(view) or bool(getattr(getattr(bound, "__self__", None), "view_is_async", False))
+
+
+def _page_of_view(request: object) -> Page:
+    if not hasattr(request, "META"):
+        raise TypeError("live() got no request: decorate a method with @method_decorator(live)")
+    return page_of(request)  # type: ignore[arg-type]

@@ -1,0 +1,91 @@
+"""Answer calls from browsers, which come from Centrifugo's RPC proxy; whatever happens becomes an explicit reply."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connections
+
+from ..conf import conf
+from ..exceptions import Deny, Disconnect, InvalidMessage
+from ..serializer import encode
+from ..windows.rpc import call
+from . import replies
+from .limits import calls
+from .requests import BadRequest, RpcRequest, decode
+
+logger = logging.getLogger("instant")
+
+
+def respond(content: bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    """Return the reply to a body as it came, as JSON. Nothing is raised."""
+    try:
+        return encode(answer(decode(content), headers))
+    except BadRequest as error:
+        return encode(_bad(error))
+    except InvalidMessage:  # what a function returned
+        logger.exception("an answer to the server's rpc cannot be sent")
+        _roll_back()
+        return encode(_failed())
+
+
+def too_large() -> bytes:
+    """Return the reply to a body that nobody reads."""
+    logger.warning("refused the server's rpc: its body is too large")
+    return encode(replies.error(replies.TOO_LARGE, "the call is too large"))
+
+
+def answer(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the reply to a question of the server, which handed on these headers of the browser's. Nothing is raised,
+    and what went wrong is in the log only."""
+    try:
+        return _answered(RpcRequest.read(body, headers or {}))
+    except BadRequest as error:
+        return _bad(error)
+    except Deny as error:
+        _roll_back()
+        return replies.error(error.code, error.reason)
+    except Disconnect as error:
+        _roll_back()
+        return replies.disconnect(error.code, error.reason)
+    except Exception:
+        logger.exception("the server's rpc could not be answered")
+        _roll_back()
+        return _failed()
+
+
+def _answered(request: RpcRequest) -> dict[str, Any]:
+    if not calls.take(request.client, conf.rpc_rate):
+        logger.warning("refused a call of %r: user %r makes too many", request.method, request.user)
+        return replies.error(replies.TOO_MANY, f"too many calls, at most {conf.INSTANT_RPC_RATE}")
+    if request.meta and request.meta.get("user") != request.user:
+        logger.warning("refused a call of %r: its window is another user's than %r", request.method, request.user)
+        return replies.error(replies.FORBIDDEN, "this window belongs to another user")
+    return replies.result(
+        call(
+            request.method,
+            request.data,
+            user=request.user,
+            client=request.client,
+            meta=request.meta,
+            headers=request.headers,
+        )
+    )
+
+
+def _bad(error: BadRequest) -> dict[str, Any]:
+    logger.warning("refused the server's rpc: %s", error)
+    return replies.error(replies.BAD_REQUEST, f"bad request: {error}")
+
+
+def _failed() -> dict[str, Any]:
+    return replies.error(replies.INTERNAL, "internal error")
+
+
+def _roll_back() -> None:
+    """With ATOMIC_REQUESTS, as where a view raises: Django itself sees an answer like any other."""
+    for connection in connections.all(initialized_only=True):
+        if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
+            connection.set_rollback(True)

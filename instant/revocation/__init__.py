@@ -1,0 +1,13 @@
+"""Access ends at once: users who lose the right to a channel are unsubscribed when the change commits.
+
+`QuerySet.update()` on users or groups sends no signals: call `recheck(users=[…])` after it. What else a rule reads,
+only its site knows: `recheck(channels=["$post:1"])`.
+
+`causes` receives the changes, `enforcement` unsubscribes, `repeating` does it again until old tokens have expired.
+"""
+
+from __future__ import annotations
+
+from .repeating import recheck
+
+__all__ = ["recheck"]

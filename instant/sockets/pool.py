@@ -1,0 +1,117 @@
+"""SocketPool: admits, limits and closes the sockets of a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+
+from ..access.permissions import EVERYONE, handler_rule
+from ..conf import conf
+from ..exceptions import Deny
+from . import codes, registry
+from .connection import Opening, Socket
+from .handler import WebSocketHandler
+from .handler_calls import Calls, Runner
+
+logger = logging.getLogger("instant")
+
+
+class SocketPool:
+    """Opens sockets, and knows those that are open until their `on_close` is done."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._running: dict[Socket, asyncio.Task[None]] = {}
+        self._opening = 0
+        self._stopped = False
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    async def open(
+        self, opening: Opening, pack: Callable[[Any], bytes], handler_class: type[WebSocketHandler] | None = None
+    ) -> Socket:
+        """Open a socket, whose handler runs from now on.
+
+        Raises:
+            Deny: there is no such handler, its permission says no, or there are too many.
+        """
+        if self._stopped or len(self._running) + self._opening >= conf.sockets_limit:
+            logger.warning("refused a socket: %s are open", len(self._running))
+            raise codes.too_many()
+        calls = self._runner.calls()
+        self._opening += 1
+        try:
+            handler = await _admitted(opening, calls, handler_class)
+            socket = Socket(handler, calls, pack)
+        except BaseException:
+            calls.close()
+            raise
+        finally:
+            self._opening -= 1
+        task = asyncio.get_running_loop().create_task(socket.run())
+        self._running[socket] = task
+        task.add_done_callback(lambda _: self._running.pop(socket, None))
+        return socket
+
+    async def wait(self, patience: float | None = None) -> int:
+        """Wait until all sockets have ended, or so many seconds, and return how many have not."""
+        tasks = list(self._running.values())
+        if not tasks:
+            return 0
+        return len((await asyncio.wait(tasks, timeout=patience))[1])
+
+    async def stop(self, patience: float) -> int:
+        """Close all sockets, and return how many did not end within so many seconds."""
+        self._stopped = True
+        for socket in list(self._running):
+            socket.end(None)
+        return await self.wait(patience)
+
+
+async def _admitted(
+    opening: Opening, calls: Calls, handler_class: type[WebSocketHandler] | None = None
+) -> WebSocketHandler:
+    try:
+        handler = (handler_class or registry.find(opening.name))()
+        handler.namespace, handler.client_id = opening.name or registry.DEFAULT, opening.client
+        handler.data, handler.info, handler._sub = opening.data, opening.info, opening.user
+        if opening.who is not None:
+            handler.user = opening.who
+        allowed = await calls.run(_ask, handler)
+    except Deny:
+        raise
+    except PermissionDenied as error:
+        raise codes.forbidden() from error
+    except Exception as error:
+        logger.exception("refused a socket %r: it failed", opening.name)
+        raise codes.failed() from error
+    if not allowed:
+        raise codes.forbidden()
+    return handler
+
+
+def _ask(handler: WebSocketHandler) -> Any:
+    """Return what the permission says, which may have to be awaited.
+
+    Raises:
+        Deny: the user is gone, or not active any more; for these nobody is asked.
+    """
+    rule = handler_rule(type(handler))
+    is_open = inspect.getattr_static(type(handler), "permission") == EVERYONE
+    # An async method could not read the user itself.
+    if not is_open or _has_async(type(handler)):
+        is_refused = bool(handler._sub) and not handler.user.is_authenticated
+        if is_refused and not is_open:
+            raise codes.forbidden()
+    return rule(handler)
+
+
+def _has_async(handler_class: type[WebSocketHandler]) -> bool:
+    """Tell whether any of its methods runs on the event loop."""
+    return any(inspect.iscoroutinefunction(getattr(handler_class, name)) for name in handler_class._NAMES)

@@ -1,0 +1,111 @@
+"""A live server for a test: the devserver, or a real Centrifugo."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from django.test import override_settings
+
+from ..centrifugo import process
+from ..centrifugo.binary import find_binary
+from ..centrifugo.config import render
+from ..exceptions import ServerFailed
+
+#: Seconds that a server gets to come up.
+START_TIMEOUT = 30
+
+
+class LiveServer:
+    """A running server: `url` for Django, `websocket_url` for clients; `stop()` and `start()` try an outage."""
+
+    def __init__(self, kind: Literal["dev", "centrifugo"], config: Mapping[str, Any], log: Path | None = None) -> None:
+        self.kind, self.config, self.log = kind, config, log
+        self.port: int = config["http_server"]["port"]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.websocket_url = f"ws://127.0.0.1:{self.port}"
+        self._stack = ExitStack()
+
+    def start(self) -> None:
+        """Start it, and wait until it listens.
+
+        Raises:
+            ServerFailed: it does not come up.
+        """
+        if self.kind == "dev":
+            from ..devserver.thread import ThreadedDevServer
+
+            self._stack.enter_context(ThreadedDevServer(self.config))
+            return
+        path = self._stack.enter_context(process.config_file(self.config))
+        output = self._stack.enter_context(self.log.open("ab")) if self.log else subprocess.DEVNULL
+        command: list[str | Path] = [find_binary(), "-c", path]
+        child = subprocess.Popen(command, stdout=output, stderr=output, env=process.environment())  # noqa: S603
+        self._stack.callback(process.end, child)
+        try:
+            wait_until_listening(self.port, child)
+        except ServerFailed as error:
+            self.stop()
+            raise ServerFailed(f"the {self.kind} server did not come up: {error}") from error
+
+    def stop(self) -> None:
+        """End it; all clients are closed."""
+        self._stack.close()
+
+
+def wait_until_listening(port: int, child: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait until a program listens on this port of 127.0.0.1.
+
+    Raises:
+        ServerFailed: none does after START_TIMEOUT seconds, or `child`, which should, has ended.
+    """
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline and (child is None or child.poll() is None):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise ServerFailed(f"nothing listens on 127.0.0.1:{port}")
+
+
+@contextmanager
+def live_server(
+    kind: Literal["dev", "centrifugo"] = "dev",
+    *,
+    log: Path | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Iterator[LiveServer]:
+    """Run a server on a free port, with Django's settings pointing at it, for as long as the block runs.
+
+    `options` are merged into its config, section by section, as in `{"client": {"ping_interval": "1s"}}`. `log` is a
+    file for the log of a Centrifugo.
+
+    Raises:
+        ServerNotFound: no Centrifugo is installed. ServerFailed: the server does not come up.
+    """
+    port = free_port()
+    with override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=port):
+        config = render(port=port)
+        for section, values in (options or {}).items():
+            config[section] = {**config.get(section, {}), **values}
+        server = LiveServer(kind, config, log)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

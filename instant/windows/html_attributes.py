@@ -1,0 +1,27 @@
+"""The attribute by which an element of a page calls a signal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from .imported_settings import plain
+
+
+def signal_attribute(
+    name: str, on: str = "", form: str | None = None, value: str | None = None, opts: dict[str, Any] | None = None
+) -> SafeString:
+    """Return ` data-df-signal='[…]'`: the signal `name` is called when the event `on` happens to the element.
+
+    `form` names the argument with the form's content, `value` that with the element's value; `opts` are others. Without
+    `on` it is what is usual for an element: submit of a form, change of a field, click of anything else.
+
+    Raises:
+        InvalidMessage: `opts` cannot be written as JSON.
+    """
+    parts = {"name": str(name), "on": on, "form": form, "value": value, "opts": plain(opts or {})}
+    given = {key: part for key, part in parts.items() if part or key == "name"}
+    return format_html(" data-df-signal='{}'", json.dumps([given], separators=(",", ":")))

@@ -1,0 +1,56 @@
+"""What settings name by a dotted path; the names of df_websockets are read too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.utils.module_loading import import_string
+
+from ..conf import conf
+from ..exceptions import InvalidMessage, InvalidSetting
+from ..legacy.df_websockets import current_path
+
+ENCODER = "django.core.serializers.json.DjangoJSONEncoder"
+SERIALIZER = "instant.windows.topics.serialize_topic"
+
+
+def signal_encoder() -> type[json.JSONEncoder]:
+    """Return the class that writes the arguments of signals as JSON."""
+    found: type[json.JSONEncoder] = imported(
+        "INSTANT_SIGNAL_ENCODER", conf.INSTANT_SIGNAL_ENCODER or conf.WEBSOCKET_SIGNAL_ENCODER or ENCODER
+    )
+    return found
+
+
+def topic_serializer() -> Callable[[Any, Any], str | None]:
+    """Return the function that names topics: of a window info and the topic."""
+    found: Callable[[Any, Any], str | None] = imported(
+        "INSTANT_TOPIC_SERIALIZER", conf.INSTANT_TOPIC_SERIALIZER or conf.WEBSOCKET_TOPIC_SERIALIZER or SERIALIZER
+    )
+    return found
+
+
+def imported(setting: str, path: str) -> Any:
+    """Return what a setting names by its dotted path; paths of df_websockets stand for ours.
+
+    Raises:
+        InvalidSetting: it cannot be imported.
+    """
+    try:
+        return import_string(current_path(path))
+    except ImportError as error:
+        raise InvalidSetting(f"{setting} is {path!r}, which cannot be imported: {error}") from error
+
+
+def plain(value: Any) -> Any:
+    """Return what JSON makes of `value`, as the encoder of the settings writes it.
+
+    Raises:
+        InvalidMessage: it cannot be written.
+    """
+    try:
+        return json.loads(json.dumps(value, cls=signal_encoder(), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidMessage(f"a signal's arguments that cannot be written as JSON: {error}") from error

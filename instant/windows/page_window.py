@@ -1,0 +1,69 @@
+"""The window of a page: what a page is given for it, and gets again from get_token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest
+
+from .. import features
+from ..channels.users import user_id, user_of
+from . import topics
+from .window_keys import session_of
+
+if TYPE_CHECKING:
+    from ..channels.users import User
+
+
+@dataclass(frozen=True)
+class Given:
+    """A window as it is in credentials: its channels, the `meta` of its connection, and the blob that brings both
+    back."""
+
+    channels: tuple[str, ...] = ()
+    meta: dict[str, Any] | None = None
+    #: None stands for a blob that fits nobody, or another.
+    blob: str | None = None
+    #: The channels that are as new as the page: nothing was published there before.
+    fresh: frozenset[str] = field(default_factory=frozenset)
+
+
+def of_page(request: HttpRequest) -> Given | None:
+    """Return the window of the page that answers `request`; None on a site without windows."""
+    if not features.in_use().windows:
+        return None
+    window, user, session = topics.window_of(request), user_of(request), session_of(request)
+    blob = topics.signed(window, user_id(user), session)
+    own = topics.own_channel(window.key)
+    fresh = frozenset([own] if own else [])
+    return Given(window.channels, window_meta(user, window.key, session), blob, fresh)
+
+
+def of_blob(request: HttpRequest, blob: str) -> Given:
+    """Return the window of a page that `request`'s user was given before in this session, else one of nothing."""
+    user = user_of(request)
+    # A visitor's session may have begun since, and one without a session could be anybody's anyway.
+    for session in dict.fromkeys([session_of(request), ""]):
+        window = topics.read(blob, user_id(user), session)
+        if window is not None:
+            return Given(window.channels, window_meta(user, window.key, session), blob)
+    return Given()
+
+
+def topics_of(request: HttpRequest) -> list[str]:
+    """Return the channels of the page's topics, as far as the view has named them by now: without its own window's, in
+    which nothing can be missed."""
+    if not features.in_use().windows:
+        return []
+    window = topics.window_of(request)
+    own = topics.own_channel(window.key)
+    return [name for name in window.channels if name != own]
+
+
+def window_meta(user: User, window: str, session: str) -> dict[str, Any]:
+    """Return the `meta` of a connection that belongs to a page: its window's key, and whose window it is.
+
+    `session` is a hash of the key of the session that the page was made in, the same in every renewal.
+    """
+    return {"window": window, "session": session, "user": user_id(user)}

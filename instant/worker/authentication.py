@@ -1,0 +1,121 @@
+"""Who is at the plain bridge's door: by a token in the sub-protocol, or by the session's cookie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.core.exceptions import ValidationError
+from django.http.request import split_domain_port, validate_host
+
+from ..access import origins
+from ..access.tokens import connection_claims
+from ..channels.users import user_id, users_named
+from ..conf import conf
+from ..exceptions import Deny
+
+#: The sub-protocols `instant`, and `instant.<connection token>`.
+PROTOCOL: Final = "instant"
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who wants in: the id of the user as tokens have it, and the session that says so, if one does."""
+
+    user: str
+    session: str = ""
+    meta: Mapping[str, Any] | None = None
+
+
+def protocol_of(offered: list[str]) -> str | None:
+    """Return the sub-protocol to answer with. A browser closes a socket that takes none of those it offered."""
+    if PROTOCOL in offered:
+        return PROTOCOL
+    return next((name for name in offered if name.startswith(f"{PROTOCOL}.")), None)
+
+
+def admit(offered: list[str], headers: Mapping[str, str]) -> Guest:
+    """Return who asks to open a plain WebSocket. To be called in a thread.
+
+    Raises:
+        Deny: the token is not good, or a page of a foreign site asks, or somebody who is not logged in.
+    """
+    token = next((name.partition(".")[2] for name in offered if name.startswith(f"{PROTOCOL}.")), None)
+    if token is not None:
+        claims = connection_claims(token)
+        if claims is None:
+            raise Deny(401, "the token is not good, or no longer")
+        guest = Guest(str(claims["sub"]), meta=claims.get("meta"))
+    else:
+        # A browser sends cookies whichever page asks.
+        _check_origin(headers)
+        guest = _by_cookie(headers)
+    if not guest.user and not conf.INSTANT_ALLOW_ANONYMOUS:
+        raise Deny(401, "log in first")
+    return guest
+
+
+def is_still_in(guest: Guest) -> bool:
+    """Tell whether the user may still log in, and the session is still there. To be called in a thread."""
+    if not guest.user:
+        return True
+    user = next((user for _, user in users_named([guest.user])), None)
+    if user is None or not getattr(user, "is_active", True):
+        return False
+    return not guest.session or _of_session(guest.session) == guest.user
+
+
+def _by_cookie(headers: Mapping[str, str]) -> Guest:
+    cookies: SimpleCookie = SimpleCookie()
+    try:
+        cookies.load(headers.get("Cookie", ""))
+    except Exception:  # whatever a stranger sends
+        return Guest("")
+    morsel = cookies.get(settings.SESSION_COOKIE_NAME)
+    user = _of_session(morsel.value) if morsel else ""
+    return Guest(user, morsel.value if morsel and user else "")
+
+
+def _of_session(key: str) -> str:
+    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    request: Any = SimpleNamespace(session=store, META={})
+    try:
+        return user_id(get_user(request))
+    except (TypeError, ValueError, ValidationError):
+        return ""
+
+
+def _check_origin(headers: Mapping[str, str]) -> None:
+    origin, host = headers.get("Origin"), headers.get("Host", "")
+    if origin is None:
+        return
+    allowed = settings.ALLOWED_HOSTS or ([".localhost", *_LOOPBACK] if settings.DEBUG else [])
+    own = f"{_scheme(headers)}://{host}" if validate_host(split_domain_port(host)[0], allowed) else ""
+    if origins.is_known(origin, own) or (settings.DEBUG and _is_loopback(origin)):
+        return
+    raise Deny(403, "pages of this origin may not open sockets here")
+
+
+def _scheme(headers: Mapping[str, str]) -> str:
+    """As HttpRequest.scheme: the proxy says it, where settings say that it does."""
+    if settings.SECURE_PROXY_SSL_HEADER:
+        name, secure = settings.SECURE_PROXY_SSL_HEADER
+        given = headers.get(name.removeprefix("HTTP_").replace("_", "-"), "")
+        return "https" if given.partition(",")[0].strip() == secure else "http"
+    return "http"
+
+
+def _is_loopback(origin: str) -> bool:
+    """In development Django and the bridge are at two ports."""
+    try:
+        return split_domain_port(urlsplit(origin).netloc)[0] in _LOOPBACK
+    except ValueError:
+        return False

@@ -1,0 +1,226 @@
+"""The worker's plain WebSockets: for clients that speak nothing else, and for the devserver, which hands streams on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import WSMsgType, web
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+
+from ..access.proxy_secret import is_proxy_secret
+from ..centrifugo.rpc_config import SECRET_HEADER
+from ..centrifugo.stream_config import BRIDGE_PATH, HANDED_ON
+from ..exceptions import Deny, ServerFailed
+from ..sockets import codes, envelopes
+from ..sockets.connection import Feed, Opening, Socket, asked
+from ..sockets.handler import SocketInfo
+from ..sockets.pool import SocketPool
+from . import authentication
+from .authentication import Guest
+
+logger = logging.getLogger("instant")
+
+#: As the server's own: bytes of a message, seconds between pings, and in which a close frame is answered.
+_LARGEST = 65536
+_HEARTBEAT = 20.0
+_FAREWELL = 2.0
+#: Seconds between two questions whether who opened a plain WebSocket may still log in: the server, which would be told
+#: at once, does not know of it.
+RECHECK = 60.0
+
+
+class Bridge:
+    """Serves WebSockets at an address, for the sockets of `pool`; the paths of plain ones match `websocket_url`.
+
+    Raises:
+        ValueError: that is no regular expression.
+    """
+
+    def __init__(self, pool: SocketPool, websocket_url: str) -> None:
+        self._pool = pool
+        try:
+            self._path = re.compile(websocket_url)
+        except re.error as error:
+            raise ValueError(f"{websocket_url!r} is no regular expression: {error}") from error
+        app = web.Application()
+        app.router.add_get(BRIDGE_PATH, self._hand_on)
+        app.router.add_get("/{path:.*}", self._plain)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FAREWELL)
+        self._guests: dict[Socket, Guest] = {}
+        self._rechecking: asyncio.Task[None] | None = None
+
+    async def start(self, address: str, *, shared_port: bool = False) -> int:
+        """Listen at "host:port", and return the port.
+
+        Raises:
+            ServerFailed: somebody else does.
+        """
+        host, _, port = address.rpartition(":")
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host.strip("[]"), int(port), reuse_port=shared_port or None).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ServerFailed(f"cannot listen at {address}: {error.strerror or error}") from error
+        self._rechecking = asyncio.get_running_loop().create_task(self._recheck())
+        bound: int = self._runner.addresses[0][1]
+        return bound
+
+    async def stop(self, patience: float) -> None:
+        """Take no more sockets."""
+        if self._rechecking:
+            self._rechecking.cancel()
+        await asyncio.gather(*(site.stop() for site in list(self._runner.sites)))
+        await asyncio.wait([asyncio.ensure_future(self._runner.cleanup())], timeout=patience + _FAREWELL)
+
+    async def _plain(self, request: web.Request) -> web.StreamResponse:
+        found = self._path.fullmatch(request.path)
+        if not found:
+            return web.Response(status=404, text="no socket here\n")
+        offered = _offered(request)
+        try:
+            guest = await _in_thread(authentication.admit, offered, request.headers)
+        except Deny as refusal:
+            return web.Response(status=refusal.code, text=f"{refusal.reason}\n")
+        protocol = authentication.protocol_of(offered)
+        connection = _Connection(request, protocols=(protocol,) if protocol else ())
+        await connection.open()
+        info = SocketInfo("websocket", "", guest.meta or {}, _handed_on(request.headers))
+        name = found.groupdict().get("namespace") or ""
+        opening = Opening(name, guest.user, str(uuid.uuid4()), None, info)
+        try:
+            socket = await self._pool.open(opening, envelopes.text)
+        except Deny as refusal:
+            return await connection.close(codes.of_refusal(refusal))
+        self._guests[socket] = guest
+        try:
+            return await connection.run(socket, lambda text: socket.receive(text, len(text)), codes.GOING_AWAY)
+        finally:
+            del self._guests[socket]
+
+    async def _hand_on(self, request: web.Request) -> web.StreamResponse:
+        """A stream of the devserver's, which asks for its clients; the first message says for whom."""
+        if not is_proxy_secret(request.headers.get(SECRET_HEADER)) or "Origin" in request.headers:
+            logger.error("refused a stream: it shows another secret; start the websockets server again, by `runws`")
+            return web.Response(status=403, text="wrong secret\n")
+        connection = _Connection(request)
+        await connection.open()
+        try:
+            socket = await self._pool.open(_read(await connection.first()), envelopes.wrapped)
+        except Deny as refusal:
+            await connection.send(envelopes.plain({"error": {"code": refusal.code, "message": refusal.reason}}))
+            return await connection.close(codes.NORMAL)
+        await connection.send(b'{"result":{}}')
+        feed = Feed(socket)
+        try:
+            # Nothing at all says that the client has left: a close frame could outrun what it sent before.
+            return await connection.run(
+                socket, lambda text: feed.take(text) if text else socket.lost(), _CUT, last=True
+            )
+        finally:
+            feed.stop()
+
+    async def _recheck(self) -> None:
+        while True:
+            await asyncio.sleep(RECHECK)
+            for socket, guest in list(self._guests.items()):
+                try:
+                    if not await _in_thread(authentication.is_still_in, guest):
+                        socket.end(codes.REVOKED)
+                except Exception:
+                    logger.exception("cannot tell whether user %r may still log in", guest.user)
+
+
+#: How the devserver is told that the stream is cut: its client comes back by itself.
+_CUT = codes.Closing(1012, "service restart")
+
+
+class _Connection:
+    """One WebSocket."""
+
+    def __init__(self, request: web.Request, protocols: tuple[str, ...] = ()) -> None:
+        self._request = request
+        self._ws = web.WebSocketResponse(
+            timeout=_FAREWELL, heartbeat=_HEARTBEAT, protocols=protocols, compress=False, max_msg_size=_LARGEST + 1
+        )
+
+    async def open(self) -> None:
+        await self._ws.prepare(self._request)
+
+    async def first(self) -> Any:
+        """Return the first message, read as JSON, or None."""
+        message = await self._ws.receive()
+        with suppress(ValueError, RecursionError):
+            return json.loads(message.data) if message.type is WSMsgType.TEXT else None
+
+    async def send(self, message: bytes) -> None:
+        await self._ws.send_str(message.decode())
+
+    async def close(self, closing: codes.Closing) -> web.StreamResponse:
+        await self._ws.close(code=closing.code, message=closing.reason.encode())
+        return self._ws
+
+    async def run(
+        self, socket: Socket, take: Callable[[str], None], cut: codes.Closing, *, last: bool = False
+    ) -> web.StreamResponse:
+        """Take messages both ways until either side has ended; `last` says how with an envelope."""
+        reading = asyncio.get_running_loop().create_task(self._read(socket, take))
+        reading.add_done_callback(lambda _: socket.lost())
+        try:
+            with suppress(ConnectionError):
+                await self._write(socket, last)
+        finally:
+            # Who closes while another task reads cuts the line before the client has read why.
+            reading.cancel()
+            await asyncio.wait([reading])
+        closing = socket.outgoing.closing
+        return await self.close(cut if closing is None else codes.NORMAL if last else closing)
+
+    async def _read(self, socket: Socket, take: Callable[[str], None]) -> None:
+        async for message in self._ws:
+            if message.type is WSMsgType.TEXT:
+                take(message.data)
+            elif message.type is WSMsgType.BINARY:
+                socket.end(codes.UNSUPPORTED)
+
+    async def _write(self, socket: Socket, last: bool) -> None:
+        while messages := await socket.outgoing.take():
+            for message in messages:
+                await self.send(message)
+        if last and socket.outgoing.closing:
+            await self.send(envelopes.last(socket.outgoing.closing))
+
+
+async def _in_thread(function: Any, *args: Any) -> Any:
+    def call() -> Any:
+        close_old_connections()
+        try:
+            return function(*args)
+        finally:
+            close_old_connections()
+
+    return await sync_to_async(call, thread_sensitive=True)()
+
+
+def _offered(request: web.Request) -> list[str]:
+    given = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
+    return [name.strip() for name in given.split(",") if name.strip()]
+
+
+def _handed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in HANDED_ON if name in headers}
+
+
+def _read(question: Any) -> Opening:
+    fields = question if isinstance(question, dict) else {}
+    channel, user, client = (str(fields.get(name) or "") for name in ("channel", "user", "client"))
+    data, meta, headers = (fields.get(name) for name in ("data", "meta", "headers"))
+    return asked(channel, user, client, data=data, meta=meta, headers=headers if isinstance(headers, dict) else {})

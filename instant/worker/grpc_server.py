@@ -1,0 +1,144 @@
+"""The worker's gRPC server: each open socket is one stream of the websockets server's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+
+from ..access.proxy_secret import is_proxy_secret
+from ..centrifugo.rpc_config import SECRET_HEADER
+from ..centrifugo.stream_config import HANDED_ON
+from ..exceptions import Deny, ServerFailed
+from ..sockets import envelopes
+from ..sockets.connection import Feed, Opening, Socket, asked
+from ..sockets.pool import SocketPool
+from . import grpc_messages
+
+if TYPE_CHECKING:
+    _Context = grpc.aio.ServicerContext[Any, bytes]
+
+logger = logging.getLogger("instant")
+
+#: Seconds after which the server is to make a new connection for new streams; those that are open stay where they are.
+#: It keeps one connection only, so that otherwise one process of several would get all sockets.
+CONNECTION_AGE = 10.0
+
+#: Of a call: names and values of the server's own, and of the browser's headers.
+Metadata = Sequence[tuple[str, Any]]
+
+
+class Worker:
+    """Serves streams at an address, for the sockets of `pool`."""
+
+    def __init__(self, pool: SocketPool, *, shared_port: bool = False, keepalive: tuple[float, float]) -> None:
+        self._pool = pool
+        self._server = grpc.aio.server(options=_options(shared_port, keepalive))
+        self._server.add_generic_rpc_handlers((_Handlers(self._serve),))
+
+    async def start(self, address: str) -> int:
+        """Listen at "host:port", and return the port.
+
+        Raises:
+            ServerFailed: somebody else does.
+        """
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise ServerFailed(f"cannot listen at {address}: {error}") from error
+        await self._server.start()
+        return port
+
+    async def stop(self, patience: float) -> None:
+        """Take no more streams, and cut those that are still open after so many seconds."""
+        await self._server.stop(patience)
+
+    async def _serve(self, _: Any, context: _Context) -> None:
+        metadata = tuple(context.invocation_metadata() or ())
+        if not _is_trusted(metadata):
+            logger.error("refused a stream: it shows another secret; start the websockets server again, by `runws`")
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong secret")
+        question = await context.read()
+        if not isinstance(question, grpc_messages.Asked):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first message asks to subscribe")
+        try:
+            socket = await self._pool.open(_read(question, metadata), envelopes.wrapped)
+        except Deny as refusal:
+            await context.write(grpc_messages.refused(refusal.code, refusal.reason))
+            return
+        await _carry(socket, context)
+
+
+async def _carry(socket: Socket, context: _Context) -> None:
+    """Take messages both ways, until either side has ended."""
+    feed = Feed(socket)
+    reading: asyncio.Task[None] | None = None
+    try:
+        await context.write(grpc_messages.accepted())
+        reading = asyncio.get_running_loop().create_task(_feed(context, feed))
+        reading.add_done_callback(lambda _: socket.lost())
+        while messages := await socket.outgoing.take():
+            for message in messages:
+                await context.write(grpc_messages.encode(message))
+        if socket.outgoing.closing:
+            await context.write(grpc_messages.encode(envelopes.last(socket.outgoing.closing)))
+    finally:
+        feed.stop()
+        socket.lost()
+        if reading:
+            reading.cancel()
+    if not socket.outgoing.closing:
+        # The server tells its client to come back.
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "the worker stops")
+
+
+async def _feed(context: _Context, feed: Feed) -> None:
+    while isinstance(content := await context.read(), bytes):
+        feed.take(content)
+
+
+def _read(question: grpc_messages.Asked, metadata: Metadata) -> Opening:
+    try:
+        data, meta = (json.loads(text) if text else None for text in (question.data, question.meta))
+    except (ValueError, RecursionError):
+        raise Deny(400, "another version of sockets") from None
+    headers = {name: value for name, value in metadata if isinstance(value, str) and name in HANDED_ON}
+    return asked(question.channel, question.user, question.client, data=data, meta=meta, headers=headers)
+
+
+def _is_trusted(metadata: Metadata) -> bool:
+    """Only the server of these settings knows the secret; another program of this machine does not."""
+    return is_proxy_secret(next((value for name, value in metadata if name == SECRET_HEADER.lower()), None))
+
+
+def _options(shared_port: bool, keepalive: tuple[float, float]) -> list[tuple[str, int]]:
+    interval, patience = (round(1000 * seconds) for seconds in keepalive)
+    return [
+        ("grpc.so_reuseport", int(shared_port)),
+        # A host that is lost closes nothing: its streams end when it owes an answer.
+        ("grpc.keepalive_time_ms", interval),
+        ("grpc.keepalive_timeout_ms", patience),
+        ("grpc.http2.ping_timeout_ms", patience),  # it is this one that counts, and a minute by default
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.max_connection_age_ms", round(1000 * CONNECTION_AGE)),
+    ]
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    """The one method that is served."""
+
+    def __init__(self, serve: Callable[[Any, _Context], Awaitable[None]]) -> None:
+        self._handler = grpc.stream_stream_rpc_method_handler(
+            serve,
+            request_deserializer=grpc_messages.decode,
+            response_serializer=bytes,
+        )
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
+        return self._handler if handler_call_details.method == grpc_messages.METHOD else None
