@@ -66,7 +66,8 @@ _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: Languages in which `instant.on(…)` is JavaScript.
 _JAVASCRIPT = {"js", "javascript", "ts", "typescript", "html", "vue", "jsx", "tsx", "svelte"}
 _IMPORT = re.compile(
-    r"^[ \t>]*from (?P<module>instant[\w.]*) import (?P<names>\([^)]*\)|[^\n`#]+)|^[ \t]*import (?P<whole>instant[\w.]*)",
+    r"^[ \t>]*from (?P<module>instant[\w.]*) import (?P<names>\([^)]*\)|[^\n`#]+)"
+    r"|^[ \t]*import (?P<whole>instant[\w.]*)",
     re.MULTILINE,
 )
 _INLINE_IMPORT = re.compile(r"`from (?P<module>instant[\w.]*) import (?P<names>[^\n`#]+)`")
@@ -78,6 +79,8 @@ _ROW = re.compile(r"^\| (?P<old>[^|]*`df_websockets\.[^|]*) \| `(?P<module>insta
 _RESOLVE = """
 import importlib, json, operator, sys
 import django
+# An editable install would lend modules of its tree to another one.
+sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") != "_EditableFinder"]
 django.setup()
 found = {}
 for path in json.load(sys.stdin):

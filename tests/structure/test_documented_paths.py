@@ -21,6 +21,8 @@ PATHS: list[dict[str, Any]] = DOCUMENTED["paths"]
 _IMPORT_ALL = """
 import json, operator, sys, traceback
 import django
+# An editable install would lend modules of its tree to another one.
+sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") != "_EditableFinder"]
 django.setup()
 failed = {}
 for module, name in json.load(sys.stdin):
@@ -93,7 +95,8 @@ def test_a_wrong_path_in_these_settings_is_reported() -> None:
 
 def test_paths_are_found_in_a_document() -> None:
     text = """
-`instant.middleware.InstantMiddleware`, and `from instant import html`. `instant.E001` and `instant/page.js` are not paths.
+`instant.middleware.InstantMiddleware`, and `from instant import html`.
+`instant.E001` and `instant/page.js` are not paths.
 
 | was | is |
 |---|---|
