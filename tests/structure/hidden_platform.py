@@ -1,8 +1,8 @@
 """Hides from a fresh interpreter what only Unix has, so that a test shows what other platforms would do.
 
-Run `python -m tests.structure.hidden_platform import` to import every module of `instant`. It prints, as JSON, those that
-cannot be imported, with their errors. Run `python -m tests.structure.hidden_platform manage COMMAND …` to run a management
-command. Put `--set NAME=JSON` in front for a setting of Django.
+Run `python -m tests.structure.hidden_platform import` to import every module of `instant`. It prints, as JSON, those
+that cannot be imported, with their errors. Run `python -m tests.structure.hidden_platform manage COMMAND …` to run a
+management command. Put `--set NAME=JSON` in front for a setting of Django.
 
 `sys.platform` and `os.name` stay as they are. Other packages' modules that choose by these are imported first: on Unix,
 asyncio cannot be imported without `fcntl`.
