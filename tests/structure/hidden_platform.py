@@ -41,7 +41,7 @@ NAMES: tuple[tuple[ModuleType, str], ...] = (
 
 
 class _Missing(importlib.abc.MetaPathFinder):
-    """Says of each hidden module that there is none."""
+    """Raises ModuleNotFoundError for each hidden module."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
