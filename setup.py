@@ -22,7 +22,7 @@ from setuptools.errors import ExecError
 
 ROOT = Path(__file__).resolve().parent
 SOURCE = Path("instant", "go")
-BINARY = SOURCE / "bin" / ("publisher.exe" if os.name == "nt" else "publisher")
+BINARY = SOURCE / "bin" / "publisher"
 #: Where Go neither downloads anything nor makes a binary that needs libraries of this machine.
 ENVIRONMENT = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod -buildvcs=false", "GOWORK": "off"}
 
@@ -35,8 +35,9 @@ def _run(command: list[str], environment: dict[str, str]) -> subprocess.Complete
 
 @lru_cache
 def find_go() -> str | None:
-    """Return the path of a Go that can build the publisher, if it is wanted."""
-    go = None if os.environ.get("INSTANT_NO_GO") == "1" else shutil.which("go")
+    """Return the path of a Go that can build the publisher, if it is wanted, and can run here: it needs Unix."""
+    unwanted = os.name == "nt" or os.environ.get("INSTANT_NO_GO") == "1"
+    go = None if unwanted else shutil.which("go")
     if go is None:
         return None
     done = _run([go, "env", "GOVERSION"], {**os.environ, **ENVIRONMENT})

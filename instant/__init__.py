@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .lazy import lazy_names
+from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .centrifugo.presence import Person, apresence, online, presence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from .pages.marking import amark, mark
     from .producers import apublish, apublish_many, flush, publish, publish_many, publish_to_users
 
-__version__ = "5.0.0"
 __all__ = [
     "Message",
     "Person",

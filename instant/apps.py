@@ -48,7 +48,7 @@ class InstantConfig(AppConfig):
 
 
 def _features() -> Features:
-    from .conf import conf
+    from .conf.settings import conf
     from .features import Features
     from .sockets import registry as sockets
     from .windows import registry as windows

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from django.apps import apps
 
+from .exceptions import InvalidSetting
+
 
 @dataclass(frozen=True, slots=True)
 class Features:
@@ -21,3 +23,16 @@ def in_use() -> Features:
     """Return the features that the project uses, as `InstantConfig.ready()` has found them; none before that."""
     found: Features = getattr(apps.get_app_config("instant"), "features", Features())
     return found
+
+
+def require_windows() -> None:
+    """Refuse what only pages with windows receive, on a site whose pages have none.
+
+    Raises:
+        InvalidSetting: windows are not in use; the text says how a project uses them.
+    """
+    if not in_use().windows:
+        raise InvalidSetting(
+            "The pages of this site have no windows: no signal is registered. Set INSTANT_WINDOWS = True, or connect "
+            "a function with @signal in an app's windows.py; then start `manage.py runws` again."
+        )

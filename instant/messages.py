@@ -18,7 +18,7 @@ from django.utils.functional import Promise
 
 from . import protocol
 from .channels.namespaces import check_name
-from .conf import conf
+from .conf.settings import conf
 from .exceptions import InvalidMessage, PublishError, TooLarge
 from .processes import reset_in_child
 from .serializer import encode, quoted

@@ -20,7 +20,7 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from .centrifugo import http, outbox_config
-from .conf import conf
+from .conf.settings import conf
 from .exceptions import ServerError
 from .models import OutboxEntry, OutboxLease
 from .protocol import MAX_BATCH_BYTES

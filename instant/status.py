@@ -8,7 +8,7 @@ from django.db import DatabaseError
 
 from . import outbox
 from .centrifugo import api
-from .conf import conf
+from .conf.settings import conf
 from .exceptions import InstantError, ServerError
 
 

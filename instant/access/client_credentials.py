@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 
 from .. import protocol
 from ..channels.users import user_id
-from ..conf import conf
+from ..conf.settings import conf
 from .membership import Access, Offer, allowed_of, at_path, may_connect, offers_to
 from .tokens import channel_token_for, connection_token
 

@@ -18,7 +18,7 @@ from ..channels import declared, rules
 from ..channels.names import personal_channel
 from ..channels.namespaces import check_own_name
 from ..channels.users import user_id
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import InvalidChannel
 from ..models import Channel, open_to
 

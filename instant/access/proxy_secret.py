@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.crypto import constant_time_compare
 
-from ..conf import conf
+from ..conf.settings import conf
 
 
 def is_proxy_secret(given: object) -> bool:

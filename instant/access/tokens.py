@@ -10,7 +10,7 @@ import jwt
 
 from ..channels.namespaces import check_name
 from ..channels.users import user_id
-from ..conf import conf
+from ..conf.settings import conf
 
 if TYPE_CHECKING:
     from ..channels.users import User

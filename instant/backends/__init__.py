@@ -8,7 +8,7 @@ from functools import cache
 
 from django.utils.module_loading import import_string
 
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import InvalidBackend
 from .base import BaseBackend
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
 
-from ..messages import Message, Receipt
+if TYPE_CHECKING:
+    from ..messages import Message, Receipt
 
 
 class BaseBackend:

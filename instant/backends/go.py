@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage, Error
 
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import PublishError, Rejected, Unreachable
 from ..messages import Message, Receipt
 from . import go_publisher

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
@@ -24,10 +23,17 @@ from typing import Any
 
 from django.utils.crypto import salted_hmac
 
-from .. import __version__
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import InstantError
+from ..version import __version__
 from . import process_exit
+
+try:
+    import fcntl
+except ImportError as error:
+    raise ImportError(
+        'the Go publisher needs file locks and Unix sockets, which this platform lacks: use "thread" instead'
+    ) from error
 
 BINARY = Path(__file__).parents[1] / "go" / "bin" / "publisher"
 PROTOCOL = 1

@@ -10,7 +10,7 @@ from zlib import crc32
 from django.db import Error, InterfaceError, OperationalError, connections, router, transaction
 from django.utils import timezone
 
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import PublishError
 from ..messages import Message, Receipt
 from ..models import OutboxEntry

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from ..centrifugo import http
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import PublishError, Rejected, ServerError, Unreachable
 from ..messages import Message, Receipt
 from ..protocol import MAX_BATCH_BYTES, MAX_BATCH_COMMANDS

@@ -15,7 +15,7 @@ from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import Unreachable
 from ..messages import Message, Receipt
 from ..processes import reset_in_child

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..batches import batches
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import ServerError
 from ..processes import reset_in_child
 from ..protocol import MAX_BATCH_COMMANDS, REVOKED_CODE, REVOKED_REASON

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import ServerFailed, ServerNotFound
 
 #: A version such as 6.9.1 or 6.10.0-rc.1, as a regular expression.

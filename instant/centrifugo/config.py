@@ -10,7 +10,7 @@ from corsheaders.conf import conf as cors
 from django.conf import settings
 
 from ..channels.namespaces import namespaces, reserved
-from ..conf import NamespaceOptions, conf
+from ..conf.settings import NamespaceOptions, conf
 from ..exceptions import InvalidSetting
 from ..protocol import NAMESPACE_PATTERN, SOCKETS_NAMESPACE
 from . import outbox_config, rpc_config, stream_config

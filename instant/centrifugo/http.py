@@ -18,7 +18,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as PoolTimeout
 
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import ServerError
 from ..processes import reset_in_child
 from .fast_response import FastResponse

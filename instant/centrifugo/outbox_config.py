@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from django.apps import apps
 from django.db import connections, router
 
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import InvalidSetting
 
 #: The consumer, its locks, and the channel by which PostgreSQL's trigger wakes it.

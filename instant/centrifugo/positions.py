@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..batches import batches
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import ServerError
 from ..protocol import MAX_BATCH_COMMANDS
 from . import http

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from ..conf import Settings
+from ..conf.settings import Settings
 from ..exceptions import ServerFailed
 from .binary import require_version_6
 from .reloading import Reloading

@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import NoReverseMatch, reverse
 
 from .. import features
-from ..conf import conf
+from ..conf.settings import conf
 
 #: What the server shows in each call.
 SECRET_HEADER = "X-Instant-Secret"  # noqa: S105 - a name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import features
-from ..conf import conf
+from ..conf.settings import conf
 from ..protocol import SOCKETS_NAMESPACE
 from .rpc_config import SECRET_HEADER
 

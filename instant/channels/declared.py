@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import protocol
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import InvalidChannel, InvalidSetting
 from .names import is_private
 from .namespaces import check_own_name, namespaces

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import features
-from ..conf import NamespaceOptions, conf
+from ..conf.settings import NamespaceOptions, conf
 from ..exceptions import InvalidChannel
 from ..protocol import PAGES_NAMESPACE, PERSONAL_PREFIX
 from . import rules

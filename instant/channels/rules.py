@@ -30,7 +30,8 @@ from ..serializer import encode
 from . import names
 
 if TYPE_CHECKING:
-    from .users import User
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
 
 logger = logging.getLogger("instant")
 
@@ -206,7 +207,7 @@ def faults() -> Iterator[Fault]:
             yield Fault("instant.E031", f"{first} and {entry} have the same names, which nobody may join.")
 
 
-def ask(user: User, name: str, match: Match) -> dict[str, Any] | None:
+def ask(user: AbstractBaseUser | AnonymousUser, name: str, match: Match) -> dict[str, Any] | None:
     """Return the claims that its rule gives `user` a token for this name with, or None where it does not let join.
 
     Whatever goes wrong is a no, and is logged with the rule.

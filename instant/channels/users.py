@@ -12,7 +12,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from ..batches import QUERY_SIZE, batches
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import InvalidChannel
 from .names import personal_channel
 

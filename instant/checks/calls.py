@@ -14,7 +14,7 @@ from django.http.request import split_domain_port, validate_host
 
 from .. import features
 from ..centrifugo import rpc_config
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import InvalidSetting
 
 _SECURITY = "django.middleware.security.SecurityMiddleware"

@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from django.db import router
 
 from ..channels import declared, rules
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import InvalidSetting
 from ..models import Channel
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core import checks
 from django.core.checks import CheckMessage
 
-from ..conf import conf
+from ..conf.settings import conf
 
 
 def register() -> None:

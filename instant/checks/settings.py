@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error
 
 from ..centrifugo import config
 from ..channels import declared
-from ..conf import Settings, conf
+from ..conf.settings import Settings, conf
 from ..exceptions import InvalidSetting
 from ..protocol import SENDER_HEADER
 

@@ -9,7 +9,7 @@ from django.core import checks
 from django.core.checks import CheckMessage
 
 from ..centrifugo import stream_config
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import InvalidSetting
 from ..sockets import registry
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage
 
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import InvalidSetting, InvalidSignal
 from ..windows import imported_settings
 from ..windows.info import info_middlewares

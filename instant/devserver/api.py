@@ -35,7 +35,7 @@ class UnknownMethodError(LookupError):
 class Api:
     """The server's API over one hub."""
 
-    def __init__(self, hub: Hub, rules: ChannelRules) -> None:
+    def __init__(self, hub: Hub[Client], rules: ChannelRules) -> None:
         self._hub, self._rules = hub, rules
         self._started, self._uid = hub.clock(), str(uuid.uuid4())
         self._methods: dict[str, Callable[[Body], Body]] = {

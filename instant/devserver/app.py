@@ -16,6 +16,7 @@ from instant.devserver import faults
 from instant.devserver.api import Api
 from instant.devserver.backend import Backend
 from instant.devserver.channels import ChannelRules
+from instant.devserver.client import Client
 from instant.devserver.forwarding import Streams
 from instant.devserver.http_api import HttpApi
 from instant.devserver.hub import Hub
@@ -49,7 +50,8 @@ class DevServer:
         self.port = 0
         self._backend, self._streams = Backend(self.config), Streams(self.config)
         self._rpc = rpc or (self._backend if self._backend.is_used else None)
-        self._hub, self._rules = Hub(), ChannelRules(self.config)
+        self._hub: Hub[Client] = Hub()
+        self._rules = ChannelRules(self.config)
         self._api = HttpApi(Api(self._hub, self._rules), self.config.http_api)
         self._origins = OriginCheck(self.config.client.allowed_origins)
         self._sessions: dict[Session, asyncio.Task[Any]] = {}

@@ -65,7 +65,7 @@ class Client:
     """
 
     def __init__(
-        self, hub: Hub, rules: ChannelRules, options: ClientOptions, wake: Callable[[], None] = lambda: None
+        self, hub: Hub[Client], rules: ChannelRules, options: ClientOptions, wake: Callable[[], None] = lambda: None
     ) -> None:
         self.hub, self.rules, self.options, self.wake = hub, rules, options, wake
         self.id = str(uuid.uuid4())

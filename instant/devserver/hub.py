@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from instant.devserver import faults, wire
 from instant.devserver.streams import Position, Publication, Stream
@@ -12,7 +12,7 @@ from instant.devserver.streams import Position, Publication, Stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from instant.devserver.client import Client, Subscription
+    from instant.devserver.grants import Grant
     from instant.devserver.options import ChannelOptions
 
 #: How long a repeated publish with the same key in the same channel is answered without publishing.
@@ -20,46 +20,71 @@ IDEMPOTENT_SECONDS: Final = 300
 _SWEEP_SECONDS: Final = 60
 
 
-class Hub:
+class Connection(Protocol):
+    """What the hub uses of a client."""
+
+    id: str
+    user: str
+
+    def send(self, frame: wire.Frame) -> None: ...
+
+
+class Subscriber(Protocol):
+    """What the hub uses of a subscription."""
+
+    channel: str
+    grant: Grant
+    push_join_leave: bool
+
+    @property
+    def client(self) -> Connection: ...
+    def client_info(self) -> dict[str, Any]: ...
+    def deliver(self, position: Position, frame: wire.Frame) -> None: ...
+
+
+_C = TypeVar("_C", bound=Connection)
+
+
+class Hub(Generic[_C]):
     """Connect clients to channels. `clock` gives Unix time."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
-        self.clients: dict[str, Client] = {}
-        self._users: dict[str, dict[str, Client]] = {}
-        self._subscribers: dict[str, dict[str, Subscription]] = {}
+        self.clients: dict[str, _C] = {}
+        self._users: dict[str, dict[str, _C]] = {}
+        self._subscribers: dict[str, dict[str, Subscriber]] = {}
         self._presence: dict[str, dict[str, dict[str, Any]]] = {}
         self._streams: dict[str, Stream] = {}
         self._results: OrderedDict[tuple[str, str], tuple[float, Position]] = OrderedDict()
         self._swept_at = clock()
 
-    def add(self, client: Client) -> None:
+    def add(self, client: _C) -> None:
         """Register a connected client."""
         self.clients[client.id] = client
         self._users.setdefault(client.user, {})[client.id] = client
 
-    def remove(self, client: Client) -> None:
+    def remove(self, client: _C) -> None:
         """Forget a client; it has left its channels already."""
         if self.clients.pop(client.id, None):
             _discard(self._users, client.user, client.id)
 
-    def clients_of(self, user: str) -> list[Client]:
+    def clients_of(self, user: str) -> list[_C]:
         """Return the connections of a user; "" is every anonymous one."""
         return list(self._users.get(user, {}).values())
 
-    def subscribe(self, subscription: Subscription) -> None:
+    def subscribe(self, subscription: Subscriber) -> None:
         """Deliver the channel's publications to a subscription, and show its client as present."""
         client = subscription.client
         self._subscribers.setdefault(subscription.channel, {})[client.id] = subscription
         if subscription.grant.presence:
             self._presence.setdefault(subscription.channel, {})[client.id] = subscription.client_info()
 
-    def announce(self, subscription: Subscription) -> None:
+    def announce(self, subscription: Subscriber) -> None:
         """Send the join of a new subscription, to itself too."""
         if subscription.grant.join_leave:
             self._push_info(subscription, "join")
 
-    def unsubscribe(self, subscription: Subscription) -> None:
+    def unsubscribe(self, subscription: Subscriber) -> None:
         """Take a subscription out of its channel and send its leave to the others."""
         channel, client_id = subscription.channel, subscription.client.id
         _discard(self._subscribers, channel, client_id)
@@ -154,7 +179,7 @@ class Hub:
             for subscription in list(subscribers.values()):
                 subscription.deliver(position, frame)
 
-    def _push_info(self, subscription: Subscription, kind: str) -> None:
+    def _push_info(self, subscription: Subscriber, kind: str) -> None:
         subscribers = self._subscribers.get(subscription.channel, {})
         listeners = [other for other in subscribers.values() if other.push_join_leave]
         if listeners:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from instant.devserver import faults
 from instant.devserver.streams import Position, Publication
@@ -23,7 +23,7 @@ class Recovered(NamedTuple):
     success: bool
 
 
-def recover_stream(hub: Hub, channel: str, grant: Grant, since: Position, limit: int) -> Recovered:
+def recover_stream(hub: Hub[Any], channel: str, grant: Grant, since: Position, limit: int) -> Recovered:
     """Recover every publication after `since`; at most `limit` (0: all), for more would not be all.
 
     An empty epoch matches any.
@@ -40,7 +40,7 @@ def recover_stream(hub: Hub, channel: str, grant: Grant, since: Position, limit:
     return Recovered(top, publications if complete else [], complete)
 
 
-def recover_cache(hub: Hub, channel: str, grant: Grant, since: Position) -> Recovered:
+def recover_cache(hub: Hub[Any], channel: str, grant: Grant, since: Position) -> Recovered:
     """Recover the latest publication, unless the subscriber has it."""
     publications, top = hub.history(channel, grant.options.history_meta_ttl, 1, reverse=True)
     current = since.offset > 0 and since == top

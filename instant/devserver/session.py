@@ -46,7 +46,7 @@ class Session:
 
     def __init__(
         self,
-        hub: Hub,
+        hub: Hub[Client],
         rules: ChannelRules,
         config: Config,
         *,

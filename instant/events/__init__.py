@@ -1,4 +1,4 @@
-"""Model events: a class says what of a model its readers hear, and each save and delete tells them.
+"""Model events: a class says what of a model its readers receive, and each save and delete sends it.
 
 `base` has the class to subclass, `declaration` its attributes, `registry` the classes that are registered. `receivers`
 turns Django's signals into `changes`, `submission` holds them until the commit, `delivery` makes messages of them.
@@ -6,14 +6,19 @@ turns Django's signals into `changes`, `submission` holds them until the commit,
 
 from __future__ import annotations
 
-from ..access.permissions import AUTHENTICATED
-from .base import BaseEventModel
-from .discovery import autodiscover
-from .event import Event
-from .hooks import on
-from .muting import muted
-from .operations import OP_CREATE, OP_DELETE, OP_UPDATE
-from .registry import registered
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ..access.permissions import AUTHENTICATED
+    from .base import BaseEventModel
+    from .discovery import autodiscover
+    from .event import Event
+    from .hooks import on
+    from .muting import muted
+    from .operations import OP_CREATE, OP_DELETE, OP_UPDATE
+    from .registry import registered
 
 __all__ = [
     "AUTHENTICATED",
@@ -27,3 +32,17 @@ __all__ = [
     "on",
     "registered",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "..access.permissions": ("AUTHENTICATED",),
+        ".base": ("BaseEventModel",),
+        ".discovery": ("autodiscover",),
+        ".event": ("Event",),
+        ".hooks": ("on",),
+        ".muting": ("muted",),
+        ".operations": ("OP_CREATE", "OP_DELETE", "OP_UPDATE"),
+        ".registry": ("registered",),
+    },
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models, router
 
@@ -21,6 +21,8 @@ class BaseEventModel(EventDeclaration):
 
     Subclasses set attributes; see docs/events.md. A class of its own `abstract = True` is a base for others.
     """
+
+    abstract: ClassVar[bool] = True
 
     def register(self) -> BaseEventModel:
         """Send events from now on. Returns the one that is registered: a class is registered once.

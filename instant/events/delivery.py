@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db import models
 
 from ..batches import batches
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import PublishManyError
 from ..messages import Message
 from ..producers import publish_many

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import Error, connections, router, transaction
 
 from ..backends import get_backend
-from ..conf import conf
+from ..conf.settings import conf
 from ..on_commit import gather_at
 from .changes import Change
 from .delivery import Failure, attempt, deliver, report

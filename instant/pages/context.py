@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from .. import features
 from ..access import membership
 from ..channels.users import user_id, user_of
-from ..conf import conf
+from ..conf.settings import conf
 from ..legacy.auth_url import auth_url
 from ..protocol import CREDENTIALS_ID
 from ..windows import page_window

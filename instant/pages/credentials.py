@@ -12,7 +12,7 @@ from django.middleware.csrf import get_token
 
 from ..access.client_credentials import credentials_from
 from ..access.membership import Offer, offers_to
-from ..conf import conf
+from ..conf.settings import conf
 from ..revocation import repeating
 from ..windows.page_window import Given
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connections
 
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import Deny, Disconnect, InvalidMessage
 from ..serializer import encode
 from ..windows.rpc import call

@@ -13,7 +13,7 @@ from ..access import membership
 from ..centrifugo import api
 from ..channels import declared, rules
 from ..channels.users import user_id, users_named
-from ..conf import conf
+from ..conf.settings import conf
 from ..models import Channel
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from django.db import close_old_connections, connections, transaction
 from django.utils import timezone
 
 from ..channels.users import user_id
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import ServerError
 from ..models import Revocation
 from ..processes import reset_in_child

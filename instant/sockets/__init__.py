@@ -6,9 +6,14 @@ The transports are in `instant.worker`, the process of `manage.py run_wsserver`.
 
 from __future__ import annotations
 
-from ..access.permissions import AUTHENTICATED, EVERYONE
-from .handler import SocketInfo, WebSocketHandler
-from .registry import autodiscover, registered, socket
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ..access.permissions import AUTHENTICATED, EVERYONE
+    from .handler import SocketInfo, WebSocketHandler
+    from .registry import autodiscover, registered, socket
 
 __all__ = [
     "AUTHENTICATED",
@@ -19,3 +24,12 @@ __all__ = [
     "registered",
     "socket",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "..access.permissions": ("AUTHENTICATED", "EVERYONE"),
+        ".handler": ("SocketInfo", "WebSocketHandler"),
+        ".registry": ("autodiscover", "registered", "socket"),
+    },
+)

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 
 from ..access.permissions import EVERYONE, handler_rule
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import Deny
 from . import codes, registry
 from .connection import Opening, Socket

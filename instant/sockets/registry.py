@@ -10,7 +10,7 @@ from typing import TypeVar
 from django.utils.module_loading import autodiscover_modules, import_string
 
 from ..access.permissions import handler_rule
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import InvalidHandler, InvalidSetting
 from . import codes
 from .handler import WebSocketHandler

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_protect
 
 from ..access import membership
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import InvalidChannel, InvalidMessage, PublishError, TooLarge
 from ..models import Channel
 from ..producers import publish

@@ -9,11 +9,12 @@ from typing import Any
 
 from django.db import transaction
 
+from .. import features
 from ..messages import Message
 from ..producers import publish_many
 from ..protocol import SIGNAL
 from .recorder import recorder
-from .topics import channel_named
+from .window_keys import channel_named
 
 
 def broadcast(
@@ -23,6 +24,7 @@ def broadcast(
 
     Raises:
         InvalidMessage, PublishManyError: as `publish_many`.
+        InvalidSetting: the site's pages have no windows.
     """
     taker = recorder()
     if taker is not None:
@@ -32,6 +34,7 @@ def broadcast(
         else:
             take()
         return
+    features.require_windows()
     first, *others = dict.fromkeys(channel_named(topic) for topic in topics)
     own: dict[str, Any] = {} if uid is None else {"uid": uid}
     message = Message(first, data={"name": name, "opts": opts}, event_class=SIGNAL, **own)

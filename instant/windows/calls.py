@@ -1,7 +1,8 @@
-"""Call: what goes through a queue, in the shape that df_websockets gave it."""
+"""Call: what goes through a queue, in the shape that df_websockets gave it, and Delay: when it is due."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 #: As `queue`: the functions without one, of a signal that has others as well.
@@ -22,3 +23,15 @@ class Call(NamedTuple):
     serialized_client_topics: list[str] | None = None
     to_server: bool = False
     queue: str | None = None
+
+
+class Delay(NamedTuple):
+    """When a call is due: after so many seconds or at a moment; and until when it is worth doing."""
+
+    countdown: float | None = None
+    eta: datetime | None = None
+    expires: float | datetime | None = None
+
+    @property
+    def is_later(self) -> bool:
+        return self.countdown is not None or self.eta is not None

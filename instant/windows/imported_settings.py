@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import InvalidMessage, InvalidSetting
 from ..legacy.df_websockets import current_path
 

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone, translation
 
 from ..channels.users import users_named
-from ..conf import conf
+from ..conf.settings import conf
 from ..exceptions import Deny, InvalidSetting
 from ..exclude import clients_of
 from ..protocol import SENDER_HEADER

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime
 from functools import cache
 from importlib.util import find_spec
-from typing import NamedTuple
 
 from django.conf import settings
 
 from ..exceptions import NotQueued
-from .calls import NO_QUEUE, Call
+from .calls import NO_QUEUE, Call, Delay
 from .recorder import recorder
 from .registry import Connection
 from .running import run
@@ -20,18 +18,6 @@ from .running import run
 logger = logging.getLogger("instant")
 
 _INSTALL = "Celery is not installed: pip install django-instant[celery]"
-
-
-class Delay(NamedTuple):
-    """When a call is due: after so many seconds or at a moment; and until when it is worth doing."""
-
-    countdown: float | None = None
-    eta: datetime | None = None
-    expires: float | datetime | None = None
-
-    @property
-    def is_later(self) -> bool:
-        return self.countdown is not None or self.eta is not None
 
 
 @cache

@@ -15,13 +15,13 @@ from django.core import signing
 from django.db.models import Model
 from django.http import HttpRequest
 
-from ..conf import conf
+from .. import features
+from ..conf.settings import conf
 from ..exceptions import InvalidTopic
-from ..protocol import PAGES_NAMESPACE, PRIVATE_PREFIX
 from .imported_settings import topic_serializer
 from .info import WindowInfo
 from .targets import BROADCAST, USER, WINDOW, Target
-from .window_keys import bare, keyed, window_key
+from .window_keys import bare, channel_named, window_key
 
 _SALT = "instant.window"
 #: First parts of names that are no model's.
@@ -84,11 +84,6 @@ def serialized(topic: Any, info: WindowInfo) -> str | None:
     return name
 
 
-def channel_named(name: str) -> str:
-    """Return the channel of a topic that is serialized already."""
-    return f"{PRIVATE_PREFIX}{PAGES_NAMESPACE}:{keyed('topic', name)}"
-
-
 def channel_of(topic: Any, info: WindowInfo) -> str | None:
     """Return the channel of a topic; None where there is no such window or user.
 
@@ -106,7 +101,9 @@ def set_websocket_topics(request: HttpRequest, *topics: Any) -> None:
 
     Raises:
         InvalidTopic: one cannot be serialized, or they are more than INSTANT_MAX_TOPICS.
+        InvalidSetting: the site's pages have no windows.
     """
+    features.require_windows()
     given = topics[0] if len(topics) == 1 and isinstance(topics[0], list | tuple | set | frozenset) else topics
     info = WindowInfo.from_request(request)
     channels = list(dict.fromkeys(filter(None, (channel_of(topic, info) for topic in given))))

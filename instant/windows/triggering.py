@@ -14,10 +14,10 @@ from django.http import HttpRequest
 
 from ..exceptions import NotQueued, PublishError
 from .broadcasting import broadcast
-from .calls import Call
+from .calls import Call, Delay
 from .imported_settings import plain
 from .info import WindowInfo
-from .queues import Delay, enqueue, grouped
+from .queues import enqueue, grouped
 from .recorder import recorder
 from .registry import find
 from .running import run_trusted

@@ -1,4 +1,4 @@
-"""Windows and sessions by names that can be shown: they open nothing."""
+"""Keys of windows, sessions and topics that can be shown: nobody can use them to get in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 from django.contrib.auth import HASH_SESSION_KEY
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
+
+from ..protocol import PAGES_NAMESPACE, PRIVATE_PREFIX
 
 
 def bare(request: Any) -> Any:
@@ -27,6 +29,11 @@ def window_key(request: HttpRequest) -> str:
 def keyed(purpose: str, text: str) -> str:
     """Return a hash of `text`, 32 hex digits, that nobody can make without SECRET_KEY."""
     return salted_hmac(f"instant.{purpose}", text, algorithm="sha256").hexdigest()[:32]
+
+
+def channel_named(name: str) -> str:
+    """Return the channel of a topic that is serialized already."""
+    return f"{PRIVATE_PREFIX}{PAGES_NAMESPACE}:{keyed('topic', name)}"
 
 
 def session_of(request: HttpRequest) -> str:

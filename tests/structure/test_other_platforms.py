@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 #: Modules that may need what is hidden, each with the reason.
 MAY_FAIL = {
     "instant.backends.go": "speaks to the Go publisher through a Unix socket",
-    "instant.backends.publisher": "starts the Go publisher, guarded by a lock of fcntl",
+    "instant.backends.go_publisher": "starts the Go publisher, guarded by a lock of fcntl",
 }
 #: Packages that a site need not install.
 OPTIONAL = ("celery", "kombu", "grpc", "google", "orjson", "psycopg")
@@ -68,6 +68,14 @@ def test_instantstatus_works(server: LiveServer) -> None:
 def test_check_works() -> None:
     done = _hidden('--set=INSTANT_BROADCAST_WITH="python"', "manage", "check")
     assert done.returncode == 0, done.stderr
+
+
+def test_check_names_a_backend_that_the_platform_lacks() -> None:
+    done = _hidden('--set=INSTANT_BROADCAST_WITH="go"', "manage", "check")
+    assert done.returncode != 0
+    assert "instant.E003" in done.stderr
+    assert "which this platform lacks" in done.stderr
+    assert 'use "thread" instead' in done.stderr
 
 
 def test_the_modules_and_names_are_hidden() -> None:

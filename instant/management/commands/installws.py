@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from instant.centrifugo import install
 from instant.centrifugo.binary import install_dir, reported_version
-from instant.conf import Settings
+from instant.conf.settings import Settings
 from instant.exceptions import InstallError, InstantError, ServerFailed
 
 

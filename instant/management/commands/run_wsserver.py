@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from instant.conf import conf
+from instant.conf.settings import conf
 from instant.exceptions import InstantError
 from instant.sockets import registry
 from instant.worker.options import Options
