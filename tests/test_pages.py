@@ -87,6 +87,13 @@ def test_it_is_escaped_like_json_script(alice: User) -> None:
     assert "&" not in html
 
 
+@pytest.mark.parametrize("stream", ["", '{% load instant %}{% instant_stream "$users" %}'], ids=["plain", "stream"])
+def test_a_page_reads_the_users_channels_once(alice: User, stream: str) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        assert names(filled(request_of(alice), PAGE + stream)) == ["$users", "news"]
+    assert len([query for query in queries if "FROM \"instant_channel\"" in query["sql"]]) == 1
+
+
 def test_streams_are_joined_by_who_may(alice: User, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     text = PAGE + '{% load instant %}{% instant_stream "$secret" %}{% instant_stream "news" %}{% instant_stream "x" %}'
     with caplog.at_level(logging.DEBUG, "instant"):
@@ -309,7 +316,7 @@ def test_a_strange_host_breaks_no_page(alice: User) -> None:
 # What it costs
 
 
-def test_two_queries_a_page(alice: User) -> None:
+def test_one_query_a_page(alice: User) -> None:
     from instant.revocation import repeating
 
     repeating.resume()
@@ -318,4 +325,4 @@ def test_two_queries_a_page(alice: User) -> None:
     with CaptureQueriesContext(connection) as queries:
         fill(request, HttpResponse(render(request)))
     asked = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
-    assert len(asked) <= 4, json.dumps(asked)  # twice: the channels, and whether the user has groups
+    assert len(asked) == 1, json.dumps(asked)

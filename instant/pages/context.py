@@ -17,7 +17,7 @@ from ..legacy.auth_url import auth_url
 from ..protocol import CREDENTIALS_ID
 from ..windows import page_window
 from .marking import take_if_used
-from .page import names_at, page_of, safely
+from .page import names_at, page_of, without_database_errors
 
 OPENS, CLOSES = f'<script type="application/json" id="{CREDENTIALS_ID}">', "</script>"
 #: What the tag renders, whoever asks for the page.
@@ -56,7 +56,7 @@ def described(request: HttpRequest) -> dict[str, Any]:
     return {
         "prefix": _prefix(urlconf),
         "path": request.path,
-        "user": safely(lambda: _user(request), None),
+        "user": _user(request),
         "debug": conf.INSTANT_DEBUG,
         "site": conf.SITE_SLUG,
         "auth_url": auth_url(urlconf),
@@ -72,8 +72,10 @@ def _timeout() -> dict[str, int]:
 
 
 def _user(request: HttpRequest) -> str | None:
-    user = user_of(request)
-    return user_id(user) if membership.may_connect(user) else None
+    with without_database_errors():
+        user = user_of(request)
+        return user_id(user) if membership.may_connect(user) else None
+    return None
 
 
 def _prefix(urlconf: str | None) -> str:

@@ -27,7 +27,7 @@ from ..windows import page_window
 from .context import CLOSES, OPENS, PLACEHOLDER, described, script_json
 from .credentials import credentials_for
 from .marking import take
-from .page import names_at, offers_of, page_of, safely
+from .page import names_at, offers_of, page_of, without_database_errors
 
 logger = logging.getLogger("instant")
 Response = TypeVar("Response", bound=HttpResponseBase)
@@ -85,7 +85,9 @@ def _encoded(text: str, response: HttpResponse) -> bytes:
 def _answer(request: HttpRequest) -> dict[str, Any] | str | None:
     """The credentials, "null" for who may not connect, or None where it cannot be told."""
     try:
-        answer = safely(lambda: _credentials(request), None)
+        answer: dict[str, Any] | str | None = None
+        with without_database_errors():
+            answer = _credentials(request)
     except (PermissionDenied, SuspiciousOperation) as error:  # a host that is no host, for a site that allows any
         logger.warning("a page is not filled: %s", error)
         return None

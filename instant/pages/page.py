@@ -6,10 +6,10 @@ Nothing here breaks a page: where the database fails, the page is shown without 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import Error, connections, transaction
 from django.http import HttpRequest
@@ -20,7 +20,6 @@ from ..centrifugo.positions import Position
 from ..channels.users import user_id, user_of
 
 logger = logging.getLogger("instant")
-Known = TypeVar("Known")
 
 
 @dataclass
@@ -50,8 +49,9 @@ def page_of(request: HttpRequest) -> Page:
     return page
 
 
-def safely(read: Callable[[], Known], otherwise: Known) -> Known:
-    """Return what `read` gets from the database, or `otherwise`: the page is worth more.
+@contextmanager
+def without_database_errors() -> Iterator[None]:
+    """Let the block end where the database fails, and log it: the page is worth more than being live.
 
     A failed query would spoil the transactions that the view is in, and silently undo what it wrote: hence savepoints.
     """
@@ -60,10 +60,9 @@ def safely(read: Callable[[], Known], otherwise: Known) -> Known:
             for connection in connections.all(initialized_only=True):
                 if connection.in_atomic_block:
                     savepoints.enter_context(transaction.atomic(using=connection.alias))
-            return read()
+            yield
     except Error as error:
         logger.warning("a page is not live, the database fails: %s", error)
-        return otherwise
 
 
 def offers_of(request: HttpRequest) -> list[Offer]:
@@ -81,4 +80,6 @@ def offers_of(request: HttpRequest) -> list[Offer]:
 
 def names_at(request: HttpRequest) -> list[str]:
     """Return the names of the channels that the user joins at this path; none where the database fails."""
-    return safely(lambda: [channel.name for channel in membership.at_path(offers_of(request), request.path)], [])
+    with without_database_errors():
+        return [channel.name for channel in membership.at_path(offers_of(request), request.path)]
+    return []
