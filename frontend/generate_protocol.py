@@ -1,4 +1,4 @@
-"""Write src/protocol.ts from instant/protocol.py: `python frontend/generate_protocol.py`."""
+"""Write src/core/protocol.ts from instant/protocol.py: `python frontend/generate_protocol.py`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-TARGET = HERE / "src" / "protocol.ts"
+TARGET = HERE / "src" / "core" / "protocol.ts"
 
 
 def render() -> str:
-    """Return the text of src/protocol.ts: each public constant under the same name, in the same order."""
+    """Return the text of src/core/protocol.ts: each public constant under the same name, in the same order."""
     sys.path.insert(0, str(HERE.parent))
     from instant import protocol
 

@@ -50,8 +50,8 @@ const builds: { readonly [mode: string]: UserConfig["build"] } = {
     rolldownOptions: { external: ["centrifuge"] },
   },
   browser: script("src/index.ts", "djangoInstant", "instant.js"),
-  compat: script("src/compat.ts", "$instant", "index.min.js"),
-  // It makes its global itself, so as to leave one alone that is there already.
+  version4: script("src/legacy/version4.ts", "$instant", "index.min.js"),
+  // It sets its global itself, so that it does not replace one that is there already.
   page: script("src/page/index.ts", "instant", "page.js"),
 };
 

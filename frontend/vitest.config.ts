@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   define: { __VERSION__: JSON.stringify("0.0.0-test") },
   test: {
-    include: ["tests/*.test.ts"],
+    include: ["tests/**/*.test.ts"],
     globalSetup: ["tests/support/servers.ts"],
     testTimeout: 60_000,
     // Live tests wait more than they compute.

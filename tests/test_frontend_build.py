@@ -56,7 +56,7 @@ def test_protocol_is_generated_from_the_python_module() -> None:
 
 
 def test_protocol_holds_every_constant() -> None:
-    text = (FRONTEND / "src" / "protocol.ts").read_text(encoding="utf-8")
+    text = (FRONTEND / "src" / "core" / "protocol.ts").read_text(encoding="utf-8")
     names = re.findall(r"^export const (\w+) =", text, re.MULTILINE)
     assert names == [name for name in vars(instant.protocol) if name.isupper()]
 

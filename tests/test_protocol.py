@@ -10,7 +10,7 @@ import pytest
 
 from instant import protocol
 
-GENERATED = Path(__file__).parents[1] / "frontend" / "src" / "protocol.ts"
+GENERATED = Path(__file__).parents[1] / "frontend" / "src" / "core" / "protocol.ts"
 NAMES = [name for name in vars(protocol) if name.isupper()]
 
 

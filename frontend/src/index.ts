@@ -1,4 +1,7 @@
+/** The npm package, and the global `djangoInstant` of instant.js. */
+
 export { type Channel, type Instant, useInstant } from "./client.js";
+export type { DisconnectEvent, State, SubscribeEvent, UnsubscribeEvent } from "./core/clientEvents.js";
 export {
   ChannelError,
   ChannelLeft,
@@ -10,22 +13,20 @@ export {
   InstantError,
   RequestFailed,
   UnauthorizedError,
-} from "./errors.js";
-export type { DisconnectEvent, State } from "./events.js";
-export type { Handler } from "./handlers.js";
-export type { Undo } from "./listeners.js";
-export { type JsonValue, type Message, toMessage } from "./message.js";
-export type { EventHandler, EventHandlers, Fields, InstantEvent, InstantEvents, Operation } from "./modelEvents.js";
-export type { Options } from "./options.js";
-export type { Person, PresenceEvent } from "./presence.js";
+} from "./core/errors.js";
+export type { JsonValue } from "./core/json.js";
+export type { Undo } from "./core/listeners.js";
+export { type Handler, type Message, toMessage } from "./core/messages.js";
+export type { EventHandler, EventHandlers, Fields, InstantEvent, InstantEvents, Operation } from "./core/modelEvents.js";
+export type { Options } from "./core/options.js";
+export type { Person, PresenceEvent } from "./core/presence.js";
+export type { Subscription } from "./core/subscription.js";
 export type { InstantSocket, SocketEventMap, SocketMessage, SocketOptions } from "./sockets/interface.js";
+export { CallFailed, CallRefused, CallTimeout } from "./windows/callErrors.js";
 export type { CallOptions, CallOpts } from "./windows/calls.js";
-export { CallFailed, CallRefused, CallTimeout } from "./windows/errors.js";
-export type { FormField } from "./windows/form.js";
-export type { InstantWindows } from "./windows/index.js";
+export type { FormField } from "./windows/formFields.js";
 export type { SignalFunction, SignalOpts } from "./windows/signals.js";
-export type { SubscribeEvent, UnsubscribeEvent } from "./room.js";
-export type { Subscription } from "./subscription.js";
+export type { InstantWindows } from "./windows/windows.js";
 
 /** The version of this package, the same as that of the Django package. */
 export const version: string = __VERSION__;

@@ -1,21 +1,24 @@
-import { STREAM, STREAM_ATTRIBUTE } from "../protocol.js";
-import { ConfigurationError, UnauthorizedError } from "../errors.js";
-import type { JsonValue, Message } from "../message.js";
-import { eventsOf } from "../modelEvents.js";
-import type { Options } from "../options.js";
-import { Session } from "../session.js";
-import type { Windows } from "../windows/index.js";
-import { pageWindows } from "../windows/page.js";
-import type { Facts } from "./facts.js";
-import { LiveHtml } from "./html.js";
-import { Labels, type LabelTable } from "./labels.js";
-import { Legacy, type LegacyClient } from "./legacy.js";
-import { liveLists, type MakeLiveList } from "./liveList.js";
-import { guarded, tell } from "./report.js";
-import { announce } from "./triggers.js";
-import { type Unpacked, unpack } from "./unpack.js";
+/** The page of a Django site: connects it, and gives what is received to its templates. */
 
-/** A handler template: each message of its channel, as seven variables. */
+import type { Centrifuge } from "centrifuge";
+import { ConfigurationError, UnauthorizedError } from "../core/errors.js";
+import type { JsonValue } from "../core/json.js";
+import { EVERY, type Message } from "../core/messages.js";
+import { eventsOf } from "../core/modelEvents.js";
+import type { Options } from "../core/options.js";
+import { STREAM, STREAM_ATTRIBUTE } from "../core/protocol.js";
+import { Session } from "../core/session.js";
+import { pageWindows } from "../windows/pageWindows.js";
+import type { Windows } from "../windows/windows.js";
+import { dispatchDomEvent, dispatchMessage } from "./domEvents.js";
+import { LiveHtml } from "./liveHtml.js";
+import { liveLists, type MakeLiveList } from "./liveList.js";
+import { MessageLabels, type LabelTable } from "./messageLabels.js";
+import type { PageData } from "./pageData.js";
+import { type UnpackedData, unpackData } from "./unpackData.js";
+import { runUserCode } from "./userCode.js";
+
+/** A handler template. It gets each message of its channel as seven variables. */
 export type PageHandler = (
   event_class: string,
   channel: string,
@@ -28,20 +31,20 @@ export type PageHandler = (
 
 /** A template of instant/events/: "connect" gets the SDK's context, "disconnect" code and reason. */
 export type PageEvent = (...details: unknown[]) => void;
-type ClientHook = (centrifuge: LegacyClient, unpack_data: (dataset: unknown) => Unpacked, instantDebug: boolean) => void;
+type ClientHook = (centrifuge: Centrifuge, unpack_data: (dataset: unknown) => UnpackedData, instantDebug: boolean) => void;
 
-/** `instant.page`: what the rendered scripts call. Called again with the same name, the last call counts. */
+/** `instant.page`: what the rendered scripts call. Of several calls with the same name, the last one counts. */
 export interface Page {
   readonly debug: boolean;
   handler(channel: string | null, handle: PageHandler): void;
   event(name: string, handle: PageEvent): void;
   labels(table: () => LabelTable): void;
-  /** The HTML of the label of an event class. */
+  /** Return the HTML of an event class's label. */
   label(eventClass: string): string;
   client(use: ClientHook): void;
-  /** Connect, once the page is there as a whole; calling it again does nothing. */
+  /** Connect once the page is parsed. Calling it again does nothing. */
   start(): void;
-  unpack_data(dataset: unknown): Unpacked;
+  unpack_data(dataset: unknown): UnpackedData;
   /** Join the channels of `<template data-instant-stream>` under this node. */
   scan(root?: ParentNode): void;
   /** Apply the `data` of a message of live HTML. */
@@ -50,59 +53,72 @@ export interface Page {
 
 const SWAPPED = ["htmx:afterSwap", "htmx:after:swap"]; // of htmx 1 and 2, and of htmx 4
 
-/** A page and its connection: hands what comes to the page's templates. */
+/** Gives a page's own JavaScript the SDK's client, for `instant/extra_clients.js`. */
+export interface ExtraClients {
+  /** Return the client, with the methods that the page's JavaScript expects. */
+  client(centrifuge: Centrifuge): Centrifuge;
+  /** Whether the page's JavaScript handles this channel, so that the default handler does not. */
+  has(channel: string): boolean;
+}
+
+export type MakeExtraClients = (session: Session, authUrl: string | null) => ExtraClients;
+
 export class Engine {
   readonly session: Session;
   readonly page: Page;
   readonly windows: Windows;
   readonly liveList: MakeLiveList;
   private readonly handlers = new Map<string | null, PageHandler>();
-  private readonly happenings = new Map<string, PageEvent>();
-  private readonly tables = new Labels();
-  private readonly legacy: Legacy;
-  private readonly live = new LiveHtml(() => this.scan(document));
+  private readonly eventHandlers = new Map<string, PageEvent>();
+  private readonly messageLabels = new MessageLabels();
+  private readonly extraClients: ExtraClients;
+  private readonly liveHtml = new LiveHtml(() => this.scan(document));
+  /** The channels that the page's HTML has joined. */
   private readonly joined = new Set<string>();
-  /** The channels of the page's lists. */
+  /** The channels of the page's live lists. */
   private readonly wanted = new Set<string>();
   private hook: ClientHook | null = null;
   private started = false;
-  private begun = false;
+  private connects = false;
 
-  constructor(private readonly facts: Facts) {
-    this.session = sessionOf(facts);
-    this.legacy = new Legacy(this.session, facts.authUrl);
+  constructor(
+    private readonly data: PageData,
+    makeExtraClients: MakeExtraClients,
+  ) {
+    this.session = sessionOf(data);
+    this.extraClients = makeExtraClients(this.session, data.authUrl);
     this.page = this.functions();
-    this.windows = pageWindows(this.session, facts.known && facts.user !== null, (data) => this.live.apply(data));
+    this.windows = pageWindows(this.session, data.known && data.user !== null, (change) => this.liveHtml.apply(change));
     this.liveList = liveLists({
       events: eventsOf(this.session.events.messages),
       want: (channel) => this.want(channel),
-      refresh: (target) => this.live.refresh(target),
-      changed: (elements) => this.live.announce(elements),
+      refresh: (target) => this.liveHtml.refresh(target),
+      changed: (elements) => this.liveHtml.process(elements),
     });
     this.listen();
   }
 
   private functions(): Page {
-    const unpack_data = (dataset: unknown): Unpacked => unpack(dataset, this.tables);
+    const unpack_data = (dataset: unknown): UnpackedData => unpackData(dataset, this.messageLabels);
     return {
-      debug: this.facts.debug,
+      debug: this.data.debug,
       handler: (channel, handle) => void this.handlers.set(channel, handle),
-      event: (name, handle) => void this.happenings.set(name, handle),
-      labels: (table) => guarded("instant/event_class_format.js", () => this.tables.use(table())),
-      label: (eventClass) => this.tables.html(eventClass),
+      event: (name, handle) => void this.eventHandlers.set(name, handle),
+      labels: (table) => runUserCode("instant/event_class_format.js", () => this.messageLabels.use(table())),
+      label: (eventClass) => this.messageLabels.html(eventClass),
       client: (use) => {
         this.hook = use;
       },
       start: () => this.start(),
       unpack_data,
       scan: (root = document) => this.scan(root),
-      stream: (data) => this.live.apply(data),
+      stream: (data) => this.liveHtml.apply(data),
     };
   }
 
   private listen(): void {
     const { events } = this.session;
-    events.messages.on("*", (message) => this.received(message));
+    events.messages.on(EVERY, (message) => this.received(message));
     events.state.add(() => this.showState());
     events.connected.add((context) => {
       this.happened("connect", context, context);
@@ -113,31 +129,31 @@ export class Engine {
     }
     events.disconnected.add(() => this.joined.clear());
     events.subscribed.add(({ channel, recovered }) => {
-      if (!recovered) tell("instant:missed", { channel });
+      if (!recovered) dispatchDomEvent("instant:missed", { channel });
     });
   }
 
   private start(): void {
     if (this.started) return;
     this.started = true;
-    for (const problem of this.facts.problems) console.error(`instant: ${problem}`);
+    for (const problem of this.data.problems) console.error(`instant: ${problem}`);
     this.showState();
     window.addEventListener("pageshow", ({ persisted }) => {
-      if (persisted) void this.cameBack();
+      if (persisted) void this.reloadForOtherUser();
     });
     for (const name of SWAPPED) document.addEventListener(name, () => this.scan(document));
-    // Not before: messages that come at once may be about elements further down in the page.
-    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => this.begin());
-    else this.begin();
+    // Not earlier: messages may arrive at once, for elements further down in the page.
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => this.connect());
+    else this.connect();
   }
 
-  private begin(): void {
-    const { facts, session, hook } = this;
-    if (!facts.known || facts.user === null) return;
-    this.begun = true;
-    const centrifuge = this.legacy.client(session.open());
-    // Before it connects: what it subscribes to is joined with all the rest.
-    if (hook !== null) guarded("instant/extra_clients.js", () => hook(centrifuge, this.page.unpack_data, facts.debug));
+  private connect(): void {
+    const { data, session, hook } = this;
+    if (!data.known || data.user === null) return;
+    this.connects = true;
+    const centrifuge = this.extraClients.client(session.open());
+    // Before it connects: its channels are then joined together with all others.
+    if (hook !== null) runUserCode("instant/extra_clients.js", () => hook(centrifuge, this.page.unpack_data, data.debug));
     session.connect().catch((error: Error) => {
       if (error instanceof UnauthorizedError) console.warn("instant: not connected: nobody is logged in");
       else console.error(`instant: not connected: ${error.message}`);
@@ -147,37 +163,37 @@ export class Engine {
 
   private received(message: Message): void {
     const { eventClass, channel, message: text, data, site, uid, timestamp } = message;
-    if (this.facts.debug) console.debug(`instant: message of ${channel}`, message);
-    if (eventClass === STREAM) return this.live.apply(data);
-    const handle = this.handlers.get(channel) ?? (this.legacy.has(channel) ? undefined : this.handlers.get(null));
+    if (this.data.debug) console.debug(`instant: message of ${channel}`, message);
+    if (eventClass === STREAM) return this.liveHtml.apply(data);
+    const handle = this.handlers.get(channel) ?? (this.extraClients.has(channel) ? undefined : this.handlers.get(null));
     if (handle !== undefined) {
-      guarded(`the handler of ${channel}`, () => handle(eventClass, channel, text, data ?? {}, site, uid, timestamp));
+      runUserCode(`the handler of ${channel}`, () => handle(eventClass, channel, text, data ?? {}, site, uid, timestamp));
     }
-    announce(message);
+    dispatchMessage(message);
   }
 
   private happened(name: string, detail: unknown, ...details: unknown[]): void {
-    const handle = this.happenings.get(name);
-    if (handle !== undefined) guarded(`instant/events/${name}.js`, () => handle(...details));
-    tell(`instant:${name}`, detail);
+    const handle = this.eventHandlers.get(name);
+    if (handle !== undefined) runUserCode(`instant/events/${name}.js`, () => handle(...details));
+    dispatchDomEvent(`instant:${name}`, detail);
   }
 
   private showState(): void {
     const { state } = this.session;
     document.documentElement.dataset["instantState"] = state;
-    tell("instant:state", { state });
+    dispatchDomEvent("instant:state", { state });
   }
 
   private scan(root: ParentNode): void {
-    // Not where there is no connection and none to come: subscribing would connect.
-    if (!this.begun || this.session.client === null) return;
+    // Subscribing would connect a page that is not to be connected.
+    if (!this.connects || this.session.client === null) return;
     const templates = [...root.querySelectorAll(`template[${STREAM_ATTRIBUTE}]`)];
     const named = templates.map((element) => element.getAttribute(STREAM_ATTRIBUTE));
     for (const name of new Set([...named, ...this.wanted])) {
-      if (name === null || name === "" || this.joined.has(name) || this.facts.refused.has(name)) continue;
+      if (name === null || name === "" || this.joined.has(name) || this.data.refused.has(name)) continue;
       this.joined.add(name);
-      if (named.includes(name)) this.session.rooms.want(name).optional = true;
-      this.session.subscribe(name).catch(() => undefined); // told by the session
+      if (named.includes(name)) this.session.channels.want(name).optional = true;
+      this.session.subscribe(name).catch(() => undefined); // reported by the session
     }
   }
 
@@ -186,20 +202,20 @@ export class Engine {
     this.scan(document);
   }
 
-  /** Out of the back/forward cache: the page shows what was somebody's who may have logged out meanwhile. */
-  private async cameBack(): Promise<void> {
-    if (!this.facts.known) return;
-    const before = this.session.account.user ?? this.facts.user;
+  /** The page is from the back/forward cache: its user may have logged out since. */
+  private async reloadForOtherUser(): Promise<void> {
+    if (!this.data.known) return;
+    const before = this.session.account.user ?? this.data.user;
     try {
-      if ((await this.session.account.whoIs()) !== before) location.reload();
+      if ((await this.session.account.currentUser()) !== before) location.reload();
     } catch {
-      // Django does not answer: the connection goes on trying, and is refused where that is due.
+      // Django does not answer: the connection keeps trying, and Django refuses it if the user may not connect.
     }
   }
 }
 
-function sessionOf({ prefix, path, debug, timeout, credentials }: Facts): Session {
-  // A page in a sandbox has no origin: its requests are to others.
+function sessionOf({ prefix, path, debug, timeout, credentials }: PageData): Session {
+  // A page in a sandbox has the origin "null": no request has the same one.
   const sendersTo = location.origin === "null" ? [] : [location.origin];
   const options: Options = { debug, prefix, path, sendersTo, timeout };
   try {

@@ -1,30 +1,31 @@
 /** The script of a page that Django renders (`instant/client.html`): it makes the global `instant`. */
 
-import { facade, type Instant } from "../client.js";
+import { type Instant, instantOf } from "../client.js";
+import { CentrifugeSubscribe } from "../legacy/centrifugeSubscribe.js";
+import type { InstantWindows } from "../windows/windows.js";
 import { Engine, type Page } from "./engine.js";
-import type { InstantWindows } from "../windows/index.js";
-import { readFacts } from "./facts.js";
 import type { MakeLiveList } from "./liveList.js";
+import { readPageData } from "./pageData.js";
 
-/** The global: what `useInstant` returns, and the page's own. */
+/** The global: what `useInstant` returns, and the functions of the page. */
 export type PageInstant = Instant & {
   readonly page: Page;
-  /** Keep the items of an element in step with a table, by the events of its model. */
+  /** Update the items of an element by the events of a model. */
   readonly liveList: MakeLiveList;
 };
 
 declare global {
   interface Window {
-    /** Not ours where it has no `page`: an element with the id "instant", for example. */
+    /** Without `page` it is not this package's: it may be an element with the id "instant". */
     instant?: PageInstant;
-    /** The name of `instant.windows` in pages that were written for df_websockets. */
+    /** The name of `instant.windows` in pages written for df_websockets. */
     DFSignals?: InstantWindows;
   }
 }
 
-// A second include of the same page must not take the place of the first, which has the handlers and the connection.
+// A second include in the same page must not replace the first, which has the handlers and the connection.
 if (window.instant?.page === undefined) {
-  const engine = new Engine(readFacts());
-  window.instant = Object.assign(facade(engine.session, engine.windows), { page: engine.page, liveList: engine.liveList });
+  const engine = new Engine(readPageData(), (session, authUrl) => new CentrifugeSubscribe(session, authUrl));
+  window.instant = Object.assign(instantOf(engine.session, engine.windows), { page: engine.page, liveList: engine.liveList });
   window.DFSignals ??= window.instant.windows;
 }

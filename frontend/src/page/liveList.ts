@@ -1,27 +1,27 @@
-/** `instant.liveList`: a list of elements in step with a table. */
+/** `instant.liveList`: a list of elements that follows the events of a model. */
 
-import { EVENTS_PREFIX } from "../protocol.js";
-import { ConfigurationError } from "../errors.js";
-import type { Undo } from "../listeners.js";
-import type { JsonValue } from "../message.js";
-import type { Fields, InstantEvent, InstantEvents } from "../modelEvents.js";
-import { FIELD, fieldText, itemMaker, type MakeItem } from "./item.js";
+import { ConfigurationError } from "../core/errors.js";
+import type { JsonValue } from "../core/json.js";
+import type { Undo } from "../core/listeners.js";
+import type { Fields, InstantEvent, InstantEvents } from "../core/modelEvents.js";
+import { EVENTS_PREFIX } from "../core/protocol.js";
+import { FIELD, fieldText, itemMaker, type MakeItem } from "./liveListItem.js";
 import { morph } from "./morph.js";
 
 export interface LiveListOptions<Data = Fields> {
-  /** Where a new item goes: "append" (default), "prepend", or a field by which all are ordered; "-field": downwards. */
+  /** The place of a new item: "append" (default), "prepend", or the field that orders the list; "-field" descending. */
   order?: string;
-  /** Which objects are in the list; one that is so no longer is taken out. */
+  /** Returns whether an object is in the list. An object for which it becomes false is removed. */
   filter?: (data: Data) => boolean;
-  /** The channel to join. Default: that of the event class, "$events.blog.Post"; null: none, it is joined already. */
+  /** The channel to join. Default: that of the event class, "$events.blog.Post". Null: none, it is joined already. */
   channel?: string | null;
-  /** What is shown only while the list has no items, or its id. */
+  /** The element, or its id, that is shown only while the list has no items. */
   empty?: Element | string;
-  /** Load the list anew from this page's address, when messages were missed. It needs an id. Default: false. */
+  /** Load the list from this page's address when messages were missed. The list needs an id. Default: false. */
   refresh?: boolean;
 }
 
-/** `instant.liveList`. The undo leaves the list as it is. */
+/** `instant.liveList`. The undo does not change the list. */
 export type MakeLiveList = <Data = Fields>(
   element: Element | string,
   name: string,
@@ -32,17 +32,17 @@ export type MakeLiveList = <Data = Fields>(
 /** What a list needs from the page's engine. */
 export interface LiveListHost {
   readonly events: InstantEvents;
-  /** Join a channel, as soon as the page connects. */
+  /** Join a channel once the page connects. */
   want(channel: string): void;
-  /** Load anew what this selector finds. */
+  /** Load the elements of this selector from this page's address. */
   refresh(target: string): void;
-  /** These elements were put into the page. */
+  /** These elements were added or changed. */
   changed(elements: readonly Element[]): void;
 }
 
-/** The object's key, on each item. */
+/** The attribute with the object's primary key, on each item. */
 const PK = "data-pk";
-/** What an item is ordered by, if that is not to be read in it. */
+/** The attribute with the value that orders an item, if its text does not show it. */
 const ORDER = "data-order";
 
 export function liveLists(host: LiveListHost): MakeLiveList {
@@ -53,9 +53,9 @@ export function liveLists(host: LiveListHost): MakeLiveList {
 }
 
 class LiveList<Data> {
-  /** What the items are ordered by; null: by when they came. */
+  /** The field that orders the items; null if none does. */
   private readonly field: string | null;
-  private readonly downwards: boolean;
+  private readonly descending: boolean;
   private readonly empty: Element | null;
 
   constructor(
@@ -66,7 +66,7 @@ class LiveList<Data> {
   ) {
     const { order = "append", empty, refresh } = options;
     this.field = order === "append" || order === "prepend" ? null : order.replace(/^-/, "");
-    this.downwards = order.startsWith("-");
+    this.descending = order.startsWith("-");
     this.empty = empty === undefined ? null : named(empty);
     if (refresh === true && element.id === "") throw new ConfigurationError("a live list that is refreshed needs an id");
   }
@@ -77,7 +77,7 @@ class LiveList<Data> {
       if ((happened as CustomEvent<{ channel: string }>).detail.channel === channel) this.refresh();
     };
     document.addEventListener("instant:missed", missed);
-    // Others than this list may put items in, or take them out: live HTML, and a refresh.
+    // Live HTML and a refresh may also add and remove items.
     const observer = new MutationObserver(() => this.showEmpty());
     observer.observe(this.element, { childList: true });
     this.showEmpty();
@@ -89,7 +89,7 @@ class LiveList<Data> {
     };
   }
 
-  /** A message may come twice, and one may be of what the page was rendered with: so each says how it is now. */
+  /** The same event may arrive twice, or be older than the page: the item is set to its data, whatever it is now. */
   private apply(event: InstantEvent<Data>): void {
     if (event.operation === null) return;
     const { filter } = this.options;
@@ -124,13 +124,13 @@ class LiveList<Data> {
       return this.host.changed([item]);
     }
     const changed = morph(old, [item], "outerHTML");
-    const [there] = changed;
-    if (there !== undefined && this.field !== null) this.settle(there);
+    const [present] = changed;
+    if (present !== undefined && this.field !== null) this.sortIn(present);
     this.host.changed(changed);
   }
 
-  /** Move an item to its place, unless it is there: a move may take the focus away. */
-  private settle(item: Element): void {
+  /** Move an item to its place, unless it is there: moving it may remove the focus. */
+  private sortIn(item: Element): void {
     const { items } = this;
     const index = items.indexOf(item);
     const [before, after] = [items[index - 1], items[index + 1]];
@@ -140,7 +140,7 @@ class LiveList<Data> {
     if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
   }
 
-  /** Return what a new item goes before: an item, or what stands there that is none. */
+  /** Return the node before which a new item is inserted: an item or another node; null means the end. */
   private placeOf(item: Element, items: Element[]): Node | null {
     if (this.field !== null) {
       const next = items.find((other) => this.isAfter(other, item));
@@ -153,7 +153,7 @@ class LiveList<Data> {
 
   private isAfter(one: Element, other: Element): boolean {
     const order = compared(this.keyOf(one), this.keyOf(other));
-    return this.downwards ? order < 0 : order > 0;
+    return this.descending ? order < 0 : order > 0;
   }
 
   private keyOf(item: Element): string {
@@ -178,7 +178,7 @@ function textOf(pk: JsonValue): string {
   return typeof pk === "object" ? JSON.stringify(pk) : String(pk);
 }
 
-/** Numbers as numbers, all else as text. */
+/** Compare as numbers if both are, else as text. */
 function compared(one: string, other: string): number {
   const [first, second] = [one, other].map((text) => (text === "" ? NaN : Number(text)));
   if (first !== undefined && second !== undefined && !isNaN(first) && !isNaN(second)) return first - second;

@@ -1,25 +1,21 @@
+/** Changes elements of the page into others, and keeps focus, selection and what the user has typed. */
+
 import { Idiomorph } from "idiomorph";
+import { SCRIPTS } from "../core/html.js";
 
 type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 
-/** Whatever a browser runs or, as scripts are on, does not show. Data in JSON is neither. */
-const SCRIPTS = "script:not([type='application/json']), noscript";
-/** An element that the page's own JavaScript fills has it, and stays as it is. */
+/** Elements that the page's own JavaScript fills: they are not changed. */
 const KEPT = "[data-instant-keep]";
-/** Attributes of whom they tell not what Django rendered, but what the user or htmx did. */
+/** Attributes that the user or htmx sets, by the elements for which that is so: they are not changed. */
 const STATE: { readonly [attribute: string]: string } = { open: "details, dialog", "data-htmx-powered": "*" };
 
 const CHECKED = ["checkbox", "radio"];
 
-export function withoutScripts(root: ParentNode): void {
-  for (const element of root.querySelectorAll(SCRIPTS)) element.remove();
-  for (const template of root.querySelectorAll("template")) withoutScripts(template.content);
-}
-
 /**
- * Make an element (or what it holds) like `content`, with as little change as can be: focus, selection, scrolled parts
- * and what the user typed or chose stay. Returns the elements that then stand there. `keepsScripts`: `content` has had
- * its scripts taken out, which is no reason to take out the page's.
+ * Change an element, or its content, into `content`, with as few changes as possible: focus, selection, scroll
+ * positions and what the user has typed or chosen are kept. Returns the elements that are there afterwards. With
+ * `keepsScripts` the page's scripts stay, although `content` has none.
  */
 export function morph(old: Element, content: Node[], style: "innerHTML" | "outerHTML", keepsScripts = false): Element[] {
   const touched = new Set<Node>([...controls(old)].filter(isTouched));
@@ -37,7 +33,7 @@ export function morph(old: Element, content: Node[], style: "innerHTML" | "outer
     },
   }) as Node[];
   for (const restore of choices) restore();
-  // Giving an element its focus back may have scrolled to it.
+  // Restoring the focus may have scrolled the page.
   if (window.scrollX !== scrollX || window.scrollY !== scrollY) {
     window.scrollTo({ left: scrollX, top: scrollY, behavior: "instant" });
   }
@@ -50,7 +46,7 @@ function* controls(root: Element): Iterable<Control> {
   yield* root.querySelectorAll<Control>(selector);
 }
 
-/** Whether the user has, or may just be about to, put something into it. */
+/** Return whether the user has changed a control, or may be about to. */
 function isTouched(control: Control): boolean {
   if (control instanceof HTMLSelectElement) return isChosen(control);
   if (control instanceof HTMLInputElement && CHECKED.includes(control.type)) return control.checked !== control.defaultChecked;
@@ -63,7 +59,7 @@ function isChosen({ options, multiple, selectedIndex }: HTMLSelectElement): bool
   return all.some((option) => option.selected !== option.defaultSelected);
 }
 
-/** Return what chooses again what is chosen now, of the options that are left. */
+/** Return a function that selects the current options again, if they still exist. */
 function remembered(select: Node): () => void {
   const { options, selectedOptions } = select as HTMLSelectElement;
   const chosen = new Set([...selectedOptions].map(({ value }) => value));
@@ -73,7 +69,7 @@ function remembered(select: Node): () => void {
   };
 }
 
-/** Whether the user is writing in it, a part of the page that is no form. */
+/** Return whether the user is editing this element, which is not a form control. */
 function isEdited(node: Node): boolean {
   return node instanceof HTMLElement && node.isContentEditable && node.contains(document.activeElement);
 }

@@ -1,12 +1,14 @@
-import { REFRESH_HEADER } from "../protocol.js";
-import { morph, withoutScripts } from "./morph.js";
+/** Refreshes parts of the page: loads its address again, and takes them from the answer. */
 
-/** Milliseconds in which all that is to be refreshed is taken out of one answer. */
+import { removeScripts } from "../core/html.js";
+import { REFRESH_HEADER } from "../core/protocol.js";
+import { morph } from "./morph.js";
+
+/** Milliseconds in which all refreshes use the same answer. */
 const PAUSE = 200;
-/** Up to so many more, for all pages that are open hear of it at the same moment. */
+/** Up to this many milliseconds more, at random: all open pages get the message at the same time. */
 const SPREAD = 300;
 
-/** Loads the page anew, and takes out of it what is to be refreshed. */
 export class Refresher {
   private readonly targets = new Set<string>();
   private timer: ReturnType<typeof setTimeout> | null = null;
@@ -14,7 +16,7 @@ export class Refresher {
 
   constructor(private readonly changed: (elements: Element[]) => void) {}
 
-  /** Refresh what this selector finds; null is the page. Throws where it is no selector. */
+  /** Refresh the elements of this selector; null means the whole page. Throws if it is not a selector. */
   ask(target: string | null): void {
     if (target !== null) document.querySelector(target);
     this.targets.add(target ?? "body");
@@ -35,7 +37,7 @@ export class Refresher {
     this.running = true;
     try {
       const fresh = await load();
-      if (fresh !== null) this.changed(targets.flatMap((target) => take(fresh, target)));
+      if (fresh !== null) this.changed(targets.flatMap((target) => morphInto(fresh, target)));
     } catch (error) {
       console.error("instant: the page cannot be refreshed:", (error as Error).message);
     }
@@ -46,32 +48,32 @@ export class Refresher {
 
 const here = (): string => location.href.replace(/#.*/, "");
 
-/** Return the page as it is now; null where there is nothing to take out of the answer. */
+/** Return the page as it is on the server now; null if the answer cannot be used. */
 async function load(): Promise<Document | null> {
   const url = here();
   const response = await fetch(url, { headers: { [REFRESH_HEADER]: "1" }, credentials: "same-origin", cache: "no-store" });
   if (response.redirected && response.url.replace(/#.*/, "") !== url) {
-    // To a page for logging in, for example: the browser goes there itself.
+    // To the log-in page, for example: the browser itself must follow it.
     location.reload();
     return null;
   }
   if (!response.ok) throw new Error(`the answer is ${response.status}`);
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-  withoutScripts(fresh);
-  // A script, such as htmx's, may have gone to another page meanwhile.
+  removeScripts(fresh);
+  // A script, such as htmx, may have changed the page's address in the meantime.
   return here() === url ? fresh : null;
 }
 
-/** Morph what `target` finds into what it finds in `fresh`: the one with the same id, else the one at the same place. */
-function take(fresh: Document, target: string): Element[] {
+/** Morph each element of the selector into the one in `fresh` with the same id, or else with the same index. */
+function morphInto(fresh: Document, target: string): Element[] {
   const found = [...fresh.querySelectorAll(target)];
   return [...document.querySelectorAll(target)].flatMap((old, index) => {
     if (!old.isConnected) return [];
-    const anew = found.find(({ id }) => id !== "" && id === old.id) ?? found[index];
-    // Scripts may have put classes on the body: it stays, and so does the element around it.
+    const replacement = found.find(({ id }) => id !== "" && id === old.id) ?? found[index];
+    // Scripts may have added classes to the body and to the html element, so both are kept.
     if (old === document.body || old === document.documentElement) {
       return morph(document.body, [...fresh.body.cloneNode(true).childNodes], "innerHTML", true);
     }
-    return morph(old, anew === undefined ? [] : [anew.cloneNode(true)], "outerHTML", true);
+    return morph(old, replacement === undefined ? [] : [replacement.cloneNode(true)], "outerHTML", true);
   });
 }

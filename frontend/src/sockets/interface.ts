@@ -1,15 +1,17 @@
-import type { JsonValue } from "../message.js";
+/** The interface of a socket: that of a browser's WebSocket, with JSON messages and reconnects. */
+
+import type { JsonValue } from "../core/json.js";
 
 export interface SocketOptions {
-  /** What the handler finds as `self.data`, each time the socket is opened: what JSON can hold. */
+  /** The handler's `self.data`, each time the socket is opened: anything that JSON can hold. */
   readonly data?: unknown;
-  /** False: a connection that is lost, or not made, closes the socket, with 1006. */
+  /** False: the socket closes with 1006 when the connection is lost, or cannot be made. */
   readonly reconnect?: boolean;
 }
 
 /** A message of the handler. */
 export interface SocketMessage extends MessageEvent<string> {
-  /** Text as the handler sent it, and anything else as JSON: what a WebSocket would have. */
+  /** What a WebSocket would have: text as the handler sent it, and anything else as JSON. */
   readonly data: string;
   /** What the handler sent. */
   readonly message: JsonValue;
@@ -18,7 +20,7 @@ export interface SocketMessage extends MessageEvent<string> {
 export interface SocketEventMap {
   open: Event;
   message: SocketMessage;
-  /** The connection was lost, and is to come back, which `open` tells. A WebSocket has no such event. */
+  /** The connection was lost; `open` follows when it is back. A WebSocket has no such event. */
   reconnecting: CloseEvent;
   error: Event;
   close: CloseEvent;
@@ -26,13 +28,13 @@ export interface SocketEventMap {
 
 export type ReadyState = 0 | 1 | 2 | 3;
 
-/** What a browser's WebSocket is, for the messages of a handler in Python. */
+/** A WebSocket for the messages of a handler in Python. */
 export interface InstantSocket extends EventTarget {
   readonly CONNECTING: 0;
   readonly OPEN: 1;
   readonly CLOSING: 2;
   readonly CLOSED: 3;
-  /** After a lost connection CONNECTING, until it is OPEN again. */
+  /** After the connection was lost: CONNECTING, until it is OPEN again. */
   readonly readyState: ReadyState;
   /** Its channel. */
   readonly url: string;
@@ -40,7 +42,7 @@ export interface InstantSocket extends EventTarget {
   readonly protocol: string;
   /** There are no binary messages. */
   binaryType: BinaryType;
-  /** Bytes of messages that the server has not answered yet. */
+  /** Size in bytes of the messages that the server has not answered yet. */
   readonly bufferedAmount: number;
   onopen: ((event: Event) => unknown) | null;
   onmessage: ((event: SocketMessage) => unknown) | null;
@@ -48,11 +50,11 @@ export interface InstantSocket extends EventTarget {
   onerror: ((event: Event) => unknown) | null;
   onclose: ((event: CloseEvent) => unknown) | null;
   /**
-   * Send text, or what JSON can hold. Throws an InvalidStateError while it is CONNECTING, a RangeError where the
-   * server takes no message of this size, and a TypeError for what JSON cannot hold.
+   * Send text, or anything that JSON can hold. Throws an InvalidStateError while it is CONNECTING, a RangeError for a
+   * message that is too large for the server, and a TypeError for what JSON cannot hold.
    */
   send(message: unknown): void;
-  /** Close it, once the server has all that was sent. Throws as a WebSocket does. */
+  /** Close it, once the server has received all messages. Throws as a WebSocket does. */
   close(code?: number, reason?: string): void;
   addEventListener<Name extends keyof SocketEventMap>(
     type: Name,

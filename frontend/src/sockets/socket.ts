@@ -1,12 +1,13 @@
-import type { Centrifuge } from "centrifuge";
-import { ChannelRefused } from "../errors.js";
-import type { JsonValue } from "../message.js";
-import { byteLength, copied, MAX_SENT_BYTES } from "../outgoing.js";
-import { ABNORMAL, type Closing, NO_STATUS, NORMAL } from "./closing.js";
-import type { InstantSocket, ReadyState, SocketEventMap, SocketMessage, SocketOptions } from "./interface.js";
-import { Stream } from "./stream.js";
+/** A socket as a page has it: the state, the events and the methods of a WebSocket. */
 
-/** What a socket asks of its session. */
+import type { Centrifuge } from "centrifuge";
+import { ChannelRefused } from "../core/errors.js";
+import { byteLength, jsonCopy, type JsonValue, MAX_SENT_BYTES } from "../core/json.js";
+import { ABNORMAL, type Closing, NO_STATUS, NORMAL } from "./closeCodes.js";
+import type { InstantSocket, ReadyState, SocketEventMap, SocketMessage, SocketOptions } from "./interface.js";
+import { SocketSubscription } from "./socketSubscription.js";
+
+/** What a socket needs from its session. */
 export interface SocketOwner {
   tick(): Promise<void>;
   /** Milliseconds to wait after so many failures in a row. */
@@ -17,8 +18,8 @@ export interface SocketOwner {
 
 const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3] as const;
 const NAMES = ["open", "message", "reconnecting", "error", "close"] as const;
-const LONGEST_REASON = 123;
-/** Where there are no events this script can be loaded all the same. */
+const MAX_REASON_BYTES = 123;
+/** This script can also be loaded where there is no EventTarget. */
 const Target = (globalThis.EventTarget ?? Object) as typeof EventTarget;
 
 export class Socket extends Target implements InstantSocket {
@@ -35,9 +36,10 @@ export class Socket extends Target implements InstantSocket {
   onerror: InstantSocket["onerror"] = null;
   onclose: InstantSocket["onclose"] = null;
   private state: ReadyState = CONNECTING;
-  private stream: Stream | null = null;
+  private subscription: SocketSubscription | null = null;
+  /** Size in bytes of what was sent after it was closed: a WebSocket counts it, too. */
   private discarded = 0;
-  private readonly content: unknown;
+  private readonly openingData: unknown;
   private readonly reconnects: boolean;
 
   constructor(
@@ -46,7 +48,7 @@ export class Socket extends Target implements InstantSocket {
     { data = null, reconnect = true }: SocketOptions,
   ) {
     super();
-    this.content = checked(data).copy;
+    this.openingData = checked(data).copy;
     this.reconnects = reconnect;
     for (const name of NAMES) {
       this.addEventListener(name, (event: Event) => {
@@ -61,14 +63,14 @@ export class Socket extends Target implements InstantSocket {
   }
 
   get bufferedAmount(): number {
-    return (this.stream?.bufferedBytes ?? 0) + this.discarded;
+    return (this.subscription?.bufferedBytes ?? 0) + this.discarded;
   }
 
   send(message: unknown): void {
     if (this.state === CONNECTING) throw new DOMException("the socket is still connecting", "InvalidStateError");
     const { copy, bytes } = checked(message);
     const amount = typeof copy === "string" ? byteLength(copy) : bytes;
-    if (this.state === OPEN) this.stream?.send(copy, amount);
+    if (this.state === OPEN) this.subscription?.send(copy, amount);
     else this.discarded += amount;
   }
 
@@ -76,26 +78,26 @@ export class Socket extends Target implements InstantSocket {
     if (code !== undefined && code !== NORMAL && !(code >= 3000 && code <= 4999)) {
       throw new DOMException(`a socket is closed with 1000, or a code from 3000 to 4999, not ${code}`, "InvalidAccessError");
     }
-    if (byteLength(reason) > LONGEST_REASON) {
-      throw new DOMException(`the reason has more than ${LONGEST_REASON} bytes`, "SyntaxError");
+    if (byteLength(reason) > MAX_REASON_BYTES) {
+      throw new DOMException(`the reason has more than ${MAX_REASON_BYTES} bytes`, "SyntaxError");
     }
     if (this.state >= CLOSING) return;
     const { state } = this;
     this.state = CLOSING;
-    if (state === OPEN) this.stream?.close({ code: code ?? NO_STATUS, reason });
+    if (state === OPEN) this.subscription?.close({ code: code ?? NO_STATUS, reason });
     else void this.owner.tick().then(() => this.fail({ code: ABNORMAL, reason: "closed before it was open" }));
   }
 
-  // What its session tells
+  // What its session reports
 
-  /** There is a connection, by this client. */
+  /** There is a connection, with this client. */
   attach(client: Centrifuge): void {
-    if (this.state >= CLOSING || this.stream?.client === client) return;
-    // Another client has taken the place of the one before.
-    if (this.stream !== null) this.lost("connection replaced");
+    if (this.state >= CLOSING || this.subscription?.client === client) return;
+    // This client has replaced the previous one.
+    if (this.subscription !== null) this.lost("connection replaced");
     if (this.state !== CONNECTING) return;
-    this.stream?.drop();
-    this.stream = new Stream(client, this.url, this.content, {
+    this.subscription?.drop();
+    this.subscription = new SocketSubscription(client, this.url, this.openingData, {
       reconnects: this.reconnects,
       tick: () => this.owner.tick(),
       delay: (failures) => this.owner.delay(failures),
@@ -107,7 +109,7 @@ export class Socket extends Target implements InstantSocket {
     });
   }
 
-  /** There is no connection, and it is tried again. */
+  /** The connection was lost, and the client reconnects. */
   lost(reason: string): void {
     if (this.state === CLOSED) return;
     const closing = { code: ABNORMAL, reason };
@@ -125,7 +127,7 @@ export class Socket extends Target implements InstantSocket {
     this.finish(closing, false);
   }
 
-  // What its stream tells
+  // What its subscription reports
 
   private opened(): void {
     if (this.state !== CONNECTING) return;
@@ -146,7 +148,7 @@ export class Socket extends Target implements InstantSocket {
   private finish(closing: Closing, wasClean: boolean): void {
     if (this.state === CLOSED) return;
     this.state = CLOSED;
-    this.stream?.drop();
+    this.subscription?.drop();
     this.owner.closed();
     if (!wasClean) this.dispatchEvent(new Event("error"));
     this.dispatchEvent(closeEvent("close", closing, wasClean));
@@ -157,9 +159,9 @@ function checked(message: unknown): { readonly copy: unknown; readonly bytes: nu
   if (message instanceof ArrayBuffer || ArrayBuffer.isView(message) || message instanceof Blob) {
     throw new TypeError("a socket takes text, or what JSON can hold");
   }
-  // As a WebSocket does: half a character cannot be sent.
+  // As in a WebSocket: half of a surrogate pair cannot be sent.
   const whole = typeof message === "string" ? message.replace(/\p{Surrogate}/gu, "\uFFFD") : message;
-  const known = copied(whole);
+  const known = jsonCopy(whole);
   if (known.bytes > MAX_SENT_BYTES) throw new RangeError(`${known.bytes} bytes are too many: the server takes ${MAX_SENT_BYTES}`);
   return known;
 }
@@ -170,8 +172,8 @@ function messageEvent(message: JsonValue): SocketMessage {
 }
 
 function closeEvent(type: keyof SocketEventMap, { code, reason }: Closing, wasClean: boolean): CloseEvent {
-  const told = { code, reason, wasClean };
-  // Node has the class from 23 on.
-  if (typeof CloseEvent === "undefined") return Object.assign(new Event(type), told) as CloseEvent;
-  return new CloseEvent(type, told);
+  const properties = { code, reason, wasClean };
+  // Node has the class since version 23.
+  if (typeof CloseEvent === "undefined") return Object.assign(new Event(type), properties) as CloseEvent;
+  return new CloseEvent(type, properties);
 }

@@ -1,25 +1,26 @@
-import { isObject, type JsonValue } from "../message.js";
-import { copied, MAX_SENT_BYTES } from "../outgoing.js";
-import { CallRefused, callError } from "./errors.js";
-import type { Line } from "../line.js";
+/** Calls of functions in Python: from `instant.call()` to the SDK's `rpc`. */
+
+import { isObject, jsonCopy, type JsonValue, MAX_SENT_BYTES } from "../core/json.js";
+import type { ConnectionWait } from "../core/waitForConnection.js";
+import { callError, CallRefused } from "./callErrors.js";
 
 export interface CallOptions {
-  /** Do not wait for the answer to the call before it of the same signal: they may then run in any order. */
+  /** Do not wait for the answer to the previous call of the same signal: they may then run in any order. */
   parallel?: boolean;
 }
 
-/** What a call sends. JSON is made of it at once: changing it later changes nothing. */
+/** The arguments of a call. They are copied at once: changing them later has no effect. */
 export type CallOpts = object;
 
 const TOO_LARGE = 413;
 
-/** Calls of functions in Python. Those of one signal run one after the other, as the server would reorder them. */
+/** The calls of one signal run one after the other, because the server would reorder them. */
 export class Calls {
   private readonly last = new Map<string, Promise<void>>();
 
-  constructor(private readonly line: Pick<Line, "client">) {}
+  constructor(private readonly connectionWait: Pick<ConnectionWait, "client">) {}
 
-  /** Resolves with what the function returned; with `{queued: true}` where a queue has it, or several have run. */
+  /** Resolves with the function's result, or with `{queued: true}` if it was queued or several functions run. */
   call(name: string, opts: CallOpts = {}, { parallel = false }: CallOptions = {}): Promise<JsonValue> {
     let data: unknown;
     try {
@@ -39,7 +40,7 @@ export class Calls {
 
   private async send(name: string, data: unknown): Promise<JsonValue> {
     try {
-      const client = await this.line.client();
+      const client = await this.connectionWait.client();
       return value((await client.rpc(name, data)).data as unknown);
     } catch (error) {
       throw callError(name, error);
@@ -48,7 +49,7 @@ export class Calls {
 }
 
 function checked(name: string, opts: CallOpts): unknown {
-  const { copy, bytes } = copied(opts);
+  const { copy, bytes } = jsonCopy(opts);
   if (bytes + name.length > MAX_SENT_BYTES) throw new CallRefused(name, TOO_LARGE, "the call is too large");
   return copy;
 }

@@ -1,9 +1,12 @@
-import { ownAddress } from "./targets.js";
+/** The standard signal "download": the browser saves a file. */
+
+import { bytesOfBase64 } from "../core/base64.js";
+import { ownAddress } from "./signalArguments.js";
 
 export interface FileOpts {
-  /** Where it is on this site; or else `content`. */
+  /** Its address on this site. Not used if there is `content`. */
   readonly url?: unknown;
-  /** The file itself: text, or with `base64` what is to be decoded. */
+  /** The file itself: text, or base64 if `base64` is true. */
   readonly content?: unknown;
   readonly base64?: unknown;
   readonly filename?: unknown;
@@ -11,14 +14,13 @@ export interface FileOpts {
   readonly type?: unknown;
 }
 
-/** Milliseconds after which no browser still begins to read. */
+/** Milliseconds after which the file is released; browsers have started to read it by then. */
 const LIFETIME = 60_000;
 
-/** Have the browser save a file. */
 export function download(opts: FileOpts): void {
   const filename = typeof opts.filename === "string" ? opts.filename : "";
   if (typeof opts.content !== "string") return save(ownAddress(opts.url), filename);
-  const content = opts.base64 === true ? decoded(opts.content) : opts.content;
+  const content = opts.base64 === true ? bytesOfBase64(opts.content) : opts.content;
   const type = typeof opts.type === "string" ? opts.type : "application/octet-stream";
   const address = URL.createObjectURL(new Blob([content], { type }));
   save(address, filename === "" ? "download" : filename);
@@ -33,8 +35,4 @@ function save(address: string, filename: string): void {
   document.body.append(link);
   link.click();
   link.remove();
-}
-
-function decoded(content: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
 }

@@ -1,32 +1,27 @@
-import type { Undo } from "../listeners.js";
-import { isObject, type JsonValue } from "../message.js";
+/** The functions of this window that are connected to signals. */
 
-/** What a signal carries. */
+import { isObject, type JsonValue } from "../core/json.js";
+import { FunctionsByName, type Undo } from "../core/listeners.js";
+
+/** The arguments of a signal. */
 export type SignalOpts = { readonly [name: string]: JsonValue };
-/** A function connected to a signal. `Opts` is what it expects: nobody looks whether that is so. */
+/** A function connected to a signal. `Opts` is the type that it expects; it is not checked. */
 export type SignalFunction<Opts = SignalOpts> = (opts: Opts) => void;
 
-/** The functions of this window, by the signal's name. */
 export class Signals {
-  private readonly byName = new Map<string, Set<{ run: (opts: object) => void }>>();
+  private readonly byName = new FunctionsByName<(opts: object) => void>();
 
   connect<Opts = SignalOpts>(name: string, run: SignalFunction<Opts>): Undo {
-    const entry = { run: run as unknown as (opts: object) => void };
-    const entries = this.byName.get(name) ?? new Set();
-    this.byName.set(name, entries.add(entry));
-    return () => {
-      entries.delete(entry);
-      if (entries.size === 0 && this.byName.get(name) === entries) this.byName.delete(name);
-    };
+    return this.byName.add(name, run as unknown as (opts: object) => void);
   }
 
   has(name: string): boolean {
     return this.byName.has(name);
   }
 
-  /** Run the functions, in the order in which they were connected; one that throws stops nobody. */
+  /** Run the functions in the order in which they were connected. One that throws does not stop the others. */
   run(name: string, opts: object): void {
-    for (const { run } of [...(this.byName.get(name) ?? [])]) {
+    for (const { run } of [...this.byName.get(name)]) {
       try {
         run(opts);
       } catch (error) {
@@ -35,7 +30,7 @@ export class Signals {
     }
   }
 
-  /** Run what the `data` of a message names. */
+  /** Run the functions of the signal in the `data` of a message. */
   receive(data: unknown): void {
     const { name, opts } = isObject(data) ? data : {};
     if (typeof name === "string") this.run(name, isObject(opts) ? opts : {});

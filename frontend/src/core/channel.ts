@@ -1,0 +1,242 @@
+/** One channel of the page: its subscriptions with the SDK, its token, its position, and what it receives. */
+
+import {
+  type Centrifuge,
+  type JoinContext,
+  type LeaveContext,
+  type PublicationContext,
+  type StreamPosition,
+  type SubscribedContext,
+  type SubscribingContext,
+  type Subscription,
+  type SubscriptionErrorContext,
+  type UnsubscribedContext,
+  UnauthorizedError as Final,
+} from "centrifuge";
+import type { ClientEvents, SubscribeEvent, UnsubscribeEvent } from "./clientEvents.js";
+import type { Tags } from "./clientIds.js";
+import { CALLED, PERMISSION_DENIED, SERVER_UNSUBSCRIBED, SUBSCRIPTION_INVALIDATED, TOKEN_EXPIRED } from "./codes.js";
+import { Deferred } from "./deferred.js";
+import { ChannelError, ChannelLeft, ChannelRefused, type InstantError } from "./errors.js";
+import { onlyWhile } from "./listeners.js";
+import { toMessage } from "./messages.js";
+import { toPresenceEvent } from "./presence.js";
+import { SIGNAL } from "./protocol.js";
+
+/** What a channel needs from its session. */
+export interface ChannelOwner {
+  readonly events: ClientEvents;
+  /** Resolves in the next turn of the event loop. */
+  tick(): Promise<void>;
+  /** Return a token of the channel: the current one while it is valid, else a new one. */
+  channelToken(name: string): Promise<string>;
+  dropChannelToken(name: string): void;
+  /** The server says that this token has expired. */
+  channelTokenExpired(name: string, token: string): void;
+  /** Return whether this page itself has sent the publication with these tags. */
+  hasSent(tags: Tags | undefined): boolean;
+  subscribed(event: SubscribeEvent): void;
+  /** The channel has ended. `error` is null if the page wanted that, `event` is null if it was never joined. */
+  channelEnded(channel: ChannelSubscription, event: UnsubscribeEvent | null, error: InstantError | null): void;
+  failed(error: InstantError): void;
+}
+
+/** A position that no history has, so that the server answers "not recovered". */
+const NOWHERE: StreamPosition = { offset: 0, epoch: "_" };
+
+/**
+ * One channel, over all connections. A subscription of the SDK keeps its token even after that has expired, so each is
+ * used to subscribe once: the next one gets a new token, and the position that is remembered here.
+ */
+export class ChannelSubscription {
+  level = "";
+  /** The page asked for it by name; it is kept when another user logs in. */
+  explicit = false;
+  leaving = false;
+  /** The page is also shown to users who may not join: a refusal is not an error. */
+  optional = false;
+  /** Returns the channel's tokens if Django's get_token does not. */
+  tokenSource: (() => Promise<string>) | null = null;
+  /** Whether the page has listeners for who joins and leaves this channel, rather than any channel. */
+  joinLeave = false;
+  private position: StreamPosition | null = null;
+  private subscription: Subscription | null = null;
+  /** Whether the SDK has asked for the token of `subscription`. */
+  private used = false;
+  private usedToken = "";
+  private joined = false;
+  private expirations = 0;
+  private waiting: Deferred | null = null;
+  private refusal = "";
+
+  constructor(
+    readonly name: string,
+    private readonly owner: ChannelOwner,
+  ) {}
+
+  /** Whether the server has not answered yet. */
+  get isPending(): boolean {
+    return this.subscription?.state === "subscribing";
+  }
+
+  get isJoined(): boolean {
+    return this.subscription?.state === "subscribed";
+  }
+
+  /** Resolves as soon as the channel is joined, and rejects when it is refused. */
+  whenJoined(): Promise<void> {
+    if (this.isJoined) return Promise.resolve();
+    this.waiting ??= new Deferred();
+    return this.waiting.promise;
+  }
+
+  /** Join at this position of the channel's history, unless it was joined before. */
+  startAt(position: StreamPosition): void {
+    if (!this.joined && this.position === null) this.position = position;
+  }
+
+  /** Subscribe with this client, at the remembered position. A subscription that was not used yet is kept. */
+  attach(client: Centrifuge): void {
+    if (this.subscription !== null && !this.used) return;
+    this.detach(client);
+    const { position } = this;
+    const joinLeave = this.joinLeave || this.owner.events.hasPresenceListeners;
+    const since = position === null ? {} : { since: { ...position } };
+    const getToken = (): Promise<string> => this.token(subscription);
+    const subscription: Subscription = client.newSubscription(this.name, { ...since, joinLeave, getToken });
+    this.subscription = subscription;
+    this.used = false;
+    this.listen(client, subscription);
+    subscription.subscribe();
+  }
+
+  /** Subscribe, unless there is a subscription. */
+  join(client: Centrifuge): void {
+    if (this.subscription === null) this.attach(client);
+  }
+
+  /** Remove the subscription, and keep the position. */
+  detach(client: Centrifuge): void {
+    const subscription = this.subscription;
+    this.subscription = null;
+    client.removeSubscription(subscription);
+  }
+
+  /** Leave for good. Returns false if the server must first confirm that the channel was joined. */
+  leave(client: Centrifuge | null): boolean {
+    this.leaving = true;
+    this.rejectWaiting(new ChannelLeft(this.name));
+    if (client?.state === "connected" && this.isPending) return false;
+    if (client !== null) this.detach(client);
+    return true;
+  }
+
+  /** End the channel because Django or the server refuses it. */
+  refuse(reason: string, client: Centrifuge | null): void {
+    if (client !== null) this.detach(client);
+    this.end(PERMISSION_DENIED, reason, new ChannelRefused(this.name, reason));
+  }
+
+  /** Reject the promise of `whenJoined`. */
+  rejectWaiting(error: Error): void {
+    this.waiting?.reject(error);
+    this.waiting = null;
+  }
+
+  forgetPosition(): void {
+    this.position = null;
+    this.joined = false;
+  }
+
+  /** Missed messages cannot be recovered. */
+  invalidate(): void {
+    if (this.position !== null) this.position = NOWHERE;
+  }
+
+  private listen(client: Centrifuge, subscription: Subscription): void {
+    const { joined, left } = this.owner.events;
+    const mine = onlyWhile(() => this.subscription === subscription);
+    subscription.on("subscribing", mine<SubscribingContext>((context) => this.onSubscribing(client, context)));
+    subscription.on("subscribed", mine<SubscribedContext>((context) => this.onSubscribed(client, context)));
+    subscription.on("unsubscribed", mine<UnsubscribedContext>((context) => this.onUnsubscribed(client, context)));
+    subscription.on("error", mine<SubscriptionErrorContext>((context) => this.onError(client, context)));
+    subscription.on("publication", mine<PublicationContext>((context) => this.onPublication(context)));
+    subscription.on("join", mine<JoinContext>(({ info }) => joined.emit(toPresenceEvent(this.name, info))));
+    subscription.on("leave", mine<LeaveContext>(({ info }) => left.emit(toPresenceEvent(this.name, info))));
+  }
+
+  private onPublication({ data, offset, tags }: PublicationContext): void {
+    if (this.position !== null && offset !== undefined) this.position = { ...this.position, offset };
+    if (this.leaving) return;
+    const { messages, signals } = this.owner.events;
+    const message = toMessage(this.name, data);
+    const handlers = message.eventClass === SIGNAL ? signals : messages;
+    handlers.dispatch(message, this.owner.hasSent(tags));
+  }
+
+  private async token(subscription: Subscription): Promise<string> {
+    this.used = true;
+    // In the next turn: tokens asked for in one turn become one request. And the SDK then does not put all channels
+    // into one frame, which the server would not read if it is larger than 64 KiB.
+    await this.owner.tick();
+    if (this.subscription !== subscription) throw new Final("given up");
+    try {
+      this.usedToken = await (this.tokenSource?.() ?? this.owner.channelToken(this.name));
+      return this.usedToken;
+    } catch (error) {
+      if (!(error instanceof ChannelRefused)) throw error;
+      this.refusal = error.reason; // the SDK does not pass it to "unsubscribed"
+      throw new Final(error.reason);
+    }
+  }
+
+  /** The server asks to subscribe again on a living connection: a new subscription gets a valid token first. */
+  private onSubscribing(client: Centrifuge, { code }: SubscribingContext): void {
+    if (client.state !== "connected" || code === CALLED) return;
+    if (code === SUBSCRIPTION_INVALIDATED) {
+      this.invalidate();
+      this.owner.dropChannelToken(this.name);
+    }
+    this.attach(client);
+  }
+
+  private onSubscribed(client: Centrifuge, context: SubscribedContext): void {
+    this.expirations = 0;
+    if (this.leaving) {
+      this.detach(client);
+      this.owner.channelEnded(this, null, null);
+      return;
+    }
+    this.position = context.recoverable ? { ...(context.streamPosition ?? NOWHERE) } : null;
+    this.joined = true;
+    this.waiting?.resolve();
+    this.waiting = null;
+    const { wasRecovering, recovered } = context;
+    this.owner.subscribed({ channel: this.name, wasRecovering, recovered: recovered || !wasRecovering });
+  }
+
+  private onUnsubscribed(client: Centrifuge, { code, reason }: UnsubscribedContext): void {
+    this.detach(client);
+    this.owner.dropChannelToken(this.name);
+    const why = this.refusal || `${reason} (${code})`;
+    this.end(code, reason, code < SERVER_UNSUBSCRIBED ? new ChannelRefused(this.name, why) : null);
+  }
+
+  private end(code: number, reason: string, error: InstantError | null): void {
+    const event = this.joined && !this.leaving ? { channel: this.name, code, reason } : null;
+    this.rejectWaiting(error ?? new ChannelRefused(this.name, reason));
+    this.owner.channelEnded(this, event, this.leaving ? null : error);
+  }
+
+  private onError(client: Centrifuge, { type, error }: SubscriptionErrorContext): void {
+    if (type !== "subscribe") return;
+    const { code, message } = error as Error & { code?: number };
+    if (code === TOKEN_EXPIRED) {
+      this.owner.channelTokenExpired(this.name, this.usedToken);
+      this.expirations += 1;
+      // The clocks differ: the token seemed valid here. The first time it is renewed at once, without an error.
+      if (this.expirations === 1) return this.attach(client);
+    }
+    if (!this.leaving) this.owner.failed(new ChannelError(this.name, code ?? 0, message));
+  }
+}

@@ -1,0 +1,104 @@
+/** All channels of the page. */
+
+import type { Centrifuge } from "centrifuge";
+import { type ChannelOwner, ChannelSubscription } from "./channel.js";
+import type { ChannelToken } from "./tokens.js";
+
+/** The page's channels by name, in the order in which they became known. */
+export class Channels {
+  private readonly byName = new Map<string, ChannelSubscription>();
+  /** Channels that the page left: they are not joined again just because Django lists them. */
+  private readonly left = new Set<string>();
+
+  constructor(private readonly owner: ChannelOwner) {}
+
+  get all(): ChannelSubscription[] {
+    return [...this.byName.values()].filter((channel) => !channel.leaving);
+  }
+
+  get arePending(): boolean {
+    return this.all.some((channel) => channel.isPending);
+  }
+
+  get(name: string): ChannelSubscription | undefined {
+    return this.byName.get(name);
+  }
+
+  /** Note what Django said about a channel. With `adds` this includes a channel that the page did not ask for. */
+  note({ name, level, position }: ChannelToken, adds: boolean): void {
+    const channel = adds && !this.left.has(name) ? this.add(name) : this.byName.get(name);
+    if (channel === undefined) return;
+    channel.level = level;
+    if (position !== null) channel.startAt(position);
+  }
+
+  /** Note a channel that the page asks for, and return it. */
+  want(name: string): ChannelSubscription {
+    this.left.delete(name);
+    const channel = this.add(name);
+    channel.explicit = true;
+    channel.leaving = false;
+    return channel;
+  }
+
+  leave(channel: ChannelSubscription, client: Centrifuge | null): void {
+    this.left.add(channel.name);
+    if (channel.leave(client)) this.remove(channel);
+  }
+
+  remove(channel: ChannelSubscription): void {
+    if (this.byName.get(channel.name) === channel) this.byName.delete(channel.name);
+  }
+
+  /** Before this client connects, subscribe with it to each channel for which `isWanted` returns true. */
+  attach(client: Centrifuge, isWanted: (channel: ChannelSubscription) => boolean): void {
+    for (const channel of [...this.byName.values()]) {
+      if (channel.leaving) this.drop(channel, client);
+      else if (isWanted(channel)) channel.attach(client);
+    }
+  }
+
+  /** Remove all subscriptions. With an `error`, `subscribe()` calls that still wait are rejected with it. */
+  detach(client: Centrifuge, error: Error | null): void {
+    for (const channel of this.byName.values()) {
+      channel.detach(client);
+      if (error !== null) channel.rejectWaiting(error);
+      if (channel.leaving) this.remove(channel);
+    }
+  }
+
+  invalidate(): void {
+    for (const channel of this.byName.values()) channel.invalidate();
+  }
+
+  /** Another user has logged in: keep only the channels that the page itself asked for. */
+  changeUser(client: Centrifuge | null): void {
+    this.left.clear();
+    for (const channel of [...this.byName.values()]) {
+      channel.forgetPosition();
+      if (!channel.explicit || channel.leaving) this.drop(channel, client);
+    }
+  }
+
+  /** Allow that channels which the page left are joined again. */
+  forgetLeft(): void {
+    this.left.clear();
+  }
+
+  clear(error: Error): void {
+    for (const channel of this.byName.values()) channel.rejectWaiting(error);
+    this.byName.clear();
+    this.left.clear();
+  }
+
+  private drop(channel: ChannelSubscription, client: Centrifuge | null): void {
+    if (client !== null) channel.detach(client);
+    this.remove(channel);
+  }
+
+  private add(name: string): ChannelSubscription {
+    const channel = this.byName.get(name) ?? new ChannelSubscription(name, this.owner);
+    this.byName.set(name, channel);
+    return channel;
+  }
+}

@@ -1,0 +1,68 @@
+/** What happens to a page's connection and channels: the listeners of `onConnect`, `onSubscribe`, `on` and the rest. */
+
+import type { ConnectedContext } from "centrifuge";
+import { HandlerError, type InstantError } from "./errors.js";
+import { Listeners } from "./listeners.js";
+import { Handlers } from "./messages.js";
+import type { PresenceEvent } from "./presence.js";
+
+export type State = "disconnected" | "connecting" | "connected";
+
+/** How a connection ended. */
+export interface DisconnectEvent {
+  readonly code: number;
+  readonly reason: string;
+}
+
+export interface SubscribeEvent {
+  readonly channel: string;
+  readonly wasRecovering: boolean;
+  /** False only if messages were missed that the server no longer has: load the page's data anew. */
+  readonly recovered: boolean;
+}
+
+export interface UnsubscribeEvent {
+  readonly channel: string;
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** All listeners and message handlers of a page. */
+export class ClientEvents {
+  readonly connected = new Listeners<ConnectedContext>();
+  /** The connection broke, and the SDK will reconnect. */
+  readonly lost = new Listeners<DisconnectEvent>();
+  /** An attempt to connect failed, and will be repeated. */
+  readonly attempt = new Listeners<DisconnectEvent>();
+  readonly disconnected = new Listeners<DisconnectEvent>();
+  readonly error = new Listeners<InstantError>();
+  readonly subscribed = new Listeners<SubscribeEvent>();
+  readonly unsubscribed = new Listeners<UnsubscribeEvent>();
+  readonly state = new Listeners<State>();
+  readonly joined = new Listeners<PresenceEvent>();
+  readonly left = new Listeners<PresenceEvent>();
+  readonly messages = new Handlers((message, cause) => {
+    console.error("instant: a handler threw", cause);
+    this.error.emit(new HandlerError(message.channel, cause));
+  });
+  /** Handlers of signals, which are not given to the handlers of messages. */
+  readonly signals = new Handlers((message, cause) => this.error.emit(new HandlerError(message.channel, cause)));
+
+  /** With `logs` the console gets debug messages. */
+  constructor(private readonly logs: boolean) {}
+
+  /** Whether the page has listeners for users who join or leave channels. */
+  get hasPresenceListeners(): boolean {
+    return this.joined.size + this.left.size > 0;
+  }
+
+  /** Report an error to the listeners; without any, to the console, unless a promise `isRejected` with it. */
+  report(error: InstantError, isRejected = false): void {
+    if (this.error.size > 0) this.error.emit(error);
+    else if (!isRejected) console.error(`instant: ${error.name}: ${error.message}`);
+  }
+
+  debug(text: string): void {
+    if (this.logs) console.debug(`instant: ${text}`);
+  }
+}

@@ -1,0 +1,37 @@
+/** The ids of this page's clients, by which its own requests are not answered with a message to itself. */
+
+import { addLimited } from "./limitedSet.js";
+import { MAX_SENDER_IDS, SENDER_HEADER, TAG_CLIENT, TAG_USER } from "./protocol.js";
+
+/** The tags of a publication. */
+export type Tags = { readonly [name: string]: string };
+
+/** The ids that the page's connections have had. */
+export class ClientIds {
+  /** Newest last. */
+  private readonly ids = new Set<string>();
+
+  /** The value of the request header; "" before the first connection. */
+  get value(): string {
+    return [...this.ids].join();
+  }
+
+  get headers(): Record<string, string> {
+    return this.ids.size === 0 ? {} : { [SENDER_HEADER]: this.value };
+  }
+
+  add(id: string): void {
+    this.ids.delete(id);
+    addLimited(this.ids, id, MAX_SENDER_IDS);
+  }
+
+  /**
+   * Return whether this page has sent the publication. A request can carry any client's id, but only its own user: so
+   * both tags must match. Without a user, Django's own code named the client.
+   */
+  hasSent(tags: Tags | undefined, user: string | null): boolean {
+    const clients = tags?.[TAG_CLIENT];
+    if (clients === undefined || (tags?.[TAG_USER] ?? user) !== user) return false;
+    return clients.split(",").some((id) => this.ids.has(id));
+  }
+}

@@ -1,0 +1,151 @@
+/** The page's connection to the server: one client of the SDK, and its token. */
+
+import {
+  Centrifuge,
+  type ConnectedContext,
+  type ConnectingContext,
+  type DisconnectedContext,
+  type ErrorContext,
+  UnauthorizedError as Final,
+} from "centrifuge";
+import type { ClientEvents } from "./clientEvents.js";
+import { CALLED, CONNECTION_INVALIDATED, TOKEN_EXPIRED } from "./codes.js";
+import { ConfigurationError, ConnectionError, type InstantError } from "./errors.js";
+import { onlyWhile } from "./listeners.js";
+import { MAX_RECONNECT_DELAY, MIN_RECONNECT_DELAY, type Options } from "./options.js";
+
+/** What a connection needs from its session. */
+export interface ConnectionOwner {
+  readonly events: ClientEvents;
+  /** Get valid tokens of the connection and of all channels to join, with at most one request. */
+  prepare(connection: Connection): Promise<string>;
+  /** Return a connection token other than `used`. */
+  renewedToken(connection: Connection, used: string | null): Promise<string>;
+  serverAddress(): string;
+  /** Return whether this failure ends the connection for good. */
+  isFinal(error: unknown): boolean;
+  dropTokens(): void;
+  stateInvalidated(): void;
+  stateChanged(connection: Connection): void;
+  connected(context: ConnectedContext): void;
+  closed(connection: Connection, code: number, reason: string): void;
+  failed(error: InstantError): void;
+}
+
+type SocketClass = new (url: string) => object;
+
+/** One client of the SDK, for one user, until it is closed. The SDK reconnects; this class provides the tokens. */
+export class Connection {
+  readonly client: Centrifuge;
+  /** The connection token that the client was given last. */
+  private used: string | null = null;
+  private closed = false;
+  private expirations = 0;
+  /** Whether a failure of the transport was reported since the last connection. */
+  private reported = false;
+
+  constructor(
+    private readonly owner: ConnectionOwner,
+    options: Options,
+  ) {
+    this.client = new Centrifuge("ws://django-instant", {
+      name: "django-instant",
+      ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
+      websocket: socketTo(() => owner.serverAddress(), options.websocket),
+      minReconnectDelay: options.minReconnectDelay ?? MIN_RECONNECT_DELAY,
+      maxReconnectDelay: options.maxReconnectDelay ?? MAX_RECONNECT_DELAY,
+      getToken: () => this.tokenFrom(() => owner.renewedToken(this, this.used)),
+      // The SDK awaits this before each attempt to connect: the only time to renew tokens that have expired.
+      getData: () => this.prepare(),
+    });
+    this.listen();
+  }
+
+  /** Whether the server has, or may have, seen a token of this client. */
+  get hasUsedToken(): boolean {
+    return this.used !== null;
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.client.disconnect();
+  }
+
+  private async prepare(): Promise<null> {
+    this.client.setToken(await this.tokenFrom(() => this.owner.prepare(this)));
+    return null;
+  }
+
+  /** Ask for a connection token, and report to the SDK whether a failure is final. */
+  private async tokenFrom(ask: () => Promise<string>): Promise<string> {
+    try {
+      const token = await ask();
+      if (!this.closed) this.used = token;
+      return token;
+    } catch (error) {
+      throw this.closed || this.owner.isFinal(error) ? new Final("no token") : error;
+    }
+  }
+
+  private listen(): void {
+    const { client, owner } = this;
+    const mine = onlyWhile(() => !this.closed);
+    client.on("state", mine(() => owner.stateChanged(this)));
+    client.on("connecting", mine<ConnectingContext>((context) => this.onConnecting(context)));
+    client.on("connected", mine<ConnectedContext>((context) => this.onConnected(context)));
+    client.on("disconnected", mine<DisconnectedContext>((context) => this.onDisconnected(context)));
+    client.on("error", mine<ErrorContext>((context) => this.onError(context)));
+  }
+
+  private onConnecting({ code, reason }: ConnectingContext): void {
+    if (code !== CALLED) this.owner.events.lost.emit({ code, reason });
+    if (code !== CONNECTION_INVALIDATED) return;
+    this.owner.dropTokens();
+    this.owner.stateInvalidated();
+  }
+
+  private onConnected(context: ConnectedContext): void {
+    this.expirations = 0;
+    this.reported = false;
+    this.owner.connected(context);
+  }
+
+  private onDisconnected({ code, reason }: DisconnectedContext): void {
+    this.closed = true;
+    this.owner.closed(this, code, reason);
+  }
+
+  private onError({ type, error }: ErrorContext): void {
+    const { code, message } = error as Error & { code?: number };
+    if (code === TOKEN_EXPIRED) return this.onExpired(message);
+    if (this.client.state === "connecting") this.owner.events.attempt.emit({ code: code ?? 0, reason: message });
+    if (type === "transport" && this.reported) return;
+    if (type === "transport") this.reported = true;
+    // Failed requests for tokens were already reported.
+    if (type === "transport" || type === "connect" || type === "refresh") {
+      this.owner.failed(new ConnectionError(code ?? 0, message));
+    }
+  }
+
+  /** The clocks differ: the token seemed valid here. It is an error only when it happens twice in a row. */
+  private onExpired(message: string): void {
+    this.owner.dropTokens();
+    this.expirations += 1;
+    if (this.expirations > 1) this.owner.failed(new ConnectionError(TOKEN_EXPIRED, message));
+  }
+}
+
+/** Return a WebSocket class that asks for its address when it connects: Django's answer says which one it is. */
+function socketTo(address: () => string, given: unknown): SocketClass {
+  const Socket = (given ?? globalThis.WebSocket) as SocketClass | undefined;
+  if (typeof Socket !== "function") {
+    throw new ConfigurationError("there is no global WebSocket: give the class of the package ws as `websocket`");
+  }
+  return function () {
+    return new Socket(address());
+  } as unknown as SocketClass;
+}

@@ -1,0 +1,161 @@
+/** Tokens: how Django's answer is read, and how long each token is used. */
+
+import type { StreamPosition } from "centrifuge";
+import { bytesOfBase64 } from "./base64.js";
+import { InstantError } from "./errors.js";
+import { isObject, type JsonObject, text } from "./json.js";
+
+/** A JWT. `lifetime` is in milliseconds from the time of the request. */
+export interface Token {
+  readonly value: string;
+  readonly user: string;
+  readonly lifetime: number;
+}
+
+/** One channel of an answer. */
+export interface ChannelToken {
+  readonly name: string;
+  readonly level: string;
+  readonly token: Token;
+  /** The position of the channel's history before Django read the page's data; null if it is not known. */
+  readonly position: StreamPosition | null;
+}
+
+/** A checked answer of login or get_token. */
+export interface Credentials {
+  readonly csrfToken: string;
+  /** The page's window, for later requests for tokens; null if it is not valid, undefined if the answer has none. */
+  readonly window: string | null | undefined;
+  readonly websocketUrl: string;
+  readonly connection: Token;
+  readonly channels: readonly ChannelToken[];
+  readonly refused: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** Read an answer of login or get_token. Throws an InstantError, which quotes no part of the answer. */
+export function parseCredentials(raw: unknown): Credentials {
+  if (!isObject(raw)) throw new InstantError("the answer is no JSON object");
+  const channels = new Map(list(raw, "channels").map((item) => [field(item, "name"), parseChannel(item)] as const));
+  return {
+    csrfToken: text(raw["csrf_token"]),
+    window: "window" in raw ? text(raw["window"]) || null : undefined,
+    websocketUrl: text(raw["websocket_url"]),
+    connection: parseToken(field(raw, "ws_token")),
+    channels: [...channels.values()],
+    refused: list(raw, "refused").map((item) => ({ name: field(item, "name"), reason: text(item["reason"]) })),
+  };
+}
+
+/** Read a JWT. Its lifetime is `exp` minus `iat`, so the clock of this computer does not matter. */
+export function parseToken(value: string): Token {
+  const claims = decoded(value);
+  const { sub, exp, iat } = claims;
+  const from = typeof iat === "number" ? iat : Date.now() / 1000;
+  return {
+    value,
+    user: text(sub),
+    lifetime: typeof exp === "number" ? (exp - from) * 1000 : Infinity,
+  };
+}
+
+function decoded(token: string): JsonObject {
+  try {
+    const payload = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
+    const claims = JSON.parse(new TextDecoder().decode(bytesOfBase64(payload))) as unknown;
+    if (isObject(claims)) return claims;
+  } catch {
+    // thrown below: the original error could quote the token
+  }
+  throw new InstantError("the answer holds a token that is no JWT");
+}
+
+function parseChannel(item: JsonObject): ChannelToken {
+  const { position } = item;
+  return {
+    name: field(item, "name"),
+    level: text(item["level"]),
+    token: parseToken(field(item, "token")),
+    position: isPosition(position) ? { offset: position.offset, epoch: position.epoch } : null,
+  };
+}
+
+function isPosition(value: unknown): value is StreamPosition {
+  return isObject(value) && typeof value["offset"] === "number" && typeof value["epoch"] === "string";
+}
+
+function list(raw: JsonObject, key: string): JsonObject[] {
+  const value = raw[key] ?? [];
+  if (!Array.isArray(value) || !value.every(isObject)) throw new InstantError(`the answer's "${key}" is no list of objects`);
+  return value;
+}
+
+function field(raw: JsonObject, key: string): string {
+  const value = raw[key];
+  if (typeof value !== "string" || value === "") throw new InstantError(`the answer has no "${key}"`);
+  return value;
+}
+
+/** Milliseconds before its end from which a token is not used. `iat` is in whole seconds: it may be 1 s too late. */
+const margin = ({ lifetime }: Token): number => Math.min(5000, 1000 + lifetime / 10, lifetime / 2);
+
+class HeldToken {
+  constructor(
+    readonly token: Token,
+    private readonly since: number,
+  ) {}
+
+  isValid(now: number): boolean {
+    return now >= this.since && now < this.since + this.token.lifetime - margin(this.token);
+  }
+}
+
+/** The tokens of one user. Expired ones are not returned, except by `latest…`. */
+export class Tokens {
+  private ofConnection: HeldToken | null = null;
+  private readonly byChannel = new Map<string, HeldToken>();
+
+  /** Keep the tokens of an answer; `since` is the time of the request, in milliseconds. */
+  keep(credentials: Credentials, since: number): void {
+    this.ofConnection = new HeldToken(credentials.connection, since);
+    for (const { name, token } of credentials.channels) this.byChannel.set(name, new HeldToken(token, since));
+  }
+
+  get connection(): string | null {
+    return valid(this.ofConnection);
+  }
+
+  channel(name: string): string | null {
+    return valid(this.byChannel.get(name));
+  }
+
+  /** The connection token, even if it has expired. */
+  get latestConnection(): string | null {
+    return this.ofConnection?.token.value ?? null;
+  }
+
+  /** The channel's token, even if it has expired. */
+  latestChannel(name: string): string | null {
+    return this.byChannel.get(name)?.token.value ?? null;
+  }
+
+  dropConnection(): void {
+    this.ofConnection = null;
+  }
+
+  dropChannel(name: string): void {
+    this.byChannel.delete(name);
+  }
+
+  dropChannels(): void {
+    this.byChannel.clear();
+  }
+
+  clear(): void {
+    this.ofConnection = null;
+    this.byChannel.clear();
+  }
+}
+
+function valid(held: HeldToken | null | undefined): string | null {
+  return held?.isValid(Date.now()) ? held.token.value : null;
+}

@@ -1,0 +1,305 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import {
+  ConfigurationError,
+  ConnectionClosed,
+  ConnectionError,
+  HandlerError,
+  RequestFailed,
+  type State,
+  UnauthorizedError,
+  useInstant,
+} from "../../src/index";
+import { REVOKED_CODE, REVOKED_REASON } from "../../src/core/protocol";
+import { servers, texts, until, World } from "../support/live";
+
+describe.each(servers)("connections, on $name", ({ port }) => {
+  let world: World;
+  beforeEach(async () => {
+    world = await World.open(port);
+  });
+
+  it("connect once, however often they are asked to", async () => {
+    const ann = world.django.addUser("ann", [world.channel()]);
+    const page = world.page("ann");
+    const states: State[] = [];
+    page.onState((state) => states.push(state));
+    let connected = 0;
+    page.onConnect(() => (connected += 1));
+    expect([page.state, page.user, page.client]).toEqual(["disconnected", null, null]);
+    await Promise.all([page.connect(), page.connect()]);
+    await page.connect();
+    expect([page.state, page.user, connected, page.network.opened]).toEqual(["connected", ann.sub, 1, 1]);
+    expect(states).toEqual(["connecting", "connected"]);
+    expect(world.django.count()).toBe(1);
+  });
+
+  it("refuse who is not logged in", async () => {
+    const page = world.page();
+    await expect(page.connect()).rejects.toBeInstanceOf(UnauthorizedError);
+    expect(page.state).toBe("disconnected");
+    expect(page.ends).toEqual([{ code: 1, reason: "unauthorized" }]);
+    expect(world.django.count()).toBe(1);
+  });
+
+  it("take visitors where Django does", async () => {
+    const channel = world.channel("");
+    world.django.allowsVisitors = true;
+    world.django.users.set("visitor", { sub: "", channels: [channel] });
+    const page = world.page();
+    await world.joined(page, 1);
+    expect(page.user).toBe("");
+    await world.publish(channel, { message: "welcome" });
+    await until(() => texts(page).length === 1);
+  });
+
+  it("log in, connect, log out, and log in as somebody else", async () => {
+    const [mine, theirs] = [world.channel(), world.channel()];
+    world.django.addUser("ann", [mine]);
+    const ben = world.django.addUser("ben", [theirs]);
+    const page = world.page();
+    await expect(page.login("ann", "wrong")).rejects.toMatchObject({ status: 403, code: "wrong_credentials" });
+    await page.login("ann", "secret");
+    expect(page.channels).toEqual([{ name: mine, level: "users" }]);
+    await world.joined(page, 1);
+    expect(world.django.count()).toBe(0);
+    await page.logout();
+    expect([page.state, page.user, page.channels]).toEqual(["disconnected", null, []]);
+    expect(page.ends).toEqual([{ code: 0, reason: "logout called" }]);
+    expect(world.django.asked.at(-1)).toMatchObject({ path: "logout/", csrf: "the-csrf-token" });
+    await expect(page.connect()).rejects.toBeInstanceOf(UnauthorizedError);
+    await page.logout();
+    await page.login("ben", "secret");
+    await world.joined(page, 1);
+    expect([page.user, page.channels]).toEqual([ben.sub, [{ name: theirs, level: "users" }]]);
+  });
+
+  it("become those of another user who logs in meanwhile", async () => {
+    const [shared, mine, theirs] = [world.channel(), world.channel(), world.channel()];
+    world.django.addUser("ann", [shared, mine]);
+    const ben = world.django.addUser("ben", [shared, theirs]);
+    const page = world.page("ann");
+    const explicit = page.subscribe(shared);
+    await world.joined(page, 2);
+    await explicit;
+    const before = page.client;
+    const joined: string[] = [];
+    page.onSubscribe(({ channel }) => joined.push(channel));
+    await page.login("ben", "secret");
+    expect(page.user).toBe(ben.sub);
+    await until(() => joined.length === 2);
+    expect(joined.sort()).toEqual([shared, theirs].sort());
+    expect(page.client).not.toBe(before);
+    expect(page.channels.map(({ name }) => name)).toEqual([shared, theirs]);
+    await world.publish(mine, { message: "for ann" });
+    await world.publish(theirs, { message: "for ben" });
+    await until(() => texts(page).length === 1);
+    expect(texts(page)).toEqual(["for ben"]);
+    expect([page.ends, page.errors]).toEqual([[], []]);
+  });
+
+  it("join what the same user newly may when logging in again", async () => {
+    const [old, added] = [world.channel(), world.channel()];
+    const ann = world.django.addUser("ann", [old]);
+    const page = world.page("ann");
+    await world.joined(page, 1);
+    const before = page.client;
+    ann.channels = [old, added];
+    const joined = new Promise((resolve) => page.onSubscribe(resolve));
+    await page.login("ann", "secret");
+    expect(await joined).toMatchObject({ channel: added });
+    expect(page.client).toBe(before);
+  });
+
+  it("come back after 'access revoked' if Django still gives tokens, and miss nothing", async () => {
+    const channel = world.channel();
+    const ann = world.django.addUser("ann", [channel]);
+    const page = world.page("ann");
+    await world.joined(page, 1);
+    await world.publish(channel, { message: "before" });
+    await until(() => texts(page).length === 1);
+    for (const round of [1, 2, 3, 4, 5]) {
+      const joined = new Promise((resolve) => page.onSubscribe(resolve));
+      await world.end(ann.sub, REVOKED_CODE, REVOKED_REASON);
+      await world.publish(channel, { message: `meanwhile ${round}` });
+      await joined;
+      expect(world.django.count()).toBe(1 + round);
+    }
+    await world.publish(channel, { message: "after" });
+    await until(() => texts(page).includes("after"));
+    expect(texts(page)).toEqual(["before", ...[1, 2, 3, 4, 5].map((round) => `meanwhile ${round}`), "after"]);
+    expect([page.ends, page.errors]).toEqual([[], []]);
+  });
+
+  it("stay away after 'access revoked' if Django gives no tokens", async () => {
+    const ann = world.django.addUser("ann", [world.channel()]);
+    const page = world.page("ann");
+    await world.joined(page, 1);
+    world.django.endSessions();
+    await world.end(ann.sub, REVOKED_CODE, REVOKED_REASON);
+    await until(() => page.ends.length === 1);
+    expect(page.ends).toEqual([{ code: REVOKED_CODE, reason: REVOKED_REASON }]);
+    expect([page.state, page.client, page.user]).toEqual(["disconnected", null, null]);
+    expect(world.django.count()).toBe(2);
+  });
+
+  it("ask once more after an invalid token, and then no more", async () => {
+    world.django.addUser("ann", [world.channel()]);
+    world.django.key = "another key, of which the server knows nothing";
+    const page = world.page("ann");
+    await expect(page.connect()).rejects.toEqual(new ConnectionClosed(3500, "invalid token"));
+    expect(page.ends).toEqual([{ code: 3500, reason: "invalid token" }]);
+    expect(world.django.count()).toBe(2);
+  });
+
+  it("never loop over a channel whose token is bad", async () => {
+    const ann = world.django.addUser("ann", [world.channel(), world.channel()]);
+    const bad = ann.channels[0] ?? "";
+    const stranger = world.django.addUser("ben", []);
+    const original = world.django.channelToken.bind(world.django);
+    world.django.channelToken = (user, name) => original(name === bad ? stranger : user, name);
+    const page = world.page("ann");
+    const ended = new Promise((resolve) => page.onDisconnect(resolve));
+    await page.connect().catch(() => undefined);
+    expect(await ended).toEqual({ code: 3500, reason: "invalid token" });
+    expect(world.django.count()).toBe(2);
+  });
+
+  it("use a token that Django rendered into the page, and renew it where it is refused", async () => {
+    const ann = world.django.addUser("ann", [world.channel()]);
+    const fresh = world.page("ann", { credentials: world.django.credentials(ann) });
+    expect([fresh.user, fresh.channels.length]).toEqual([ann.sub, 1]);
+    await world.joined(fresh, 1);
+    expect(world.django.count()).toBe(0);
+    world.django.key = "another key, of which the server knows nothing";
+    const stale = world.page("ann", { credentials: world.django.credentials(ann) });
+    world.django.key = (await import("../support/servers")).HMAC_KEY;
+    await world.joined(stale, 1);
+    expect(world.django.count()).toBe(1);
+    expect(() => useInstant({ credentials: { ws_token: "x" } })).toThrow(ConfigurationError);
+  });
+
+  it("keep trying while Django is broken", async () => {
+    world.django.addUser("ann", [world.channel()]);
+    world.django.failures.push(500, 502, 503);
+    const page = world.page("ann");
+    await world.joined(page, 1);
+    expect(page.errors.map((error) => error instanceof RequestFailed && error.status)).toEqual([500, 502, 503]);
+    expect(world.django.count()).toBe(4);
+  });
+
+  it("do not try again where Django says that the address is wrong", async () => {
+    const page = world.page("ann", { prefix: "elsewhere" });
+    await expect(page.connect()).rejects.toMatchObject({ name: "RequestFailed", status: 404 });
+    expect(page.state).toBe("disconnected");
+  });
+
+  it("end for good where the user was logged out in another window", async () => {
+    world.django.addUser("ann", [world.channel()]);
+    world.django.connectionTtl = 2;
+    const page = world.page("ann");
+    await world.joined(page, 1);
+    world.django.endSessions();
+    await until(() => page.ends.length === 1);
+    expect(page.ends).toEqual([{ code: 1, reason: "unauthorized" }]);
+    expect(page.errors).toEqual([expect.any(UnauthorizedError)]);
+  });
+
+  it("become those of the user who logged in in another window", async () => {
+    const [mine, theirs] = [world.channel(), world.channel()];
+    world.django.addUser("ann", [mine]);
+    const ben = world.django.addUser("ben", [theirs]);
+    world.django.connectionTtl = 2;
+    const page = world.page("ann");
+    await world.joined(page, 1);
+    world.django.takeOver("ben");
+    const joined = new Promise((resolve) => page.onSubscribe(resolve));
+    expect(await joined).toMatchObject({ channel: theirs });
+    expect(page.user).toBe(ben.sub);
+    expect(page.channels.map(({ name }) => name)).toEqual([theirs]);
+    expect(page.errors).toEqual([]);
+  });
+
+  it("tell once that the server is out of reach, and come back", async () => {
+    world.django.addUser("ann", [world.channel()]);
+    const page = world.page("ann");
+    page.network.goDown();
+    const connected = page.connect();
+    await until(() => page.network.opened >= 4);
+    page.network.comeBack();
+    await connected;
+    expect(page.errors).toEqual([expect.any(ConnectionError)]);
+  });
+
+  it("recover what was missed between disconnect() and connect()", async () => {
+    const channel = world.channel();
+    world.django.addUser("ann", [channel]);
+    const page = world.page("ann");
+    await world.joined(page, 1);
+    page.disconnect();
+    page.disconnect();
+    expect(page.ends).toEqual([{ code: 0, reason: "disconnect called" }]);
+    await world.publish(channel, { message: "missed" });
+    await page.connect();
+    await until(() => texts(page).length === 1);
+    expect(world.django.count()).toBe(1);
+  });
+
+  it("reject what waits when they are given up", async () => {
+    world.django.addUser("ann", [world.channel()]);
+    const page = world.page("ann");
+    const [connected, joined] = [page.connect(), page.subscribe("$other")];
+    page.disconnect();
+    await expect(connected).rejects.toBeInstanceOf(ConnectionClosed);
+    await expect(joined).rejects.toBeInstanceOf(ConnectionClosed);
+  });
+
+  it("report a handler that throws, and go on", async () => {
+    const channel = world.channel();
+    world.django.addUser("ann", [channel]);
+    const page = world.page("ann");
+    const printed = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    page.on(channel, () => {
+      throw new Error("on purpose");
+    });
+    await world.joined(page, 1);
+    await world.publishMany(channel, 2);
+    await until(() => texts(page).length === 2);
+    expect(page.errors).toEqual([expect.any(HandlerError), expect.any(HandlerError)]);
+    expect(printed).toHaveBeenCalledTimes(2);
+    expect(page.state).toBe("connected");
+    printed.mockRestore();
+  });
+
+  it("print no token, even when they print everything", async () => {
+    const ann = world.django.addUser("ann", [world.channel(), world.channel("$nowhere:")]);
+    const methods = ["log", "debug", "info", "warn", "error"] as const;
+    const printed = methods.map((method) => vi.spyOn(console, method).mockImplementation(() => undefined));
+    const page = useInstant({
+      backendUrl: world.django.url,
+      fetch: world.django.browser("ann"),
+      websocket: world.page().network.Socket,
+      minReconnectDelay: 10,
+      debug: true,
+    });
+    world.django.failures.push(500);
+    await page.connect();
+    const joined = new Promise((resolve) => page.onSubscribe(resolve));
+    await world.end(ann.sub, REVOKED_CODE, REVOKED_REASON);
+    await joined;
+    world.django.endSessions();
+    await world.end(ann.sub, REVOKED_CODE, REVOKED_REASON);
+    await until(() => page.state === "disconnected");
+    const output = JSON.stringify(printed.map((spy) => spy.mock.calls));
+    for (const spy of printed) spy.mockRestore();
+    expect(output).toContain("asking Django");
+    expect(output).not.toContain("eyJ");
+  });
+});
+
+describe("connections without a server", () => {
+  it("need a WebSocket", async () => {
+    vi.stubGlobal("WebSocket", undefined);
+    await expect(useInstant({ backendUrl: "http://127.0.0.1:1" }).connect()).rejects.toBeInstanceOf(ConfigurationError);
+    vi.unstubAllGlobals();
+  });
+});
