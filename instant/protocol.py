@@ -1,6 +1,6 @@
 """The words of the wire and its limits, known to Python, TypeScript and Go alike.
 
-`make front` writes `frontend/src/protocol.ts` from this module; `tests/test_protocol.py` proves it fresh.
+`make front` writes `frontend/src/core/protocol.ts` from this module; `tests/test_protocol.py` proves it fresh.
 Facts about the server come from Centrifugo v6.9 (`client.*` and `channel.*` defaults).
 """
 

@@ -91,7 +91,7 @@ def test_it_is_escaped_like_json_script(alice: User) -> None:
 def test_a_page_reads_the_users_channels_once(alice: User, stream: str) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert names(filled(request_of(alice), PAGE + stream)) == ["$users", "news"]
-    assert len([query for query in queries if "FROM \"instant_channel\"" in query["sql"]]) == 1
+    assert len([query for query in queries if 'FROM "instant_channel"' in query["sql"]]) == 1
 
 
 def test_streams_are_joined_by_who_may(alice: User, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:

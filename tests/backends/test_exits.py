@@ -104,7 +104,7 @@ def test_where_no_thread_can_be_started_the_caller_sends(
 def test_a_loss_at_the_end_is_logged(kind: str) -> None:
     script = "get_backend().exit_timeout = 0.3\npublish('public', 'hi')"
     if kind == "go":
-        script = "publisher.BINARY = '/nowhere'\npublisher.connect = lambda *args: time.sleep(60)\n" + script
+        script = "go_publisher.BINARY = '/nowhere'\ngo_publisher.connect = lambda *args: time.sleep(60)\n" + script
     with override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=free_port()):
         said = scripts.run(script)
     assert "the process ends; messages" in said
