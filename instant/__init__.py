@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .lazy import lazy_names
+from .lazy_names import lazy_names
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:

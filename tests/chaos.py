@@ -114,7 +114,7 @@ class Server:
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        from instant.testing.server import wait_until_listening
+        from instant.testing.live_servers import wait_until_listening
 
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)

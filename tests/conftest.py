@@ -16,13 +16,13 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
-from instant.centrifugo import positions
+from instant.centrifugo import history_positions
 from instant.centrifugo.binary import reported_version
 from instant.centrifugo.config import render
 from instant.revocation import repeating
 from instant.sockets import registry as sockets
 from instant.testing import LiveServer
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 from instant.windows import registry
 from tests.features import use_features
 from tests.postgres import cluster, migrated_file, postgres, sqlite  # noqa: F401 - fixtures
@@ -68,7 +68,7 @@ def no_repeating(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def patient_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine is no hanging server: pages wait longer for positions than they do in a site."""
-    monkeypatch.setattr(positions, "TIMEOUT", 10.0)
+    monkeypatch.setattr(history_positions, "TIMEOUT", 10.0)
 
 
 @pytest.fixture(autouse=True)

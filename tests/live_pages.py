@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.template import engines
 
 from instant.conf import conf
-from instant.pages.page import page_of
+from instant.pages.page_state import page_of
 from tests.fakes import Answer, FakeServer, Request, answer
 
 PLACEHOLDER = '<script type="application/json" id="instant-credentials">{}</script>'

@@ -24,7 +24,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 
 PATIENCE = 60
 

@@ -16,7 +16,7 @@ from pytest_django import Settings
 from instant.centrifugo import api
 from instant.exceptions import ServerError
 from instant.models import Channel
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 from tests.fakes import answer, fake_server
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from instant.centrifugo.config import render
 from instant.conf import conf
 from instant.exceptions import PublishError, Unreachable
 from instant.testing import capture_published
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 from tests.fakes import fake_server, silent
 
 

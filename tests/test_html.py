@@ -20,7 +20,7 @@ from instant import protocol
 from instant.exceptions import InvalidMessage, PublishError, TooLarge
 from instant.html import ACTIONS, INSERTING, astream, stream
 from instant.testing import Published, capture_published
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 
 TEMPLATES = {
     "_user.html": '<li id="user-{{ person.pk }}">{{ person.username }}{% for one in all %} {{ one }}{% endfor %}</li>',

@@ -151,7 +151,7 @@ def test_a_lease_lasts_longer_than_a_request() -> None:
 
 
 def test_on_postgres_it_waits_for_what_the_servers_consumer_has(postgres: str) -> None:
-    """The consumer's own lock: the one of its source, and of tests/test_outbox_consumer.py."""
+    """The consumer's own lock: the one of its source, and of tests/centrifugo/test_outbox_consumer.py."""
     other = connections[postgres].copy()
     fill(1, "a")
     fill(1, "b")

@@ -17,7 +17,7 @@ from instant.backends import go_publisher
 from instant.models import OutboxEntry
 from instant.status import status
 from instant.testing import LiveServer
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 from tests.clients import SyncClient
 
 pytestmark = pytest.mark.django_db

@@ -21,7 +21,7 @@ from urllib.request import url2pathname
 import requests
 
 from ..exceptions import InstallError
-from . import unpack
+from . import archive
 from .binary import VERSION_PATTERN
 
 RELEASES: Final = "https://github.com/centrifugal/centrifugo/releases/download"
@@ -115,9 +115,9 @@ def install(
     """
     origin = release.url(releases or RELEASES) if source is None else _origin(source)
     target = directory / release.binary
-    with _folder(directory, target), tempfile.TemporaryFile(dir=directory) as archive:
+    with _folder(directory, target), tempfile.TemporaryFile(dir=directory) as downloaded:
         expected = _expected_sum(release, origin, published=source is None)
-        found = _store(origin, archive, progress or (lambda done, total: None))
+        found = _store(origin, downloaded, progress or (lambda done, total: None))
         if expected is None and warn:
             warn(f"{origin} was not checked: neither {release.sums} nor {_name(origin)}.sha256 is beside it.")
         if expected is not None and not hmac.compare_digest(found, expected):
@@ -125,7 +125,7 @@ def install(
                 f"{_shown(origin)} is not what its SHA-256 sum promises ({found} instead of {expected}): "
                 "it was damaged or tampered with. Download it again; nothing was installed."
             )
-        unpack.put(archive, target)
+        archive.put(downloaded, target)
     return target
 
 
@@ -225,7 +225,7 @@ def _opened(origin: str | Path) -> Iterator[tuple[Iterator[bytes], int | None]]:
     if isinstance(origin, str):
         with _answer(origin) as answer:
             length = answer.headers.get("Content-Length", "")
-            yield answer.iter_content(unpack.CHUNK), int(length) if length.isdigit() else None
+            yield answer.iter_content(archive.CHUNK), int(length) if length.isdigit() else None
         return
     try:
         file = origin.open("rb")
@@ -233,7 +233,7 @@ def _opened(origin: str | Path) -> Iterator[tuple[Iterator[bytes], int | None]]:
         kind = _Absent if isinstance(error, (FileNotFoundError, NotADirectoryError)) else InstallError
         raise kind(f"Cannot read {origin}: {error.strerror}. Pass an archive with --from.") from error
     with file:
-        yield iter(lambda: file.read(unpack.CHUNK), b""), os.fstat(file.fileno()).st_size
+        yield iter(lambda: file.read(archive.CHUNK), b""), os.fstat(file.fileno()).st_size
 
 
 @contextmanager
@@ -280,8 +280,8 @@ def _store(origin: str | Path, file: IO[bytes], progress: Progress) -> str:
         progress(0, total)
         for piece in pieces:
             done += len(piece)
-            if done > unpack.MAX_BYTES:
-                raise InstallError(f"{_shown(origin)} is larger than {unpack.MAX_BYTES:,} bytes: no release is.")
+            if done > archive.MAX_BYTES:
+                raise InstallError(f"{_shown(origin)} is larger than {archive.MAX_BYTES:,} bytes: no release is.")
             digest.update(piece)
             file.write(piece)
             progress(done, total)

@@ -18,7 +18,7 @@ from typing import Any
 from ..conf.settings import Settings
 from ..exceptions import ServerFailed
 from .binary import require_version_6
-from .reloading import Reloading
+from .config_reloading import Reloading
 
 #: Seconds that the server gets to close its connections before it is killed.
 STOP_TIMEOUT = 35

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazy_names
+from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .names import is_private, namespace_of, personal_channel, private_name, public_name, template_name

@@ -12,9 +12,9 @@ from django.core.checks import CheckMessage
 from ..conf.settings import conf
 from ..exceptions import InvalidSetting, InvalidSignal
 from ..windows import imported_settings
-from ..windows.info import info_middlewares
 from ..windows.queues import has_celery
 from ..windows.registry import registered
+from ..windows.window_info import info_middlewares
 
 #: More cannot be joined: `client.channel_limit` is 1,024, and a page has other channels as well.
 _MOST_TOPICS = 1000

@@ -20,7 +20,7 @@ from ..legacy.df_websockets import DfWebsocketsSettings
 from ..legacy.django_ws import DjangoWsSettings
 from ..legacy.version_0_1 import Version01Settings, deprecated_hmac_key
 from . import validation
-from .live import read
+from .django_settings import read
 from .validation import described, fits
 
 #: Options of one Centrifugo namespace, by their names in the server's config.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from instant.devserver import faults, permissions, wire
+from instant.devserver import errors, permissions, wire
 from instant.devserver.client import MAX_TTL
 from instant.devserver.commands import since_of
 from instant.devserver.connecting import VERSION
+from instant.devserver.globs import compile_glob
 from instant.devserver.grants import Grant
-from instant.devserver.patterns import compile_glob
 from instant.devserver.streams import Position, Publication
 from instant.devserver.subscribing import Request, join
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 
 # The server API words one error in its own way.
-_NOT_FOUND = faults.METHOD_NOT_FOUND._replace(message="not found")
+_NOT_FOUND = errors.METHOD_NOT_FOUND._replace(message="not found")
 
 
 class UnknownMethodError(LookupError):
@@ -69,13 +69,13 @@ class Api:
             raise UnknownMethodError(method)
         try:
             return {"result": self._methods[method](body)}
-        except faults.ReplyError as error:
+        except errors.ReplyError as error:
             return _failed(error.error)
 
     def _command(self, command: Body | None) -> Body:
         """Run one command of a batch, whose replies have no `result` around them."""
         if command is None:
-            return _failed(faults.BAD_REQUEST)
+            return _failed(errors.BAD_REQUEST)
         method = next((name for name in self._methods if command.get(name) is not None), None)
         if method is None:
             return _failed(_NOT_FOUND)
@@ -88,13 +88,13 @@ class Api:
     def _broadcast(self, body: Body) -> Body:
         channels, data = wire.read_strings(body, "channels"), _data(body)
         if not channels:
-            raise faults.ReplyError(faults.BAD_REQUEST)
+            raise errors.ReplyError(errors.BAD_REQUEST)
         return {"responses": [self._response(channel, body, data) for channel in channels]}
 
     def _response(self, channel: str, body: Body, data: Any) -> Body:
         try:
             return {"result": self._publish_to(_required(channel), body, data)}
-        except faults.ReplyError as error:
+        except errors.ReplyError as error:
             return _failed(error.error)
 
     def _publish_to(self, channel: str, body: Body, data: Any) -> Body:
@@ -102,7 +102,7 @@ class Api:
         wire.read_strings({"tags": list(tags.values())}, "tags")
         options = self._options(channel)
         if not options.takes_streams or not permissions.accepts(options, data):
-            raise faults.ReplyError(faults.BAD_REQUEST)
+            raise errors.ReplyError(errors.BAD_REQUEST)
         position = self._hub.publish(
             channel,
             Publication(None if data is wire.MISSING else data, tags=tags),
@@ -122,7 +122,7 @@ class Api:
         except wire.MalformedError:
             raise
         except ValueError as error:
-            raise faults.ReplyError(faults.BAD_REQUEST) from error
+            raise errors.ReplyError(errors.BAD_REQUEST) from error
         since = since_of(body, "recover_since")
         request = Request(channel, recover=since is not None, since=since or Position())
         for client in self._targets(body):
@@ -131,13 +131,13 @@ class Api:
 
     def _subscribe_client(self, client: Client, request: Request, grant: Grant) -> None:
         if 0 < client.options.channel_limit <= len(client.subscriptions):
-            client.close(faults.CHANNEL_LIMIT)
+            client.close(errors.CHANNEL_LIMIT)
             return
         try:
             # A client that is subscribed already is subscribed anew (a server's rule).
             result, subscription = join(client, request, grant, server_side=True)
-        except faults.ReplyError as error:
-            raise faults.ReplyError(faults.INTERNAL) from error
+        except errors.ReplyError as error:
+            raise errors.ReplyError(errors.INTERNAL) from error
         told = ("recoverable", "positioned", "epoch", "offset", "data")
         push = {name: result[name] for name in told if name in result}
         client.push("subscribe", push, request.channel)
@@ -148,15 +148,15 @@ class Api:
         if channel:
             self._options(channel)
         for client in self._targets(body):
-            client.unsubscribe(channel, faults.SERVER_UNSUBSCRIBED)
+            client.unsubscribe(channel, errors.SERVER_UNSUBSCRIBED)
         return {}
 
     def _disconnect(self, body: Body) -> Body:
         asked, kept = wire.read_object(body, "disconnect"), wire.read_strings(body, "whitelist")
-        disconnect = faults.FORCED
+        disconnect = errors.FORCED
         if asked is not None:
             code = wire.read_uint(asked, "code", wire.UINT32)
-            disconnect = faults.Disconnect(code, wire.read(asked, "reason", ""))
+            disconnect = errors.Disconnect(code, wire.read(asked, "reason", ""))
         for client in self._targets(body):
             if client.id not in kept:
                 client.close(disconnect)
@@ -168,7 +168,7 @@ class Api:
         for client in self._targets(body):
             ttl = min(expire_at - client.now(), MAX_TTL) if expire_at > 0 else 0
             if expired or (expire_at > 0 and ttl <= 0):
-                client.close(faults.CONNECTION_EXPIRED)
+                client.close(errors.CONNECTION_EXPIRED)
                 continue
             client.closes_at = None
             if ttl:
@@ -183,7 +183,7 @@ class Api:
         limit, reverse = wire.read(body, "limit", 0), wire.read(body, "reverse", False)
         since = since_of(body)
         if reverse and since is not None and since.offset == 0:
-            raise faults.ReplyError(faults.INTERNAL)
+            raise errors.ReplyError(errors.INTERNAL)
         publications, top = self._hub.history(channel, options.history_meta_ttl, limit, since, reverse=reverse)
         return {"publications": [item._replace(epoch="").encoded() for item in publications], **top._asdict()}
 
@@ -204,7 +204,7 @@ class Api:
         try:
             wanted = compile_glob(pattern or "*")
         except ValueError as error:
-            raise faults.ReplyError(faults.INTERNAL) from error
+            raise errors.ReplyError(errors.INTERNAL) from error
         found = ((name, count) for name, count in self._hub.channels() if wanted.fullmatch(name))
         return {"channels": {name: {"num_clients": count} for name, count in found}}
 
@@ -214,24 +214,24 @@ class Api:
         return {"nodes": [node]}
 
     def _rpc(self, body: Body) -> Body:
-        raise faults.ReplyError(_NOT_FOUND if wire.read(body, "method", "") else faults.BAD_REQUEST)
+        raise errors.ReplyError(_NOT_FOUND if wire.read(body, "method", "") else errors.BAD_REQUEST)
 
     def _options(self, channel: str) -> ChannelOptions:
         options = self._rules.options(channel)
         if options is None:
-            raise faults.ReplyError(faults.UNKNOWN_CHANNEL)
+            raise errors.ReplyError(errors.UNKNOWN_CHANNEL)
         return options
 
     def _with_history(self, channel: str) -> ChannelOptions:
         options = self._options(channel)
         if not options.has_history:
-            raise faults.ReplyError(faults.NOT_AVAILABLE)
+            raise errors.ReplyError(errors.NOT_AVAILABLE)
         return options
 
     def _with_presence(self, body: Body) -> str:
         channel = _channel(body)
         if not self._options(channel).presence:
-            raise faults.ReplyError(faults.NOT_AVAILABLE)
+            raise errors.ReplyError(errors.NOT_AVAILABLE)
         return channel
 
     def _targets(self, body: Body) -> list[Client]:
@@ -253,7 +253,7 @@ def commands_of(body: Body) -> list[Body | None]:
     return commands
 
 
-def _failed(error: faults.Error) -> Body:
+def _failed(error: errors.Error) -> Body:
     return {"error": {"code": error.code, "message": error.message}}
 
 
@@ -263,7 +263,7 @@ def _channel(body: Body) -> str:
 
 def _required(channel: str) -> str:
     if not channel:
-        raise faults.ReplyError(faults.BAD_REQUEST)
+        raise errors.ReplyError(errors.BAD_REQUEST)
     return channel
 
 
@@ -273,4 +273,4 @@ def _data(body: Body) -> Any:
     except wire.MalformedError:
         raise
     except ValueError as error:
-        raise faults.ReplyError(faults.BAD_REQUEST) from error
+        raise errors.ReplyError(errors.BAD_REQUEST) from error

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 from instant.devserver import config as configs
-from instant.devserver import faults
+from instant.devserver import errors
 from instant.devserver.api import Api
-from instant.devserver.backend import Backend
 from instant.devserver.channels import ChannelRules
 from instant.devserver.client import Client
-from instant.devserver.forwarding import Streams
+from instant.devserver.globs import OriginCheck
 from instant.devserver.http_api import HttpApi
 from instant.devserver.hub import Hub
-from instant.devserver.patterns import OriginCheck
+from instant.devserver.rpc_proxy import Backend
 from instant.devserver.session import RpcHandler, Session
+from instant.devserver.stream_proxy import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -107,7 +107,7 @@ class DevServer:
         await self._site.stop()
         self._site = None
         for session in list(self._sessions):
-            session.client.close(faults.SHUTDOWN)
+            session.client.close(errors.SHUTDOWN)
         if self._sessions:
             await asyncio.wait(list(self._sessions.values()), timeout=2 * _FAREWELL)
         await self._backend.close()
@@ -222,7 +222,7 @@ class _Connection:
                 self._set_alarm()
         except Exception:
             logger.exception("error handling a command")
-            self._session.client.close(faults.SERVER_ERROR)
+            self._session.client.close(errors.SERVER_ERROR)
         finally:
             self._session.lost()
 
@@ -244,10 +244,10 @@ class _Connection:
             with self._impatience(self._patience):
                 await self._socket.send_str(text)
 
-    async def _close(self, disconnect: faults.Disconnect) -> None:
+    async def _close(self, disconnect: errors.Disconnect) -> None:
         if self._socket.closed:
             return
-        if disconnect.code == faults.DROPPED.code or disconnect.code not in _CLOSE_CODES:
+        if disconnect.code == errors.DROPPED.code or disconnect.code not in _CLOSE_CODES:
             self._transport.close()
             return
         # aiohttp waits for the client's close frame only if nobody else is reading.

@@ -7,7 +7,7 @@ import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from instant.devserver import faults, wire
+from instant.devserver import errors, wire
 from instant.devserver.streams import Position
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ class Subscription:
     def lose_state(self) -> None:
         """Make the client subscribe anew, from its last position."""
         if self.server_side:
-            self.client.close(faults.INSUFFICIENT_STATE)
+            self.client.close(errors.INSUFFICIENT_STATE)
         else:
-            self.client.unsubscribe(self.channel, faults.INSUFFICIENT_SUBSCRIPTION)
+            self.client.unsubscribe(self.channel, errors.INSUFFICIENT_SUBSCRIPTION)
 
 
 class Client:
@@ -79,7 +79,7 @@ class Client:
         #: When the connection is closed as expired (3005), as Unix time.
         self.closes_at: float | None = None
         self.outbox: deque[wire.Frame] = deque()
-        self.closing: faults.Disconnect | None = None
+        self.closing: errors.Disconnect | None = None
         self._waiting = 0
 
     def now(self) -> int:
@@ -103,7 +103,7 @@ class Client:
         self._waiting += frame.size
         if self._waiting > self.options.queue_max_size > 0:
             self.outbox.clear()
-            self.close(faults.SLOW)
+            self.close(errors.SLOW)
         self.wake()
 
     def take(self, count: int) -> list[wire.Frame]:
@@ -116,7 +116,7 @@ class Client:
         """Answer a command, now or later."""
         self.send(wire.frame({"id": command_id, name: result}))
 
-    def fail(self, command_id: int, error: faults.Error) -> None:
+    def fail(self, command_id: int, error: errors.Error) -> None:
         """Answer a command with an error, now or later."""
         self.send(wire.frame({"id": command_id, "error": error.encoded()}))
 
@@ -129,7 +129,7 @@ class Client:
         details = " ".join(f"{name}={value!r}" for name, value in fields.items())
         logger.info("%s client=%s user=%r %s", message, self.id, self.user, details)
 
-    def unsubscribe(self, channel: str, reason: faults.Unsubscribe) -> None:
+    def unsubscribe(self, channel: str, reason: errors.Unsubscribe) -> None:
         """Take the client out of a channel and tell it, subscribed or not (a server's rule)."""
         self.leave(channel)
         self.push("unsubscribe", dict(reason._asdict()), channel)
@@ -147,7 +147,7 @@ class Client:
         self.closes_at = self.hub.clock() + ttl + self.options.expired_close_delay
         self.wake()
 
-    def close(self, disconnect: faults.Disconnect) -> None:
+    def close(self, disconnect: errors.Disconnect) -> None:
         """End the connection once and leave all channels; queued frames go out before the close frame."""
         if self.closing:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from instant.devserver import faults, permissions, wire
+from instant.devserver import errors, permissions, wire
 from instant.devserver.streams import Position, Publication
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ def publish(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
     options = permissions.options_of(client, channel)
     if not permissions.accepts(options, data):
         client.log("publish data validation failed", channel=channel)
-        raise faults.ReplyError(faults.BAD_REQUEST)
+        raise errors.ReplyError(errors.BAD_REQUEST)
     if options.publish_proxy_enabled or options.subscribe_stream_proxy_enabled:
         client.log("the devserver has no publish proxy", channel=channel)
-        raise faults.ReplyError(faults.NOT_AVAILABLE)
+        raise errors.ReplyError(errors.NOT_AVAILABLE)
     permissions.demand(client, channel, options, "publish")
     payload = None if data is wire.MISSING else data
     client.hub.publish(channel, Publication(payload, info=client.info_in(channel)), options)
@@ -56,7 +56,7 @@ def history(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
     channel, limit = _channel(request), wire.read(request, "limit", 0)
     options = permissions.options_of(client, channel)
     if not options.has_history:
-        raise faults.ReplyError(faults.NOT_AVAILABLE)
+        raise errors.ReplyError(errors.NOT_AVAILABLE)
     permissions.demand(client, channel, options, "history")
     most = client.options.history_max_publication_limit
     if most > 0 and not 0 <= limit <= most:
@@ -90,7 +90,7 @@ def _with_presence(client: Client, request: Mapping[str, Any]) -> str:
     channel = _channel(request)
     options = permissions.options_of(client, channel)
     if not options.presence:
-        raise faults.ReplyError(faults.NOT_AVAILABLE)
+        raise errors.ReplyError(errors.NOT_AVAILABLE)
     permissions.demand(client, channel, options, "presence")
     return channel
 
@@ -98,5 +98,5 @@ def _with_presence(client: Client, request: Mapping[str, Any]) -> str:
 def _channel(request: Mapping[str, Any]) -> str:
     channel = wire.read(request, "channel", "")
     if not channel:
-        raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+        raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
     return channel

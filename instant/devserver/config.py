@@ -8,7 +8,8 @@ import re
 import typing
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from instant.devserver import known
+from instant.devserver import known_keys
+from instant.devserver.globs import compile_glob
 from instant.devserver.options import (
     ChannelOptions,
     ChannelSection,
@@ -21,7 +22,6 @@ from instant.devserver.options import (
     Seconds,
     WebsocketOptions,
 )
-from instant.devserver.patterns import compile_glob
 from instant.protocol import NAMESPACE_PATTERN
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def load(raw: Mapping[str, Any]) -> Config:
 
     Raises: ConfigError.
     """
-    for warning in known.warnings(raw):
+    for warning in known_keys.warnings(raw):
         logger.warning(warning)
     section, rpc = _section(raw, "channel"), _section(raw, "rpc")
     channel = _read(ChannelSection, section, "channel")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from instant.devserver import faults, wire
+from instant.devserver import errors, wire
 from instant.devserver.client import MAX_TTL, Client
 from instant.devserver.grants import Grant
 from instant.devserver.subscribing import Request, join
@@ -27,13 +27,13 @@ def connect(
     Raises: ReplyError, CloseError.
     """
     if client.authenticated:
-        raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+        raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
     wishes = wire.read_object(request, "subs") or {}
     token = _credentials(client, reader, wire.read(request, "token", ""))
     grants = {**token.subs, **_personal(client, token.user), **_wished(client, token, wishes)}
     grants.pop("", None)
     if 0 < client.options.channel_limit < len(grants):
-        raise faults.CloseError(faults.CHANNEL_LIMIT)
+        raise errors.CloseError(errors.CHANNEL_LIMIT)
     _limit_connections(client, token.user)
     expires = _admit(client, token)
     client.hub.add(client)
@@ -53,20 +53,20 @@ def refresh(client: Client, reader: TokenReader, request: Mapping[str, Any]) -> 
     """
     given = wire.read(request, "token", "")
     if not given:
-        raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+        raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
     try:
         token = reader.connection(given)
     except ExpiredTokenError:
-        raise faults.CloseError(faults.CONNECTION_EXPIRED) from None
+        raise errors.CloseError(errors.CONNECTION_EXPIRED) from None
     except InvalidTokenError as error:
         client.log(f"invalid refresh token: {error}")
-        raise faults.CloseError(faults.INVALID_TOKEN) from error
+        raise errors.CloseError(errors.INVALID_TOKEN) from error
     if token.user != client.user:
         client.log("refresh token user mismatch", token_user=token.user)
-        raise faults.CloseError(faults.INVALID_TOKEN)
+        raise errors.CloseError(errors.INVALID_TOKEN)
     granted = {item.channel for item in client.subscriptions.values() if item.grant.source == "connection_token"}
     if granted - token.subs.keys() or token.subs.keys() - client.subscriptions.keys():
-        raise faults.CloseError(faults.INSUFFICIENT_STATE)
+        raise errors.CloseError(errors.INSUFFICIENT_STATE)
     if token.meta is not wire.MISSING:
         client.meta = token.meta
     return _renew(client, token)
@@ -81,14 +81,14 @@ def sub_refresh(client: Client, reader: TokenReader, request: Mapping[str, Any])
     """
     channel, given = wire.read(request, "channel", ""), wire.read(request, "token", "")
     if not channel:
-        raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+        raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
     subscription = client.subscriptions.get(channel)
     if subscription is None:
-        raise faults.ReplyError(faults.PERMISSION_DENIED)
+        raise errors.ReplyError(errors.PERMISSION_DENIED)
     if subscription.server_side:
-        raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+        raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
     if not given:
-        raise faults.ReplyError(faults.BAD_REQUEST)
+        raise errors.ReplyError(errors.BAD_REQUEST)
     try:
         token = reader.subscription(given)
     except ExpiredTokenError:
@@ -96,10 +96,10 @@ def sub_refresh(client: Client, reader: TokenReader, request: Mapping[str, Any])
         return {}
     except InvalidTokenError as error:
         client.log(f"invalid subscription refresh token: {error}", channel=channel)
-        raise faults.CloseError(faults.INVALID_TOKEN) from error
+        raise errors.CloseError(errors.INVALID_TOKEN) from error
     if (token.channel, token.user, token.client or client.id) != (channel, client.user, client.id):
         client.log("sub refresh token mismatch", channel=channel)
-        raise faults.CloseError(faults.INVALID_TOKEN)
+        raise errors.CloseError(errors.INVALID_TOKEN)
     return _renew_subscription(client, subscription, token.grant)
 
 
@@ -109,17 +109,17 @@ def _credentials(client: Client, reader: TokenReader, given: str) -> ConnectionT
         if options.allow_anonymous_connect_without_token or options.insecure:
             return ConnectionToken("")
         client.log("client credentials not found")
-        raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+        raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
     try:
         token = reader.connection(given)
     except ExpiredTokenError:
-        raise faults.ReplyError(faults.TOKEN_EXPIRED) from None
+        raise errors.ReplyError(errors.TOKEN_EXPIRED) from None
     except InvalidTokenError as error:
         client.log(f"invalid connection token: {error}")
-        raise faults.CloseError(faults.INVALID_TOKEN) from error
+        raise errors.CloseError(errors.INVALID_TOKEN) from error
     if not token.user and options.disallow_anonymous_connection_tokens:
         client.log("anonymous connection tokens disallowed")
-        raise faults.CloseError(faults.CLOSED_PERMISSION_DENIED)
+        raise errors.CloseError(errors.CLOSED_PERMISSION_DENIED)
     return token
 
 
@@ -129,11 +129,11 @@ def _personal(client: Client, user: str) -> dict[str, Grant]:
         return {}
     if personal.single_connection:
         for other in client.hub.clients_of(user):
-            other.close(faults.CONNECTION_LIMIT)
+            other.close(errors.CONNECTION_LIMIT)
     channel = client.rules.personal_channel(personal.personal_channel_namespace, user)
     options = client.rules.options(channel)
     if options is None:
-        raise faults.ReplyError(faults.UNKNOWN_CHANNEL)
+        raise errors.ReplyError(errors.UNKNOWN_CHANNEL)
     return {channel: Grant.from_options(options, "personal")}
 
 
@@ -144,7 +144,7 @@ def _wished(client: Client, token: ConnectionToken, wishes: Mapping[str, Any]) -
         options = client.rules.options(channel)
         if options is None:
             client.log("subscribe unknown channel", channel=channel)
-            raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+            raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
         closed = client.rules.is_private(channel) or options.subscribe_proxy_enabled
         if closed or channel in token.subs or not client.rules.is_valid(channel, options):
             continue
@@ -162,7 +162,7 @@ def _limit_connections(client: Client, user: str) -> None:
     limit = client.options.user_connection_limit
     if user and 0 < limit <= len(client.hub.clients_of(user)):
         client.log("limit of connections for user reached", limit=limit)
-        raise faults.CloseError(faults.CONNECTION_LIMIT)
+        raise errors.CloseError(errors.CONNECTION_LIMIT)
 
 
 def _admit(client: Client, token: ConnectionToken) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _admit(client: Client, token: ConnectionToken) -> dict[str, Any]:
     ttl = min(expire_at - client.now(), MAX_TTL)
     if expire_at and ttl < 0:
         client.log("connection expiration must be greater than now")
-        raise faults.ReplyError(faults.EXPIRED)
+        raise errors.ReplyError(errors.EXPIRED)
     client.authenticated = True
     if expire_at:
         client.expire_in(ttl)
@@ -196,7 +196,7 @@ def _renew(client: Client, token: ConnectionToken) -> dict[str, Any]:
         return {}
     ttl = min(token.expire_at - client.now(), MAX_TTL)
     if ttl <= 0:
-        raise faults.ReplyError(faults.EXPIRED)
+        raise errors.ReplyError(errors.EXPIRED)
     if token.info is not wire.MISSING:
         client.info = token.info
     client.expire_in(ttl)
@@ -206,7 +206,7 @@ def _renew(client: Client, token: ConnectionToken) -> dict[str, Any]:
 def _renew_subscription(client: Client, subscription: Subscription, grant: Grant) -> dict[str, Any]:
     ttl = min(grant.expire_at - client.now(), MAX_TTL)
     if grant.expire_at and ttl < 0:
-        raise faults.ReplyError(faults.EXPIRED)
+        raise errors.ReplyError(errors.EXPIRED)
     subscription.expire_at = client.now() + ttl if grant.expire_at else 0
     subscription.info = grant.info
     return {"expires": True, **wire.filled(ttl=ttl)} if grant.expire_at else {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from instant.devserver import wire
 from instant.devserver.api import Api, UnknownMethodError, commands_of
-from instant.devserver.faults import BAD_REQUEST
+from instant.devserver.errors import BAD_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

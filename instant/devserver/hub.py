@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from instant.devserver import faults, wire
+from instant.devserver import errors, wire
 from instant.devserver.streams import Position, Publication, Stream
 
 if TYPE_CHECKING:
@@ -136,10 +136,10 @@ class Hub(Generic[_C]):
         Raises: ReplyError 112 for a position of another epoch, 107 for reading backwards from 0.
         """
         if reverse and since is not None and since.offset == 0:
-            raise faults.ReplyError(faults.BAD_REQUEST)
+            raise errors.ReplyError(errors.BAD_REQUEST)
         stream = self._stream(channel, meta_ttl)
         if since is not None and since.epoch not in ("", stream.epoch):
-            raise faults.ReplyError(faults.UNRECOVERABLE_POSITION)
+            raise errors.ReplyError(errors.UNRECOVERABLE_POSITION)
         offset = None if since is None else since.offset
         return stream.read(offset, limit, reverse=reverse), stream.position
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from instant.devserver import faults, wire
+from instant.devserver import errors, wire
 
 if TYPE_CHECKING:
     from instant.devserver.client import Client
@@ -21,10 +21,10 @@ def options_of(client: Client, channel: str) -> ChannelOptions:
     options = client.rules.options(channel)
     if options is None:
         client.log("unknown channel", channel=channel)
-        raise faults.ReplyError(faults.UNKNOWN_CHANNEL)
+        raise errors.ReplyError(errors.UNKNOWN_CHANNEL)
     if not client.rules.is_valid(channel, options):
         client.log("invalid channel name", channel=channel)
-        raise faults.ReplyError(faults.BAD_REQUEST)
+        raise errors.ReplyError(errors.BAD_REQUEST)
     return options
 
 
@@ -47,7 +47,7 @@ def demand(client: Client, channel: str, options: ChannelOptions, action: Action
     """
     if not may(client, channel, options, action):
         client.log(f"attempt to call {action} without sufficient permission", channel=channel)
-        raise faults.ReplyError(faults.PERMISSION_DENIED)
+        raise errors.ReplyError(errors.PERMISSION_DENIED)
 
 
 def accepts(options: ChannelOptions, data: object) -> bool:

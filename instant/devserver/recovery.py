@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from instant.devserver import faults
+from instant.devserver import errors
 from instant.devserver.streams import Position, Publication
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def recover_stream(hub: Hub[Any], channel: str, grant: Grant, since: Position, l
     meta_ttl = grant.options.history_meta_ttl
     try:
         publications, top = hub.history(channel, meta_ttl, limit or -1, since)
-    except faults.ReplyError:
+    except errors.ReplyError:
         return Recovered(hub.history(channel, meta_ttl)[1], [], success=False)
     if publications:
         complete = publications[0].offset == since.offset + 1 and publications[-1].offset == top.offset

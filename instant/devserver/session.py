@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from instant.devserver import commands, connecting, faults, wire
+from instant.devserver import commands, connecting, errors, wire
 from instant.devserver.client import Client
 from instant.devserver.subscribing import Request, subscribe
 from instant.devserver.tokens import TokenReader
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from instant.devserver.channels import ChannelRules
     from instant.devserver.client import Subscription
     from instant.devserver.config import Config
-    from instant.devserver.forwarding import Streams
     from instant.devserver.hub import Hub
     from instant.devserver.options import ClientOptions
+    from instant.devserver.stream_proxy import Streams
 
 #: Answers an rpc command: called with the client, the command's id, its method and its data (raw JSON or
 #: `wire.MISSING`). It calls `client.reply(id, "rpc", {...})` or `client.fail(id, error)`, at once or later.
@@ -81,7 +81,7 @@ class Session:
                 self._handle(wire.decode(line))
             except wire.MalformedError as error:
                 self.client.log(f"error reading command: {error}")
-                self.client.close(faults.CLOSED_BAD_REQUEST)
+                self.client.close(errors.CLOSED_BAD_REQUEST)
 
     def deadline(self) -> float | None:
         """Return when `tick()` has something to do, None for never."""
@@ -94,13 +94,13 @@ class Session:
         """Do what is due: ping, and close what is stale, silent or expired."""
         now = self._clock()
         if _due(self._stale_at, now):
-            self.client.close(faults.DROPPED if self._unusable else faults.STALE)
+            self.client.close(errors.DROPPED if self._unusable else errors.STALE)
         elif _due(self._pong_until, now):
             self._pong_until = None
             if self._pong_owed:
-                self.client.close(faults.NO_PONG)
+                self.client.close(errors.NO_PONG)
         elif _due(self.client.closes_at, now):
-            self.client.close(faults.CONNECTION_EXPIRED)
+            self.client.close(errors.CONNECTION_EXPIRED)
         if _due(self._ping_at, now):
             self._ping()
         if _due(self._check_at, now):
@@ -109,7 +109,7 @@ class Session:
 
     def lost(self) -> None:
         """Note that the transport is gone."""
-        self.client.close(faults.DROPPED)
+        self.client.close(errors.DROPPED)
 
     def _handle(self, command: Any) -> None:
         if not isinstance(command, dict):
@@ -118,7 +118,7 @@ class Session:
         bodies = ((name, wire.read_object(command, name)) for name in _NAMES)
         name, body = next(((name, body) for name, body in bodies if body is not None), ("", {}))
         if not self.client.authenticated and name != "connect":
-            self.client.close(faults.CLOSED_BAD_REQUEST)
+            self.client.close(errors.CLOSED_BAD_REQUEST)
         elif command_id == 0 and name != "send":
             self._pong()
         else:
@@ -127,10 +127,10 @@ class Session:
     def _run(self, command_id: int, name: str, body: Mapping[str, Any]) -> None:
         try:
             self._dispatch(command_id, name, body)
-        except faults.CloseError as error:
+        except errors.CloseError as error:
             self.client.log("disconnect after handling command", command=name, reason=error.disconnect.reason)
             self.client.close(error.disconnect)
-        except faults.ReplyError as error:
+        except errors.ReplyError as error:
             if name == "connect":
                 self._give_up()
             self.client.fail(command_id, error.error)
@@ -152,7 +152,7 @@ class Session:
         elif name == "rpc":
             self._call(command_id, body)
         else:
-            raise faults.CloseError(faults.CLOSED_NOT_AVAILABLE if name == "send" else faults.CLOSED_BAD_REQUEST)
+            raise errors.CloseError(errors.CLOSED_NOT_AVAILABLE if name == "send" else errors.CLOSED_BAD_REQUEST)
 
     def _subscribe(self, command_id: int, request: Request) -> None:
         if self._streams and self._streams.takes(self.client, request):
@@ -178,7 +178,7 @@ class Session:
 
     def _call(self, command_id: int, body: Mapping[str, Any]) -> None:
         if self._rpc is None:
-            raise faults.ReplyError(faults.NOT_AVAILABLE)
+            raise errors.ReplyError(errors.NOT_AVAILABLE)
         self._rpc(self.client, command_id, wire.read(body, "method", ""), wire.read_raw(body, "data"))
 
     def _give_up(self) -> None:
@@ -195,7 +195,7 @@ class Session:
 
     def _pong(self) -> None:
         if not self._pong_owed:
-            self.client.close(faults.CLOSED_BAD_REQUEST)
+            self.client.close(errors.CLOSED_BAD_REQUEST)
         self._pong_owed = False
 
     def _check_expiry(self) -> None:
@@ -205,9 +205,9 @@ class Session:
             if not 0 < subscription.expire_at < late:
                 continue
             if subscription.server_side:
-                self.client.close(faults.CLOSED_SUBSCRIPTION_EXPIRED)
+                self.client.close(errors.CLOSED_SUBSCRIPTION_EXPIRED)
                 return
-            self.client.unsubscribe(subscription.channel, faults.SUBSCRIPTION_EXPIRED)
+            self.client.unsubscribe(subscription.channel, errors.SUBSCRIPTION_EXPIRED)
 
     def _tokens(self, rules: ChannelRules, options: Any) -> TokenReader:
         skip = self._options.insecure_skip_token_signature_verify

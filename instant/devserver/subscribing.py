@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from instant.devserver import faults, permissions, wire
+from instant.devserver import errors, permissions, wire
 from instant.devserver.client import MAX_TTL, Client, Subscription
 from instant.devserver.grants import Grant
 from instant.devserver.recovery import REJECT_UNRECOVERED, Recovered, recover_cache, recover_stream
@@ -77,17 +77,17 @@ def authorize(client: Client, reader: TokenReader, request: Request) -> Grant:
     channel, rules = request.channel, client.rules
     options = permissions.options_of(client, channel)
     if request.kind or not options.takes_streams:
-        raise faults.ReplyError(faults.PERMISSION_DENIED)
+        raise errors.ReplyError(errors.PERMISSION_DENIED)
     if not request.token and rules.is_private(channel):
         client.log("attempt to subscribe on private channel without token", channel=channel)
-        raise faults.ReplyError(faults.PERMISSION_DENIED)
+        raise errors.ReplyError(errors.PERMISSION_DENIED)
     if request.token:
         grant = _by_token(client, reader, request)
     elif _may_join(client, channel, options):
         grant = Grant.from_options(options, "client")
     else:
         client.log("attempt to subscribe without sufficient permission", channel=channel)
-        raise faults.ReplyError(faults.PERMISSION_DENIED)
+        raise errors.ReplyError(errors.PERMISSION_DENIED)
     return _asked_for(client, request, grant)
 
 
@@ -101,13 +101,13 @@ def join(client: Client, request: Request, grant: Grant, *, server_side: bool) -
         ttl = grant.expire_at - client.now()
         if ttl <= 0:
             client.log("subscription expiration must be greater than now", channel=request.channel)
-            raise faults.ReplyError(faults.EXPIRED)
+            raise errors.ReplyError(errors.EXPIRED)
         grant = replace(grant, expire_at=client.now() + min(ttl, MAX_TTL))
         if not server_side:
             result = {"expires": True, "ttl": ttl}
     if request.filtered:
         client.log("tags filter not allowed", channel=request.channel)
-        raise faults.ReplyError(faults.BAD_REQUEST)
+        raise errors.ReplyError(errors.BAD_REQUEST)
     subscription = Subscription(client, request.channel, grant, server_side=server_side)
     if grant.positioned:
         result.update(_recover(client, request, subscription))
@@ -123,29 +123,29 @@ def check(client: Client, request: Request) -> None:
     """
     channel, limit = request.channel, client.options.channel_limit
     if not channel or request.delta not in ("", "fossil"):
-        raise faults.CloseError(faults.CLOSED_BAD_REQUEST)
+        raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
     if request.kind == _SHARED_POLL:
-        raise faults.ReplyError(faults.NOT_AVAILABLE)
+        raise errors.ReplyError(errors.NOT_AVAILABLE)
     problem = None
     if client.rules.is_too_long(channel):
-        problem = faults.BAD_REQUEST
+        problem = errors.BAD_REQUEST
     elif channel in client.subscriptions:
-        problem = faults.ALREADY_SUBSCRIBED
+        problem = errors.ALREADY_SUBSCRIBED
     elif 0 < limit <= len(client.subscriptions):
-        problem = faults.LIMIT_EXCEEDED
+        problem = errors.LIMIT_EXCEEDED
     if problem:
         client.log(f"subscribe refused: {problem.message}", channel=channel)
-        raise faults.ReplyError(problem)
+        raise errors.ReplyError(problem)
 
 
 def _by_token(client: Client, reader: TokenReader, request: Request) -> Grant:
     try:
         token = reader.subscription(request.token)
     except ExpiredTokenError:
-        raise faults.ReplyError(faults.TOKEN_EXPIRED) from None
+        raise errors.ReplyError(errors.TOKEN_EXPIRED) from None
     except InvalidTokenError as error:
         client.log(f"invalid subscription token: {error}", channel=request.channel)
-        raise faults.ReplyError(faults.PERMISSION_DENIED) from error
+        raise errors.ReplyError(errors.PERMISSION_DENIED) from error
     # The server's hardest answer: a valid token for someone or something else ends the connection.
     for name, theirs, ours in (
         ("channel", token.channel, request.channel),
@@ -154,7 +154,7 @@ def _by_token(client: Client, reader: TokenReader, request: Request) -> Grant:
     ):
         if theirs != ours:
             client.log(f"token {name} mismatch", **{f"token_{name}": theirs, name: ours})
-            raise faults.CloseError(faults.INVALID_TOKEN)
+            raise errors.CloseError(errors.INVALID_TOKEN)
     return token.grant
 
 
@@ -167,7 +167,7 @@ def _may_join(client: Client, channel: str, options: ChannelOptions) -> bool:
         return client.rules.lists_user(channel, client.user) or client.options.insecure
     if options.subscribe_proxy_enabled or options.subscribe_stream_proxy_enabled:
         client.log("the devserver has no subscribe proxy", channel=channel)
-        raise faults.ReplyError(faults.NOT_AVAILABLE)
+        raise errors.ReplyError(errors.NOT_AVAILABLE)
     named = bool(client.user) or options.allow_subscribe_for_anonymous
     return (options.allow_subscribe_for_client and named) or client.options.insecure
 
@@ -199,7 +199,7 @@ def _recover(client: Client, request: Request, subscription: Subscription) -> di
         limit = client.options.recovery_max_publication_limit
         recovered = recover_stream(client.hub, channel, grant, request.since, limit)
         if not recovered.success and request.flag & REJECT_UNRECOVERED:
-            raise faults.ReplyError(faults.UNRECOVERABLE_POSITION)
+            raise errors.ReplyError(errors.UNRECOVERABLE_POSITION)
     subscription.position = recovered.position
     return wire.filled(
         recoverable=grant.recovery,

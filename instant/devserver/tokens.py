@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
-from instant.devserver import faults, wire
+from instant.devserver import errors, wire
 from instant.devserver.grants import Grant
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class TokenReader:
     def _grant(self, channel: str, claims: Mapping[str, Any], source: str, expire_at: int = 0) -> Grant:
         options = self._rules.options(channel)
         if options is None:
-            raise faults.ReplyError(faults.UNKNOWN_CHANNEL)
+            raise errors.ReplyError(errors.UNKNOWN_CHANNEL)
         return Grant.from_request(options, claims, source, expire_at=expire_at)
 
 

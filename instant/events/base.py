@@ -13,7 +13,7 @@ from .changes import Change, snapshot
 from .declaration import EventDeclaration
 from .delivery import BATCH
 from .operations import OPERATIONS, Operation
-from .submission import submit
+from .scheduling import submit
 
 
 class BaseEventModel(EventDeclaration):

@@ -12,7 +12,7 @@ from .changes import Change, snapshot
 from .delivery import Failure, related, report
 from .muting import is_muted
 from .operations import OP_CREATE, OP_DELETE, OP_UPDATE
-from .submission import submit
+from .scheduling import submit
 
 if TYPE_CHECKING:
     from .declaration import EventDeclaration

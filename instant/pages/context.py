@@ -17,7 +17,7 @@ from ..legacy.auth_url import auth_url
 from ..protocol import CREDENTIALS_ID
 from ..windows import page_window
 from .marking import take_if_used
-from .page import names_at, page_of, without_database_errors
+from .page_state import names_at, page_of, without_database_errors
 
 OPENS, CLOSES = f'<script type="application/json" id="{CREDENTIALS_ID}">', "</script>"
 #: What the tag renders, whoever asks for the page.
@@ -72,10 +72,11 @@ def _timeout() -> dict[str, int]:
 
 
 def _user(request: HttpRequest) -> str | None:
+    sub: str | None = None
     with without_database_errors():
-        user = user_of(request)
-        return user_id(user) if membership.may_connect(user) else None
-    return None
+        if membership.may_connect(user := user_of(request)):
+            sub = user_id(user)
+    return sub
 
 
 def _prefix(urlconf: str | None) -> str:

@@ -20,14 +20,14 @@ from django.template.response import SimpleTemplateResponse
 from django.utils.cache import patch_vary_headers
 
 from ..access import membership
-from ..centrifugo.positions import Position
+from ..centrifugo.history_positions import Position
 from ..channels.users import user_of
 from ..protocol import PAGE_ID
 from ..windows import page_window
 from .context import CLOSES, OPENS, PLACEHOLDER, described, script_json
 from .credentials import credentials_for
 from .marking import take
-from .page import names_at, offers_of, page_of, without_database_errors
+from .page_state import names_at, offers_of, page_of, without_database_errors
 
 logger = logging.getLogger("instant")
 Response = TypeVar("Response", bound=HttpResponseBase)

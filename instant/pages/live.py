@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from .filling import fill, is_fillable
 from .marking import amark, mark
-from .page import Page, page_of
+from .page_state import Page, page_of
 
 View = TypeVar("View", bound=Callable[..., Any])
 

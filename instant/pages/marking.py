@@ -10,8 +10,8 @@ from functools import cache
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
-from ..centrifugo.positions import apositions, positions
-from .page import Page, names_at, page_of
+from ..centrifugo.history_positions import apositions, positions
+from .page_state import Page, names_at, page_of
 
 logger = logging.getLogger("instant")
 

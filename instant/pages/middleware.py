@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from .filling import fill, is_fillable
-from .page import page_of
+from .page_state import page_of
 
 
 class InstantMiddleware:

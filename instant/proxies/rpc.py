@@ -13,7 +13,7 @@ from ..exceptions import Deny, Disconnect, InvalidMessage
 from ..serializer import encode
 from ..windows.rpc import call
 from . import replies
-from .limits import calls
+from .rate_limits import calls
 from .requests import BadRequest, RpcRequest, decode
 
 logger = logging.getLogger("instant")

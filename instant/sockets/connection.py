@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..protocol import NAMESPACE_BOUNDARY, SOCKETS_NAMESPACE
-from . import codes, envelopes, order
+from . import close_codes, envelopes, message_order
 from .handler import SocketInfo, WebSocketHandler
 from .send_buffer import SendBuffer
 
 if TYPE_CHECKING:
-    from .codes import Closing
+    from .close_codes import Closing
     from .handler_calls import Calls
 
 logger = logging.getLogger("instant")
@@ -49,7 +49,7 @@ def asked(channel: str, user: str, client: str, *, data: Any, meta: Any, headers
     """
     prefix, _, rest = channel.partition(NAMESPACE_BOUNDARY)
     if prefix != SOCKETS_NAMESPACE:
-        raise codes.bad_name()
+        raise close_codes.bad_name()
     info = SocketInfo("centrifugo", channel, meta if isinstance(meta, dict) else {}, headers)
     return Opening(rest.partition(NAMESPACE_BOUNDARY)[0], user, client, envelopes.opened(data), info)
 
@@ -75,7 +75,7 @@ class Socket:
         self._unread_bytes += size
         if len(self._unread) > MOST_UNREAD or self._unread_bytes > MOST_UNREAD_BYTES:
             logger.warning("closed a socket of %s: it has too many messages unread", self._place)
-            self.end(codes.UNREAD)
+            self.end(close_codes.UNREAD)
         self._news.set()
 
     def lost(self) -> None:
@@ -86,7 +86,7 @@ class Socket:
 
     def leave(self) -> None:
         """The client closes. What it sent before is still handled."""
-        self.outgoing.end(codes.NORMAL)
+        self.outgoing.end(close_codes.NORMAL)
         self._is_over = True
         self._news.set()
 
@@ -98,7 +98,7 @@ class Socket:
     def send(self, message: Any) -> bool:
         """Send a message, as `WebSocketHandler.send` says."""
         sent = self.outgoing.put(self._pack(message))
-        if not sent and self.outgoing.closing is codes.UNSENT:
+        if not sent and self.outgoing.closing is close_codes.UNSENT:
             logger.warning("closed a socket of %s: it has too many messages unsent", self._place)
         return sent
 
@@ -110,7 +110,7 @@ class Socket:
 
     def close(self, code: int, reason: str) -> None:
         """Close the socket, as `WebSocketHandler.close` says."""
-        if self.outgoing.end(codes.checked(code, reason)):
+        if self.outgoing.end(close_codes.checked(code, reason)):
             with suppress(RuntimeError):  # the loop is closed, and all sockets with it
                 self._loop.call_soon_threadsafe(self._forget)
 
@@ -120,7 +120,7 @@ class Socket:
             await self._converse()
         except Exception:
             logger.exception("closed a socket of %s: it failed", self._place)
-            self.end(codes.FAILED)
+            self.end(close_codes.FAILED)
         finally:
             try:
                 await self._calls.run(self.handler.on_close)
@@ -161,7 +161,7 @@ class Feed:
     """Opens the envelopes of a stream, and hands their messages to its socket in order."""
 
     def __init__(self, socket: Socket) -> None:
-        self._socket, self._order = socket, order.Order()
+        self._socket, self._order = socket, message_order.Order()
         self._alarm: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -170,19 +170,19 @@ class Feed:
         try:
             number, message = envelopes.read(content)
         except (ValueError, RecursionError):
-            self._socket.end(codes.BAD_MESSAGE)
+            self._socket.end(close_codes.BAD_MESSAGE)
             return
         before = self._order.next
         try:
             ready = self._order.take(number, (message, len(content)), len(content))
-        except order.Gap:
-            self._socket.end(codes.GAP)
+        except message_order.Gap:
+            self._socket.end(close_codes.GAP)
             return
         self._hand_over(ready)
         if self._order.next != before or not self._order.is_waiting:
             self.stop()
         if self._order.is_waiting and self._alarm is None:
-            self._alarm = self._loop.call_later(order.PATIENCE, self._socket.end, codes.GAP)
+            self._alarm = self._loop.call_later(message_order.PATIENCE, self._socket.end, close_codes.GAP)
 
     def stop(self) -> None:
         """Wait for nothing any more."""

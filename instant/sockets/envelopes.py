@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..exceptions import Deny, InvalidMessage, TooLarge
 from ..protocol import MAX_PAYLOAD_BYTES
 from ..serializer import encode
-from .codes import Closing
+from .close_codes import Closing
 
 #: Stands for a message: the client closes.
 END: Final = object()

@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from ..access.permissions import EVERYONE, handler_rule
 from ..conf.settings import conf
 from ..exceptions import Deny
-from . import codes, registry
+from . import close_codes, registry
 from .connection import Opening, Socket
 from .handler import WebSocketHandler
 from .handler_calls import Calls, Runner
@@ -43,7 +43,7 @@ class SocketPool:
         """
         if self._stopped or len(self._running) + self._opening >= conf.sockets_limit:
             logger.warning("refused a socket: %s are open", len(self._running))
-            raise codes.too_many()
+            raise close_codes.too_many()
         calls = self._runner.calls()
         self._opening += 1
         try:
@@ -87,12 +87,12 @@ async def _admitted(
     except Deny:
         raise
     except PermissionDenied as error:
-        raise codes.forbidden() from error
+        raise close_codes.forbidden() from error
     except Exception as error:
         logger.exception("refused a socket %r: it failed", opening.name)
-        raise codes.failed() from error
+        raise close_codes.failed() from error
     if not allowed:
-        raise codes.forbidden()
+        raise close_codes.forbidden()
     return handler
 
 
@@ -108,7 +108,7 @@ def _ask(handler: WebSocketHandler) -> Any:
     if not is_open or _has_async(type(handler)):
         is_refused = bool(handler._sub) and not handler.user.is_authenticated
         if is_refused and not is_open:
-            raise codes.forbidden()
+            raise close_codes.forbidden()
     return rule(handler)
 
 

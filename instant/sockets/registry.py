@@ -12,7 +12,7 @@ from django.utils.module_loading import autodiscover_modules, import_string
 from ..access.permissions import handler_rule
 from ..conf.settings import conf
 from ..exceptions import InvalidHandler, InvalidSetting
-from . import codes
+from . import close_codes
 from .handler import WebSocketHandler
 
 H = TypeVar("H", bound=type[WebSocketHandler])
@@ -75,7 +75,7 @@ def find(name: str) -> type[WebSocketHandler]:
     if path is not None:
         return _imported(name, path)
     if name not in _registered:
-        raise codes.unknown(name)
+        raise close_codes.unknown(name)
     return _registered[name]
 
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import deque
 
-from .codes import UNSENT, Closing
+from .close_codes import UNSENT, Closing
 
 #: What may wait: more is a client that does not read, or a handler that never lets the loop have its turn.
 MOST = 10_000

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from ..channels.names import template_name
 from ..pages.context import client_context, join_stream, script_json
-from ..pages.page import page_of
+from ..pages.page_state import page_of
 from ..windows.html_attributes import signal_attribute
 
 register = template.Library()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazy_names
+from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from .joining import acan, can
-    from .published import Published, capture_published
-    from .server import LiveServer, live_server
+    from .access import acan, can
+    from .capture import Published, capture_published
+    from .live_servers import LiveServer, live_server
     from .sockets import SocketCommunicator
 
 __all__ = ["LiveServer", "Published", "SocketCommunicator", "acan", "can", "capture_published", "live_server"]
@@ -22,9 +22,9 @@ __all__ = ["LiveServer", "Published", "SocketCommunicator", "acan", "can", "capt
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        ".joining": ("acan", "can"),
-        ".published": ("Published", "capture_published"),
-        ".server": ("LiveServer", "live_server"),
+        ".access": ("acan", "can"),
+        ".capture": ("Published", "capture_published"),
+        ".live_servers": ("LiveServer", "live_server"),
         ".sockets": ("SocketCommunicator",),
     },
 )

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from ..windows.info import WindowInfo
-    from .published import Published
+    from ..windows.window_info import WindowInfo
+    from .capture import Published
     from .signals import SignalQueue
 
 
 @pytest.fixture
 def published(request: pytest.FixtureRequest) -> Iterator[Published]:
     """What the test publishes, in order, on-commit work included; see `instant.testing.capture_published`."""
-    from .published import capture_published
+    from .capture import capture_published
 
     _open_database(request)
     with capture_published() as messages:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..windows.calls import Call
 from ..windows.dispatch import call
+from ..windows.queued_calls import Call
 from ..windows.recorder import pop, push
 from ..windows.running import run
 from .on_commit import CommitsInTest

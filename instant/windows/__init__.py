@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazy_names
+from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from ..access.permissions import everyone, has_perm, is_authenticated, is_staff, is_superuser
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from .django_messages import deliver_messages
     from .forms import SerializedForm
     from .html_attributes import signal_attribute
-    from .info import InfoMiddleware, WindowInfo
     from .registry import Connection, signal
     from .targets import BROADCAST, SERVER, USER, WINDOW
     from .topics import serialize_topic, set_websocket_topics
     from .triggering import atrigger, trigger
+    from .window_info import InfoMiddleware, WindowInfo
 
 __all__ = [
     "BROADCAST",
@@ -54,7 +54,7 @@ __getattr__, __dir__ = lazy_names(
         ".django_messages": ("deliver_messages",),
         ".forms": ("SerializedForm",),
         ".html_attributes": ("signal_attribute",),
-        ".info": ("InfoMiddleware", "WindowInfo"),
+        ".window_info": ("InfoMiddleware", "WindowInfo"),
         ".registry": ("Connection", "signal"),
         ".targets": ("BROADCAST", "SERVER", "USER", "WINDOW"),
         ".topics": ("serialize_topic", "set_websocket_topics"),

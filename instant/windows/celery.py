@@ -14,7 +14,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from ..exceptions import NotQueued
-from .calls import Call, Delay
+from .queued_calls import Call, Delay
 from .running import run
 
 #: A view waits for it: so it is short.

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..exceptions import Deny, Disconnect, InvalidMessage, InvalidSignal, NotQueued
-from .calls import Call
 from .imported_settings import plain
-from .info import WindowInfo
+from .queued_calls import Call
 from .queues import enqueue, grouped
 from .registry import Connection, find
 from .running import allows, value_of
+from .window_info import WindowInfo
 
 logger = logging.getLogger("instant")
 

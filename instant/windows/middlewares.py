@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone, translation
 
-from .info import InfoMiddleware, WindowInfo
+from .window_info import InfoMiddleware, WindowInfo
 from .window_keys import session_of, window_key
 
 __all__ = [

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from django.conf import settings
 
 from ..exceptions import NotQueued
-from .calls import NO_QUEUE, Call, Delay
+from .queued_calls import NO_QUEUE, Call, Delay
 from .recorder import recorder
 from .registry import Connection
 from .running import run

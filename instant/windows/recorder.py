@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from .calls import Call
+from .queued_calls import Call
 
 
 class Recorder(Protocol):

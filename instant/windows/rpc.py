@@ -7,7 +7,7 @@ from typing import Any
 
 from ..exceptions import Deny
 from . import dispatch
-from .info import WindowInfo
+from .window_info import WindowInfo
 
 
 def call(

@@ -13,9 +13,9 @@ from django.db import connections, transaction
 
 from ..exceptions import Deny, Disconnect
 from .broadcasting import broadcast
-from .calls import NO_QUEUE, Call
-from .info import WindowInfo
+from .queued_calls import NO_QUEUE, Call
 from .registry import Connection, find
+from .window_info import WindowInfo
 
 logger = logging.getLogger("instant")
 

@@ -19,8 +19,8 @@ from .. import features
 from ..conf.settings import conf
 from ..exceptions import InvalidTopic
 from .imported_settings import topic_serializer
-from .info import WindowInfo
 from .targets import BROADCAST, USER, WINDOW, Target
+from .window_info import WindowInfo
 from .window_keys import bare, channel_named, window_key
 
 _SALT = "instant.window"

@@ -14,15 +14,15 @@ from django.http import HttpRequest
 
 from ..exceptions import NotQueued, PublishError
 from .broadcasting import broadcast
-from .calls import Call, Delay
 from .imported_settings import plain
-from .info import WindowInfo
+from .queued_calls import Call, Delay
 from .queues import enqueue, grouped
 from .recorder import recorder
 from .registry import find
 from .running import run_trusted
 from .targets import SERVER, WINDOW, targets_of
 from .topics import serialized
+from .window_info import WindowInfo
 
 logger = logging.getLogger("instant")
 

@@ -19,7 +19,7 @@ from ..access.proxy_secret import is_proxy_secret
 from ..centrifugo.rpc_config import SECRET_HEADER
 from ..centrifugo.stream_config import BRIDGE_PATH, HANDED_ON
 from ..exceptions import Deny, ServerFailed
-from ..sockets import codes, envelopes
+from ..sockets import close_codes, envelopes
 from ..sockets.connection import Feed, Opening, Socket, asked
 from ..sockets.handler import SocketInfo
 from ..sockets.pool import SocketPool
@@ -99,10 +99,10 @@ class Bridge:
         try:
             socket = await self._pool.open(opening, envelopes.text)
         except Deny as refusal:
-            return await connection.close(codes.of_refusal(refusal))
+            return await connection.close(close_codes.of_refusal(refusal))
         self._guests[socket] = guest
         try:
-            return await connection.run(socket, lambda text: socket.receive(text, len(text)), codes.GOING_AWAY)
+            return await connection.run(socket, lambda text: socket.receive(text, len(text)), close_codes.GOING_AWAY)
         finally:
             del self._guests[socket]
 
@@ -117,7 +117,7 @@ class Bridge:
             socket = await self._pool.open(_read(await connection.first()), envelopes.wrapped)
         except Deny as refusal:
             await connection.send(envelopes.plain({"error": {"code": refusal.code, "message": refusal.reason}}))
-            return await connection.close(codes.NORMAL)
+            return await connection.close(close_codes.NORMAL)
         await connection.send(b'{"result":{}}')
         feed = Feed(socket)
         try:
@@ -134,13 +134,13 @@ class Bridge:
             for socket, guest in list(self._guests.items()):
                 try:
                     if not await _in_thread(authentication.is_still_in, guest):
-                        socket.end(codes.REVOKED)
+                        socket.end(close_codes.REVOKED)
                 except Exception:
                     logger.exception("cannot tell whether user %r may still log in", guest.user)
 
 
 #: How the devserver is told that the stream is cut: its client comes back by itself.
-_CUT = codes.Closing(1012, "service restart")
+_CUT = close_codes.Closing(1012, "service restart")
 
 
 class _Connection:
@@ -164,12 +164,12 @@ class _Connection:
     async def send(self, message: bytes) -> None:
         await self._ws.send_str(message.decode())
 
-    async def close(self, closing: codes.Closing) -> web.StreamResponse:
+    async def close(self, closing: close_codes.Closing) -> web.StreamResponse:
         await self._ws.close(code=closing.code, message=closing.reason.encode())
         return self._ws
 
     async def run(
-        self, socket: Socket, take: Callable[[str], None], cut: codes.Closing, *, last: bool = False
+        self, socket: Socket, take: Callable[[str], None], cut: close_codes.Closing, *, last: bool = False
     ) -> web.StreamResponse:
         """Take messages both ways until either side has ended; `last` says how with an envelope."""
         reading = asyncio.get_running_loop().create_task(self._read(socket, take))
@@ -182,14 +182,14 @@ class _Connection:
             reading.cancel()
             await asyncio.wait([reading])
         closing = socket.outgoing.closing
-        return await self.close(cut if closing is None else codes.NORMAL if last else closing)
+        return await self.close(cut if closing is None else close_codes.NORMAL if last else closing)
 
     async def _read(self, socket: Socket, take: Callable[[str], None]) -> None:
         async for message in self._ws:
             if message.type is WSMsgType.TEXT:
                 take(message.data)
             elif message.type is WSMsgType.BINARY:
-                socket.end(codes.UNSUPPORTED)
+                socket.end(close_codes.UNSUPPORTED)
 
     async def _write(self, socket: Socket, last: bool) -> None:
         while messages := await socket.outgoing.take():

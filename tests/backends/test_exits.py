@@ -11,7 +11,7 @@ from django.test import override_settings
 from instant import flush
 from instant.backends.queueing import QueueingBackend
 from instant.messages import Message
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 from tests.fakes import FakeServer
 
 from . import scripts

@@ -16,7 +16,7 @@ from instant.backends import go as go_module
 from instant.backends.queueing import QueueingBackend
 from instant.exceptions import PublishManyError, Rejected, Unreachable
 from instant.messages import Message
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 
 from . import scripts
 from .fake_publisher import FakePublisher, Session

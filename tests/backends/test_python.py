@@ -1,4 +1,4 @@
-"""The HTTP backend, against both servers; what no server can be made to do is in tests/test_http.py."""
+"""The HTTP backend, against both servers; what no server can be made to do is in tests/centrifugo/test_http.py."""
 
 from __future__ import annotations
 

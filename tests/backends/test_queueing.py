@@ -17,9 +17,9 @@ from instant.backends import send_queue, thread
 from instant.backends.queueing import QueueingBackend
 from instant.exceptions import PublishManyError, Rejected, Unreachable
 from instant.messages import Message
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 from tests.fakes import FakeServer, Request, answer, fake_server
-from tests.test_forks import forked
+from tests.test_processes import forked
 
 from .conftest import Gate, texts
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 def running() -> Iterator[str]:
     """Run redis-server on a free port, without files, for as long as the block runs; it is its address."""
     from instant.centrifugo import process
-    from instant.testing.server import free_port, wait_until_listening
+    from instant.testing.live_servers import free_port, wait_until_listening
 
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:

@@ -88,7 +88,7 @@ def _started(stack: ExitStack, outbox: bool) -> Server:
 
 def planned() -> Server:
     """Return a server of our own that does not run yet."""
-    from instant.testing.server import free_port
+    from instant.testing.live_servers import free_port
 
     return Server("devserver", f"http://127.0.0.1:{free_port()}", secrets.token_hex(16), secrets.token_hex(32))
 
@@ -134,7 +134,7 @@ def _config(server: Server) -> dict[str, Any]:
 
 def _run(stack: ExitStack, server: Server, command: list[str], config: Mapping[str, Any]) -> None:
     from instant.centrifugo import process
-    from instant.testing.server import wait_until_listening
+    from instant.testing.live_servers import wait_until_listening
 
     path: Path = stack.enter_context(process.config_file(config))
     child = subprocess.Popen([*command, path], stdout=subprocess.DEVNULL, env=process.environment())

@@ -87,7 +87,7 @@ class _Site:
     """A websockets server and a worker, and daphne where it is wanted."""
 
     def __init__(self, stack: ExitStack, seconds: float) -> None:
-        from instant.testing.server import free_port, wait_until_listening
+        from instant.testing.live_servers import free_port, wait_until_listening
 
         worker, bridge, self.seconds = free_port(), free_port(), seconds
         self.server: Server = planned()
@@ -109,7 +109,7 @@ class _Site:
         Raises:
             Missing: it cannot be run here.
         """
-        from instant.testing.server import free_port, wait_until_listening
+        from instant.testing.live_servers import free_port, wait_until_listening
 
         if not wanted:
             raise Missing("needs PEERS=1")

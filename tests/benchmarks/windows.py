@@ -100,7 +100,7 @@ def _crowd(server: Server, counts: Counts, kind: str, sender: list[str]) -> dict
 
 def _site(stack: ExitStack) -> Server:
     """Run a websockets server, and a WSGI server that it calls."""
-    from instant.testing.server import free_port, wait_until_listening
+    from instant.testing.live_servers import free_port, wait_until_listening
 
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     port, server = free_port(), planned()
@@ -127,7 +127,7 @@ def _channels(stack: ExitStack, server: Server, wanted: bool) -> list[str]:
     """
     from django.conf import settings
 
-    from instant.testing.server import free_port, wait_until_listening
+    from instant.testing.live_servers import free_port, wait_until_listening
 
     if not wanted or shutil.which("redis-server") is None:
         raise Missing("needs PEERS=1, and redis-server on PATH")

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from pytest_django import Settings
 
 from instant.sockets import EVERYONE, WebSocketHandler
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 from tests.browser.live_site import CLIENT, MIDDLEWARE, Site, Starter, until, wait_for
 from tests.sockets import handlers
 from tests.sockets.running import RunningWorker

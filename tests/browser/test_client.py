@@ -18,8 +18,8 @@ from instant.models import Channel
 from instant.testing import LiveServer
 from tests.browser.live_site import wait_for
 from tests.browser.pages import PAGES
-from tests.proxies import Cable
 from tests.snippets import ROOT, snippets
+from tests.tcp_proxies import Cable
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.browser.pages")]
 

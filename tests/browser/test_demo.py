@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 
 ROOT = Path(__file__).parents[2]
 

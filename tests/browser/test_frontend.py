@@ -18,7 +18,7 @@ from tests.browser.live_site import Starter, joins, until
 from tests.browser.pages import PAGES
 from tests.snippets import ROOT, snippets
 from tests.test_docs import with_templates
-from tests.test_frontend_view import CSP
+from tests.views.test_demo_frontend import CSP
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.browser.pages")]
 

@@ -12,7 +12,7 @@ from instant.models import Channel
 from instant.testing import LiveServer
 from tests.browser import live_site
 from tests.browser.live_site import CLIENT, KEEPS, MIDDLEWARE, Site, calls, handled, in_channels, joined, traffic, until
-from tests.proxies import Cable
+from tests.tcp_proxies import Cable
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.browser.live_site")]
 django, site = live_site.django, live_site.site  # fixtures

@@ -18,7 +18,7 @@ from instant.testing import LiveServer
 from tests.browser import live_site
 from tests.browser.live_site import CLIENT, KEEPS, Site, calls, handled, joined, until
 from tests.live_pages import subjects
-from tests.proxies import Cable
+from tests.tcp_proxies import Cable
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 django, site = live_site.django, live_site.site  # fixtures

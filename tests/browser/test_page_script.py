@@ -19,15 +19,15 @@ from pytest_django.live_server_helper import LiveServer as DjangoServer
 from instant import protocol, publish
 from instant.access import client_credentials
 from instant.access.tokens import channel_token
+from instant.centrifugo.history_positions import positions
 from instant.centrifugo.http import post
-from instant.centrifugo.positions import positions
 from instant.conf import conf
 from instant.models import Channel
 from instant.testing import LiveServer
 from tests.browser import pages
 from tests.browser.live_site import until, wait_for
 from tests.browser.pages import PAGES
-from tests.proxies import Cable
+from tests.tcp_proxies import Cable
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.browser.test_page_script")]
 

@@ -31,7 +31,7 @@ from instant.windows.triggering import trigger
 from tests.browser import live_site, windows_site
 from tests.browser.live_site import Site, joined, until
 from tests.browser.windows_site import MARKED, call, marks
-from tests.proxies import Cable
+from tests.tcp_proxies import Cable
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 django, site, namespaces = live_site.django, live_site.site, windows_site.namespaces  # fixtures

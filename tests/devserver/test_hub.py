@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from instant.devserver import faults, wire
+from instant.devserver import errors, wire
 from instant.devserver.api import UnknownMethodError
 from instant.devserver.hub import IDEMPOTENT_SECONDS
 from instant.devserver.options import ChannelOptions, Seconds
@@ -52,12 +52,12 @@ def test_idempotency_lasts_five_minutes(place):
 
 def test_errors_of_history(place):
     publish(place, 1)
-    with pytest.raises(faults.ReplyError) as caught:
+    with pytest.raises(errors.ReplyError) as caught:
         place.hub.history("hist:1", 600, 1, Position(0, "other"))
-    assert caught.value.error == faults.UNRECOVERABLE_POSITION
-    with pytest.raises(faults.ReplyError) as caught:
+    assert caught.value.error == errors.UNRECOVERABLE_POSITION
+    with pytest.raises(errors.ReplyError) as caught:
         place.hub.history("hist:1", 600, 1, Position(0), reverse=True)
-    assert caught.value.error == faults.BAD_REQUEST
+    assert caught.value.error == errors.BAD_REQUEST
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 import jwt
 import pytest
 
-from instant.devserver import faults, wire
+from instant.devserver import errors, wire
 from instant.devserver.streams import Publication
 from tests.devserver.servers import SECRET
 
@@ -147,7 +147,7 @@ def test_after_an_error_to_connect_the_socket_is_dropped(talk):
     peer.say(id=2, rpc={})
     assert [line["error"]["code"] for line in peer.heard()] == [109]
     peer.wait(5)
-    assert peer.client.closing == faults.DROPPED
+    assert peer.client.closing == errors.DROPPED
 
 
 def test_commands_after_a_close_are_not_run(talk):
@@ -169,7 +169,7 @@ def test_closing_leaves_everything(talk):
 def test_what_waits_goes_out_before_the_close_except_for_the_slow(talk):
     peer = talk()
     peer.say(id=2, rpc={})
-    peer.client.close(faults.FORCED)
+    peer.client.close(errors.FORCED)
     assert len(peer.heard()) == 1
     slow = talk(client={"queue_max_size": 300})
     slow.client.send(wire.frame("x" * 300))
@@ -195,7 +195,7 @@ def test_rpc_is_a_seam(world):
     session.receive('{"id":2,"rpc":{"method":"chat.say","data":{"a":1}}}\n{"id":3,"rpc":{"method":"x"}}')
     assert [call[1:] for call in asked] == [(2, "chat.say", {"a": 1}), (3, "x", wire.MISSING)]
     client = asked[0][0]
-    client.fail(3, faults.NOT_AVAILABLE)
+    client.fail(3, errors.NOT_AVAILABLE)
     client.reply(2, "rpc", {"data": 5})
     lines = [json.loads(frame.text) for frame in client.take(9)][1:]
     assert lines == [{"id": 3, "error": {"code": 108, "message": "not available"}}, {"id": 2, "rpc": {"data": 5}}]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from instant.devserver import wire
-from instant.devserver.patterns import OriginCheck, compile_glob
+from instant.devserver.globs import OriginCheck, compile_glob
 
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", "[Infinity]", "1e999", "{} {}", "[" * 100_000])

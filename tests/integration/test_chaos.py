@@ -34,7 +34,7 @@ from instant import publish
 from instant.backends import go_publisher
 from instant.centrifugo.config import render
 from instant.models import Channel
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 from tests.backends.conftest import alive, binary, go, listener, until  # noqa: F401 - fixtures
 from tests.benchmarks import redis
 from tests.chaos import SOCKETS, Item, Lines, Server, Worker, page

@@ -17,7 +17,7 @@ from instant.centrifugo import api
 from instant.centrifugo.binary import find_binary
 from instant.models import Channel
 from instant.testing import LiveServer, live_server
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 from tests.clients import SyncClient
 
 pytestmark = pytest.mark.django_db

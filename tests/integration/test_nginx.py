@@ -16,7 +16,7 @@ from django.contrib.auth.models import AnonymousUser
 from instant import publish
 from instant.access.tokens import channel_token, connection_token
 from instant.testing import LiveServer
-from instant.testing.server import free_port, wait_until_listening
+from instant.testing.live_servers import free_port, wait_until_listening
 from tests.clients import SyncClient
 from tests.snippets import ROOT, snippets
 

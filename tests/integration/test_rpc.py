@@ -20,10 +20,10 @@ from instant.access.tokens import connection_token
 from instant.centrifugo.config import render
 from instant.exceptions import Deny, Disconnect
 from instant.pages.filling import fill
-from instant.pages.page import page_of
-from instant.proxies import limits, rpc
+from instant.pages.page_state import page_of
+from instant.proxies import rate_limits, rpc
 from instant.testing import LiveServer
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 from instant.windows import WindowInfo, everyone, signal
 from instant.windows.registry import remove
 from tests import live_pages
@@ -41,7 +41,7 @@ go_on = threading.Event()
 @pytest.fixture(autouse=True)
 def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     use_features(monkeypatch, windows=True)
-    monkeypatch.setattr(rpc, "calls", limits.Buckets())
+    monkeypatch.setattr(rpc, "calls", rate_limits.Buckets())
     told.clear()
     go_on.clear()
 

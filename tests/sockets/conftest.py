@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from instant.centrifugo.config import render
 from instant.testing import LiveServer
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 from tests.conftest import need_server
 
 from . import handlers

@@ -20,7 +20,7 @@ from instant.centrifugo import binary, process
 from instant.centrifugo.config import render
 from instant.conf import conf
 from instant.management.commands.run_wsserver import WEBSOCKET_URL
-from instant.testing.server import wait_until_listening
+from instant.testing.live_servers import wait_until_listening
 from instant.worker.options import Options
 from instant.worker.serving import Serving
 

@@ -19,7 +19,7 @@ from pytest_django import Settings
 from instant.access.tokens import _signed, channel_token, connection_token
 from instant.centrifugo.rpc_config import SECRET_HEADER
 from instant.conf import conf
-from instant.testing.server import free_port
+from instant.testing.live_servers import free_port
 from instant.windows.page_window import window_meta
 from instant.worker import bridge
 

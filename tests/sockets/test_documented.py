@@ -15,8 +15,8 @@ from django.test import Client
 
 from instant.conf import conf
 from instant.management.commands.run_wsserver import WEBSOCKET_URL, Command
-from instant.sockets import codes, connection, order, send_buffer
-from instant.testing.server import free_port, wait_until_listening
+from instant.sockets import close_codes, connection, message_order, send_buffer
+from instant.testing.live_servers import free_port, wait_until_listening
 from tests.integration.test_nginx import NGINX
 from tests.snippets import ROOT, snippets
 
@@ -33,11 +33,12 @@ def block(language: str) -> str:
 
 def test_all_codes_are_listed() -> None:
     listed = {int(code) for code in re.findall(r"^\| (\d{4}) \|", TEXT, re.MULTILINE)}
-    closings = [value for value in vars(codes).values() if isinstance(value, codes.Closing)]
+    closings = [value for value in vars(close_codes).values() if isinstance(value, close_codes.Closing)]
     refusals = [
-        codes.of_refusal(deny) for deny in (codes.bad_name(), codes.unknown("x"), codes.forbidden(), codes.failed())
+        close_codes.of_refusal(deny)
+        for deny in (close_codes.bad_name(), close_codes.unknown("x"), close_codes.forbidden(), close_codes.failed())
     ]
-    assert listed == {each.code for each in [*closings, *refusals]} | {codes.TRY_LATER, 1009, 4401}
+    assert listed == {each.code for each in [*closings, *refusals]} | {close_codes.TRY_LATER, 1009, 4401}
 
 
 def test_limits_are_as_shown() -> None:
@@ -45,7 +46,8 @@ def test_limits_are_as_shown() -> None:
     assert f"{connection.MOST_UNREAD:,}, or {connection.MOST_UNREAD_BYTES // megabyte} MB | 4503" in TEXT
     assert f"{send_buffer.MOST:,}, or {send_buffer.MOST_BYTES // megabyte} MB |" in TEXT
     assert f"a thread for {send_buffer.PATIENCE:.0f} seconds" in TEXT
-    assert f"{order.WINDOW:,}, or {order.MOST_BYTES // megabyte} MB, or {order.PATIENCE:.0f} seconds | 4502" in TEXT
+    size = message_order.MOST_BYTES // megabyte
+    assert f"{message_order.WINDOW:,}, or {size} MB, or {message_order.PATIENCE:.0f} seconds | 4502" in TEXT
 
 
 def test_all_options_are_listed() -> None:

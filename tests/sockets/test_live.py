@@ -146,7 +146,7 @@ def test_what_is_no_envelope(client: SocketClient, envelope: Any) -> None:
 
 
 def test_a_gap(client: SocketClient, monkeypatch: pytest.MonkeyPatch, told: list[Any]) -> None:
-    monkeypatch.setattr("instant.sockets.order.PATIENCE", 0.2)
+    monkeypatch.setattr("instant.sockets.message_order.PATIENCE", 0.2)
     client.open("story")
     client.send("first")
     client.send_raw({"n": 2, "m": "third"})

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instant.sockets import codes, connection, envelopes, order
-from instant.sockets.order import Gap, Order
+from instant.sockets import close_codes, connection, envelopes, message_order
+from instant.sockets.message_order import Gap, Order
 
 
 @given(st.permutations(range(50)))
@@ -34,21 +34,21 @@ def test_inversions_like_the_servers() -> None:
 
 def test_a_thousand_wait_and_no_more() -> None:
     taken = Order()
-    for number in range(1, order.WINDOW + 1):
+    for number in range(1, message_order.WINDOW + 1):
         assert taken.take(number, number) == []
     with pytest.raises(Gap):
-        taken.take(order.WINDOW + 1, "one more")
+        taken.take(message_order.WINDOW + 1, "one more")
 
 
 class FakeSocket:
     def __init__(self) -> None:
         self.got: list[Any] = []
-        self.ended: codes.Closing | None = None
+        self.ended: close_codes.Closing | None = None
 
     def receive(self, message: Any, size: int) -> None:
         self.got.append(message)
 
-    def end(self, closing: codes.Closing) -> None:
+    def end(self, closing: close_codes.Closing) -> None:
         self.ended = self.ended or closing
 
 
@@ -97,7 +97,7 @@ async def test_a_gap_ends_the_socket(fed: tuple[connection.Feed, Any, FakeLoop])
     clock.passes(4)
     assert socket.ended is None
     clock.passes(1)
-    assert (socket.got, socket.ended) == (["m", "m"], codes.GAP)
+    assert (socket.got, socket.ended) == (["m", "m"], close_codes.GAP)
 
 
 async def test_another_gap_has_its_own_time(fed: tuple[connection.Feed, Any, FakeLoop]) -> None:
@@ -123,11 +123,11 @@ async def test_another_gap_has_its_own_time(fed: tuple[connection.Feed, Any, Fak
 async def test_what_is_no_envelope_ends_the_socket(content: bytes) -> None:
     socket: Any = FakeSocket()
     connection.Feed(socket).take(content)
-    assert (socket.got, socket.ended) == ([], codes.BAD_MESSAGE)
+    assert (socket.got, socket.ended) == ([], close_codes.BAD_MESSAGE)
 
 
 def test_what_waits_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order, "MOST_BYTES", 100)
+    monkeypatch.setattr(message_order, "MOST_BYTES", 100)
     taken = Order()
     for number in (1, 2):
         assert taken.take(number, number, 50) == []

@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from instant.management.commands import run_wsserver
-from instant.testing.server import free_port, wait_until_listening
+from instant.testing.live_servers import free_port, wait_until_listening
 from instant.worker import processes
 
 from .running import PATIENCE, until

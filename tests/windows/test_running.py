@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 
 from instant.testing import Published
 from instant.windows import WindowInfo, everyone, is_staff, signal
-from instant.windows.calls import NO_QUEUE, Call
+from instant.windows.queued_calls import NO_QUEUE, Call
 from instant.windows.running import run
 
 INFO = WindowInfo(window_key="w").to_dict()

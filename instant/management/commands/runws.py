@@ -19,7 +19,7 @@ from instant import outbox
 from instant.centrifugo import process
 from instant.centrifugo.binary import find_binary
 from instant.centrifugo.config import render
-from instant.centrifugo.reloading import Reloader
+from instant.centrifugo.config_reloading import Reloader
 from instant.conf.settings import conf
 from instant.exceptions import InstantError, ServerFailed, ServerNotFound
 

@@ -1,0 +1,115 @@
+"""Rpc commands, handed on to the backend by HTTP as `rpc.proxy` says, and what becomes of its answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import aiohttp
+
+from instant.devserver import errors, wire
+
+if TYPE_CHECKING:
+    from instant.devserver.client import Client
+    from instant.devserver.config import Config
+
+logger = logging.getLogger("instant.devserver")
+
+
+class Backend:
+    """Answer rpc commands with what the backend says; an `RpcHandler`.
+
+    `client.concurrency` of a connection's commands wait for it at once, and others for them.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._rpc, self._concurrency = config.rpc, max(1, config.client.concurrency)
+        self._enabled = {"": config.rpc.without_namespace.proxy_enabled}
+        self._enabled.update((name, item.proxy_enabled) for name, item in config.rpc_namespaces.items())
+        self._turns: WeakKeyDictionary[Client, asyncio.Semaphore] = WeakKeyDictionary()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._http: aiohttp.ClientSession | None = None
+
+    @property
+    def is_used(self) -> bool:
+        """Tell whether the config hands on any command."""
+        return any(self._enabled.values())
+
+    def __call__(self, client: Client, command_id: int, method: str, data: Any) -> None:
+        """Hand a command on.
+
+        Raises: ReplyError 104 for an unknown namespace, 108 where it is handed on to nobody.
+        """
+        namespace, boundary, _ = method.partition(self._rpc.namespace_boundary)
+        enabled = self._enabled.get(namespace if boundary else "")
+        if not enabled:
+            client.log("rpc is not handed on", method=method)
+            raise errors.ReplyError(errors.METHOD_NOT_FOUND if enabled is None else errors.NOT_AVAILABLE)
+        task = asyncio.get_running_loop().create_task(self._answer(client, command_id, method, data))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._http is not None:
+            await self._http.close()
+
+    async def _answer(self, client: Client, command_id: int, method: str, data: Any) -> None:
+        turns = self._turns.setdefault(client, asyncio.Semaphore(self._concurrency))
+        async with turns:
+            if client.closing:
+                return
+            try:
+                settle(client, command_id, await self._ask(client, _question(client, method, data, self._rpc.proxy)))
+            except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+                logger.error("error proxying rpc to %s: %s", self._rpc.proxy.endpoint, str(error) or "timeout")
+                client.fail(command_id, errors.INTERNAL)
+
+    async def _ask(self, client: Client, question: dict[str, Any]) -> dict[str, Any]:
+        """Raises: ValueError for any answer but a JSON object with status 200."""
+        proxy = self._rpc.proxy
+        if self._http is None:
+            # A connection that was kept may be closed under a command, which must not be sent twice.
+            connector = aiohttp.TCPConnector(force_close=True, limit=0)
+            self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        handed_on = {name: client.headers[name] for name in proxy.http_headers if name in client.headers}
+        headers = {"Content-Type": "application/json", **proxy.http.static_headers, **handed_on}
+        timeout, body = aiohttp.ClientTimeout(total=proxy.timeout), wire.encode(question).encode()
+        async with self._http.post(proxy.endpoint, data=body, headers=headers, timeout=timeout) as response:
+            content = await response.read()
+            if response.status != 200:
+                raise ValueError(f"unexpected HTTP status {response.status}")
+        answer = wire.decode(content)
+        if not isinstance(answer, dict | None):
+            raise wire.MalformedError("the answer is no object")
+        return answer or {}
+
+
+def _question(client: Client, method: str, data: Any, proxy: Any) -> dict[str, Any]:
+    fields = {"client": client.id, "transport": "websocket", "protocol": "json", "encoding": "json"}
+    question = {**fields, "user": client.user, **wire.filled(method=method)}
+    meta = client.meta if proxy.include_connection_meta else wire.MISSING
+    return wire.with_raw(question, data=data, meta=meta)
+
+
+def settle(client: Client, command_id: int, answer: dict[str, Any]) -> None:
+    """Do what the backend says; a disconnect goes before an error, and that before a result.
+
+    Raises: ValueError where a field has a wrong type.
+    """
+    disconnect, error = wire.read_object(answer, "disconnect"), wire.read_object(answer, "error")
+    result = wire.read_object(answer, "result") or {}
+    data = wire.read_bytes(result, "data")
+    if disconnect is not None:
+        client.close(errors.Disconnect(wire.read_uint(disconnect, "code"), wire.read(disconnect, "reason", "")))
+    elif error is not None:
+        code, message = wire.read_uint(error, "code"), wire.read(error, "message", "")
+        body = wire.filled(code=code, message=message, temporary=wire.read(error, "temporary", False))
+        client.send(wire.frame({"id": command_id, "error": body}))
+    else:
+        client.reply(command_id, "rpc", wire.with_raw({}, data=data))

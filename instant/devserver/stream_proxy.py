@@ -1,0 +1,184 @@
+"""Streams of sockets, handed on to the bridge of their worker; the server has gRPC for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from instant.devserver import errors, permissions, wire
+from instant.devserver.grants import Grant
+from instant.devserver.subscribing import check, join
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from instant.devserver.client import Client
+    from instant.devserver.config import Config
+    from instant.devserver.options import ProxyOptions
+    from instant.devserver.subscribing import Request
+
+logger = logging.getLogger("instant.devserver")
+
+#: Under this name the config has the bridge's address, among the headers, which the server's gRPC has no use for.
+BRIDGE_HEADER = "X-Instant-Bridge"
+#: The largest message of a worker, in its envelope.
+_LARGEST = 2 * 1024 * 1024
+#: What tells the worker that the client has left, so that it closes, and the seconds that it has for that.
+_LEFT = ""
+_PATIENCE = 5.0
+#: How the worker closes a stream that it ended on purpose.
+_NORMAL = 1000
+
+
+class Streams:
+    """Opens a stream for each subscription to a channel of sockets."""
+
+    def __init__(self, config: Config) -> None:
+        self._proxy: ProxyOptions = config.channel.proxy.subscribe_stream
+        self._bridge = self._proxy.http.static_headers.get(BRIDGE_HEADER, "")
+        self._http: aiohttp.ClientSession | None = None
+        self._open: dict[tuple[str, str], _Stream] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def takes(self, client: Client, request: Request) -> bool:
+        """Tell whether a stream answers this subscribe command: one without a token, in a namespace of streams."""
+        options = client.rules.options(request.channel)
+        handed_on = options is not None and options.subscribe_stream_proxy_enabled
+        return bool(handed_on and self._bridge and not request.token and not client.rules.is_private(request.channel))
+
+    def open(self, client: Client, command_id: int, request: Request) -> None:
+        """Answer a subscribe command, later.
+
+        Raises: ReplyError, CloseError for what is wrong with the command itself.
+        """
+        check(client, request)
+        permissions.options_of(client, request.channel)
+        key = (client.id, request.channel)
+        if key in self._open:
+            raise errors.ReplyError(errors.ALREADY_SUBSCRIBED)
+        stream = self._open[key] = _Stream(client, command_id, request)
+        task = asyncio.get_running_loop().create_task(self._run(stream))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self._open.pop(key, None))
+
+    def publish(self, client: Client, body: Mapping[str, Any]) -> bool:
+        """Hand on what a client publishes into its stream; False where the channel is none.
+
+        Raises: ReplyError 107 where there are no data.
+        """
+        stream = self._open.get((client.id, str(body.get("channel"))))
+        if stream is None or not stream.is_joined:
+            return False
+        data = wire.read_raw(body, "data")
+        if data is wire.MISSING:
+            raise errors.ReplyError(errors.BAD_REQUEST)
+        stream.unsent.put_nowait(wire.encode(data))
+        return True
+
+    async def close(self) -> None:
+        """Give up all streams."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._http is not None:
+            await self._http.close()
+
+    async def _run(self, stream: _Stream) -> None:
+        if self._http is None:
+            self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        headers = {name: value for name, value in self._proxy.http.static_headers.items() if name != BRIDGE_HEADER}
+        try:
+            socket = await asyncio.wait_for(
+                self._http.ws_connect(self._bridge, headers=headers, max_msg_size=_LARGEST, autoclose=True),
+                self._proxy.timeout,
+            )
+            async with socket:
+                await stream.carry(socket, self._proxy)
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+            logger.error("error from subscribe stream proxy %s: %s", self._bridge, str(error) or "timeout")
+            stream.fail()
+
+
+class _Stream:
+    """One subscription, and its way to the worker."""
+
+    def __init__(self, client: Client, command_id: int, request: Request) -> None:
+        self._client, self._command_id, self._request = client, command_id, request
+        self.unsent: asyncio.Queue[str | None] = asyncio.Queue()
+        self.is_joined = False
+
+    async def carry(self, socket: aiohttp.ClientWebSocketResponse[Any], proxy: ProxyOptions) -> None:
+        """Ask for the subscription, then take messages both ways until either side has ended.
+
+        Raises: ValueError for an answer that is none.
+        """
+        await socket.send_str(wire.encode(self._question(proxy)))
+        answer = wire.decode(await asyncio.wait_for(socket.receive_str(), proxy.timeout))
+        if not isinstance(answer, dict):
+            raise wire.MalformedError("the answer is no object")
+        error = wire.read_object(answer, "error")
+        if error is not None:
+            code, message = wire.read_uint(error, "code"), wire.read(error, "message", "")
+            self._client.fail(self._command_id, errors.Error(code, message))
+        elif not self._client.closing:
+            self._join()
+            await self._converse(socket)
+
+    def fail(self) -> None:
+        """The worker is away: the client asks again."""
+        if not self.is_joined:
+            self._client.fail(self._command_id, errors.INTERNAL)
+        else:
+            self._leave(errors.INSUFFICIENT_SUBSCRIPTION)
+
+    def _join(self) -> None:
+        client, channel = self._client, self._request.channel
+        grant = Grant.from_options(permissions.options_of(client, channel), "stream")
+        result, subscription = join(client, self._request, grant, server_side=False)
+        subscription.on_leave = lambda: self.unsent.put_nowait(None)
+        self.is_joined = True
+        client.reply(self._command_id, "subscribe", result)
+        client.hub.announce(subscription)
+
+    async def _converse(self, socket: aiohttp.ClientWebSocketResponse[Any]) -> None:
+        sending = asyncio.get_running_loop().create_task(self._send(socket))
+        try:
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.TEXT and self.is_joined:
+                    self._client.push("pub", {"data": wire.decode(message.data)}, self._request.channel)
+        finally:
+            sending.cancel()
+        normal = socket.close_code == _NORMAL
+        self._leave(errors.SERVER_UNSUBSCRIBED if normal else errors.INSUFFICIENT_SUBSCRIPTION)
+
+    async def _send(self, socket: aiohttp.ClientWebSocketResponse[Any]) -> None:
+        # Where the worker has closed it already, there may be last words of it to read.
+        with suppress(ConnectionError):
+            while (text := await self.unsent.get()) is not None:
+                await socket.send_str(text)
+            self.is_joined = False
+            await socket.send_str(_LEFT)
+            await asyncio.sleep(_PATIENCE)
+            await socket.close()
+
+    def _leave(self, reason: errors.Unsubscribe) -> None:
+        if self.is_joined and not self._client.closing:
+            self.is_joined = False
+            self._client.unsubscribe(self._request.channel, reason)
+
+    def _question(self, proxy: ProxyOptions) -> dict[str, Any]:
+        client, request = self._client, self._request
+        headers = {name: client.headers[name] for name in proxy.http_headers if name in client.headers}
+        question = {
+            "client": client.id,
+            "channel": request.channel,
+            "headers": headers,
+            **wire.filled(user=client.user),
+        }
+        meta = client.meta if proxy.include_connection_meta else wire.MISSING
+        return wire.with_raw(question, data=request.data, meta=meta)

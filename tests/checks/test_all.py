@@ -1,0 +1,121 @@
+"""manage.py check: each id is found, says what is wrong, and has a hint; a plain site hears nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from django.core import checks
+from django.core.checks import CheckMessage
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.test import override_settings
+
+from instant.backends import BaseBackend
+from instant.checks import backends, channels, deployment, outbox
+from instant.checks import settings as of_settings
+from instant.messages import Message, Receipt
+from tests.checks.test_outbox import OUTBOX
+
+SITES: dict[str, list[dict[str, Any]]] = {
+    "instant.E001": [
+        {"CENTRIFUGO_PORT": "8427"},
+        {"CENTRIFUGO_HOST": "ftp://x"},
+        {"INSTANT_NAMESPACES": {"chat": None}},
+        {"INSTANT_PAYLOAD": "x"},
+        {"CENTRIFUGO_API_KEY": "key\n"},
+        {"INSTANT_OUTBOX_PARTITIONS": 0},
+        {"INSTANT_STAFF_CHANNELS": ["$staff"]},
+        {"INSTANT_USERS_CHANNELS": [["$gone:users"]]},
+        {"INSTANT_PUBLIC_CHANNEL": "ü", "INSTANT_ENABLE_PUBLIC_CHANNEL": True},
+    ],
+    "instant.E002": [
+        {"INSTANT_NAMESPACES": {"x": {}}},
+        {"INSTANT_NAMESPACES": {"chat": {"histroy_size": 1}}},
+        {"INSTANT_ENGINE": "postgres"},
+    ],
+    "instant.E003": [{"INSTANT_BROADCAST_WITH": "go-faster"}, {"INSTANT_BROADCAST_WITH": "os.sep"}],
+    "instant.E005": [{"INSTANT_STAFF_CHANNELS": [["ops"]]}, {"INSTANT_PUBLIC_CHANNELS": [["$news"]]}],
+    "instant.E006": [{"INSTANT_STAFF_CHANNELS": [["$a"]], "INSTANT_USERS_CHANNELS": [["$b"], ["$a", ["/x/"]]]}],
+    "instant.W001": [{"ALLOWED_HOSTS": ["*"]}, {"CORS_ALLOW_ALL_ORIGINS": True}],
+    "instant.W002": [{"CORS_ALLOWED_ORIGIN_REGEXES": [r"^https://\w+\.example\.org$"]}],
+    "instant.W030": [{"CORS_ALLOW_HEADERS": ["accept"]}],
+    "instant.W003": [
+        {"INSTANT_NAMESPACES": {"chat": {"allow_subscribe_for_client": True}}},
+        {"INSTANT_NAMESPACES": {"": {"allow_publish_for_subscriber": True}}},
+    ],
+}
+DEPLOYED = {"CENTRIFUGO_HMAC_KEY": "h" * 32, "CENTRIFUGO_API_KEY": "a" * 32}
+DEPLOYMENTS: dict[str, list[dict[str, Any]]] = {
+    "instant.W004": [{}, {"CENTRIFUGO_HMAC_KEY": "h" * 32}, {"CENTRIFUGO_API_KEY": "a" * 32}],
+    "instant.W005": [{**DEPLOYED, "INSTANT_WEBSOCKET_URL": "ws://rt.example.org"}],
+}
+
+
+def found(*, deploy: bool = False, **values: Any) -> list[CheckMessage]:
+    with override_settings(**values):
+        messages = checks.run_checks(include_deployment_checks=deploy)
+    return [message for message in messages if (message.id or "").startswith("instant.")]
+
+
+#: In test_declared_checks and test_rules.
+ELSEWHERE = {"instant.W009", "instant.E030", "instant.E031"}
+
+CASES = [(check_id, values, False) for check_id, sites in SITES.items() for values in sites]
+CASES += [(check_id, values, True) for check_id, sites in DEPLOYMENTS.items() for values in sites]
+
+
+@pytest.mark.parametrize(("check_id", "values", "deploy"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
+def test_each_check_finds_its_fault_once_and_alone(check_id: str, values: dict[str, Any], deploy: bool) -> None:
+    (message,) = found(deploy=deploy, **values)
+    assert message.id == check_id
+    assert message.hint
+    assert message.level == (checks.ERROR if ".E" in check_id else checks.WARNING)
+    for name in values:
+        if name not in (*DEPLOYED, "INSTANT_ENABLE_PUBLIC_CHANNEL") and "CORS" not in name and name != "ALLOWED_HOSTS":
+            assert name in message.msg
+
+
+def test_every_id_has_a_case() -> None:
+    """Ids are in the docstrings of the checks, which stand for the list of them."""
+    modules = (of_settings, backends, channels, deployment, outbox)
+    found = [(module, name) for module in modules for name in dir(module) if name.startswith("check_")]
+    docs = " ".join(getattr(module, name).__doc__ or "" for module, name in found)
+    known = {f"instant.{word.strip('.:;,')}" for word in docs.split() if word[:1] in "EW" and word[1:4].isdigit()}
+    assert known == {*SITES, *DEPLOYMENTS, *OUTBOX, *ELSEWHERE}
+
+
+def test_a_plain_site_hears_nothing() -> None:
+    assert found() == []
+    assert found(INSTANT_NAMESPACES={"chat": {"presence": True}}, INSTANT_ENGINE="redis://r:6379") == []
+
+
+def test_a_deployed_site_hears_nothing() -> None:
+    assert found(deploy=True, **DEPLOYED, INSTANT_WEBSOCKET_URL="wss://rt.example.org") == []
+
+
+def test_all_wrong_settings_are_told_at_once() -> None:
+    messages = found(CENTRIFUGO_PORT="x", INSTANT_TOKEN_TTL="y", INSTANT_BROADCAST_WITH=5)
+    assert [message.id for message in messages] == ["instant.E001"] * 3
+
+
+class Doubtful(BaseBackend):
+    name = "doubtful"
+
+    def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
+        raise NotImplementedError
+
+    def check(self) -> list[CheckMessage]:
+        return [checks.Warning("really?", hint="Think again.", id="instant.W999")]
+
+
+def test_a_backend_has_its_say() -> None:
+    assert [message.msg for message in found(INSTANT_BROADCAST_WITH=f"{__name__}.Doubtful")] == ["really?"]
+
+
+def test_the_command_fails_on_an_error() -> None:
+    with override_settings(CENTRIFUGO_PORT="8427"), pytest.raises(SystemCheckError, match=r"(?s)instant\.E001.*HINT"):
+        call_command("check", stdout=io.StringIO(), stderr=io.StringIO())
+    call_command("check", stdout=io.StringIO())
