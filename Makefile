@@ -1,12 +1,12 @@
 # make demo    a site to look at: Django and a websockets server, in the foreground
 # make test    all tests; sets everything up by itself
-# make lint types front go bench docs    see below
+# make lint types figures front go bench docs    see below
 VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint types front go bench docs setup clean
+.PHONY: demo test lint types figures front go bench docs setup clean
 
 demo:
 	@.ci/setup demo
@@ -26,6 +26,9 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 	@if [ -d frontend/node_modules ]; then cd frontend && npm run --silent types; else echo "types of frontend/: left out, no npm packages"; fi
+
+figures: setup  # sizes of files and functions, docstrings, circles and floors: make figures ARGS="--root DIR"
+	$(BIN)/python -m tests.structure.figures $(ARGS)
 
 front: setup  # the JavaScript client, for npm and for static files, and the words of the wire from instant/protocol.py
 	$(BIN)/python frontend/generate_protocol.py

@@ -249,7 +249,7 @@ def test_the_thread_repeats_until_nothing_is_left(
 ) -> None:
     monkeypatch.setattr(repeating, "INTERVAL", 0.1)
     monkeypatch.setattr(repeating, "_repeater", repeating._Repeater())
-    settings.INSTANT_CHANNEL_TOKEN_TTL = 1
+    settings.INSTANT_CHANNEL_TOKEN_TTL = 3
     editors = alice.groups.get()
     make("editors", "groups", editors)
     saved = channel_token("$editors", alice)
