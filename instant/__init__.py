@@ -13,11 +13,11 @@ from .version import __version__ as __version__
 if TYPE_CHECKING:
     from .centrifugo.presence import Person, apresence, online, presence
     from .channels.rules import rule
-    from .channels.users import user_channel
+    from .channels.user_ids import user_channel
     from .exclude import sender
     from .messages import Message
-    from .pages.live import live
-    from .pages.marking import amark, mark
+    from .pages.live_decorator import live
+    from .pages.page_positions import amark, mark
     from .producers import apublish, apublish_many, flush, publish, publish_many, publish_to_users
 
 __all__ = [
@@ -45,11 +45,11 @@ __getattr__, __dir__ = lazy_names(
     {
         ".centrifugo.presence": ("Person", "apresence", "online", "presence"),
         ".channels.rules": ("rule",),
-        ".channels.users": ("user_channel",),
+        ".channels.user_ids": ("user_channel",),
         ".exclude": ("sender",),
         ".messages": ("Message",),
-        ".pages.live": ("live",),
-        ".pages.marking": ("amark", "mark"),
+        ".pages.live_decorator": ("live",),
+        ".pages.page_positions": ("amark", "mark"),
         ".producers": ("apublish", "apublish_many", "flush", "publish", "publish_many", "publish_to_users"),
     },
 )

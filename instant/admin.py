@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from . import protocol
-from .access import membership
-from .centrifugo import api
+from .access import channel_access
+from .centrifugo import cent_api
 from .channels import declared
 from .exceptions import InvalidMessage, ServerError
 from .messages import Message
@@ -123,14 +123,14 @@ class ChannelAdmin(ModelAdmin):
         """How many users may join, as it stands in the database."""
         if not channel.is_active and declared.find(channel.name) is None:
             return str(_("Nobody: the channel is not active"))
-        count = membership.members(channel).count()
+        count = channel_access.members(channel).count()
         return ngettext("%(count)d user", "%(count)d users", count) % {"count": count}
 
     @admin.display(description=_("Subscribers now"))
     def subscribers(self, channel: Channel) -> str:
         """How many clients are in the channel, asked from the server."""
         try:
-            return str(api.subscribers(channel.name))
+            return str(cent_api.subscribers(channel.name))
         except ServerError as error:
             return f"{_('Server not reachable')}: {error}" if error.code else str(_("Server not reachable"))
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from .channels.users import user_id
+from .channels.user_ids import user_id
 from .protocol import MAX_SENDER_IDS, SENDER_HEADER, TAG_CLIENT, TAG_USER
 
 _IDS = re.compile(rf"[0-9a-f-]{{36}}(?:,[0-9a-f-]{{36}}){{0,{MAX_SENDER_IDS - 1}}}")

@@ -20,7 +20,7 @@ from . import protocol
 from .channels.namespaces import check_name
 from .conf.settings import conf
 from .exceptions import InvalidMessage, PublishError, TooLarge
-from .processes import reset_in_child
+from .process_state import reset_in_child
 from .serializer import encode, quoted
 
 #: The second of the last timestamp that was asked for, as text: what is the same in thousands of them is written once.

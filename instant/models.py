@@ -20,7 +20,7 @@ from .exceptions import InvalidChannel
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from .channels.users import User
+    from .channels.user_ids import User
 
     _Text = models.TextField[str, str]
 else:

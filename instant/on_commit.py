@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .transactions import is_open, outermost_block, registered, savepoints
+from .transaction_internals import is_open, outermost_block, registered, savepoints
 
 #: Sends all that was collected: messages, or changes of the database.
 Send = Callable[[Sequence[Any]], object]

@@ -13,7 +13,7 @@ from django.conf import settings
 from .backends import get_backend
 from .channels.declared import default_channel
 from .channels.names import personal_channel
-from .channels.users import subs_of
+from .channels.user_ids import subs_of
 from .exceptions import InvalidMessage, PublishError, PublishManyError
 from .exclude import tags_of
 from .messages import Message, Receipt

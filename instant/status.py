@@ -7,7 +7,7 @@ from typing import Any
 from django.db import DatabaseError
 
 from . import outbox
-from .centrifugo import api
+from .centrifugo import cent_api
 from .conf.settings import conf
 from .exceptions import InstantError, ServerError
 
@@ -27,7 +27,7 @@ def status() -> dict[str, dict[str, Any]]:
 
 def _server() -> dict[str, Any]:
     try:
-        nodes = api.call("info").nodes
+        nodes = cent_api.call("info").nodes
     except ServerError as error:
         return {"url": conf.server_url, "problem": str(error)}
     return {

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from instant.centrifugo import api
+from instant.centrifugo import cent_api
 from instant.exceptions import ServerError
 from instant.models import Channel
 from instant.testing.live_servers import free_port
@@ -218,7 +218,7 @@ def test_who_may_join_is_counted(admin: Client) -> None:
 
 def test_the_subscribers_are_asked_from_the_server(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(api, "subscribers", lambda name: asked.append(name) or 1234)
+    monkeypatch.setattr(cent_api, "subscribers", lambda name: asked.append(name) or 1234)
     assert ">1234<" in page(change_page(admin, Channel.objects.create(name="users", level="users")))
     assert asked == ["$users"]
     page(admin.get(ADD))
@@ -235,7 +235,7 @@ def test_an_error_of_the_server_is_shown(admin: Client, monkeypatch: pytest.Monk
     def refused(name: str) -> int:
         raise ServerError("the server refused the API key", code=401)
 
-    monkeypatch.setattr(api, "subscribers", refused)
+    monkeypatch.setattr(cent_api, "subscribers", refused)
     text = page(change_page(admin, Channel.objects.create(name="users", level="users")))
     assert "the server refused the API key" in text
 

@@ -24,7 +24,7 @@ DEFECTS = {
     "S7 the client printed tokens": "frontend/tests/core/connection.test.ts::print no token",
     "S7 the 4.x client printed tokens": "frontend/tests/legacy/version4.test.ts::prints no token",
     "S8 installws ran an unchecked download": "tests/centrifugo/test_install.py::test_versions_and_sums_that_do_not_exist",
-    "C1 publish() did not work with cent 5": "tests/centrifugo/test_api.py::test_subscribers_are_those_of_this_very_channel",
+    "C1 publish() did not work with cent 5": "tests/centrifugo/test_cent_api.py::test_subscribers_are_those_of_this_very_channel",
     "C2 a channel came twice": "tests/test_defects.py::test_c2_",
     "C2 a channel that came twice stopped the others": "frontend/tests/core/channels.test.ts::do not stop the others",
     "C3 a:b:c became a:$b": "tests/test_defects.py::test_c3_",

@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from instant import Message, apublish, flush, publish, publish_many, publish_to_users, sender
 from instant.backends.python import requests_for
-from instant.centrifugo import api
+from instant.centrifugo import cent_api
 from instant.exceptions import InvalidMessage
 from instant.exclude import tags_of
 from instant.models import OutboxEntry
@@ -207,8 +207,8 @@ def test_clients_are_told(
     publish_to_users([5, 6], "Hello", exclude=request_)
     publish("$users", "Plain")
     assert flush(10)
-    history = api.call("history", channel="$users", limit=10).publications
+    history = cent_api.call("history", channel="$users", limit=10).publications
     assert [publication.tags for publication in history] == [TAGS, None]
     for user in (5, 6):
-        (publication,) = api.call("history", channel=f"$user.{user}", limit=10).publications
+        (publication,) = cent_api.call("history", channel=f"$user.{user}", limit=10).publications
         assert publication.tags == TAGS

@@ -19,21 +19,21 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.test import override_settings
 
-from instant import transactions
+from instant import transaction_internals
 from instant.centrifugo.fast_response import FastResponse
-from instant.conf import django_settings
+from instant.conf import fast_settings
 
-PACKAGE = Path(django_settings.__file__).parents[1]
+PACKAGE = Path(fast_settings.__file__).parents[1]
 #: The versions that were tried: the first and the last.
 DJANGO = ((4, 2), (6, 1))
 PYTHON = ((3, 10), (3, 14))
 #: The names that are private to others, and the one module of ours that may use each.
 HOMES = {
-    "_wrapped": "conf/django_settings.py",
-    "savepoint_ids": "transactions.py",
-    "run_on_commit": "transactions.py",
-    "atomic_blocks": "transactions.py",
-    "_from_testcase": "transactions.py",
+    "_wrapped": "conf/fast_settings.py",
+    "savepoint_ids": "transaction_internals.py",
+    "run_on_commit": "transaction_internals.py",
+    "atomic_blocks": "transaction_internals.py",
+    "_from_testcase": "transaction_internals.py",
     "chunk_left": "centrifugo/fast_response.py",
     "will_close": "centrifugo/fast_response.py",
 }
@@ -59,32 +59,32 @@ def test_each_private_name_has_one_home(name: str) -> None:
 
 class TestSettings:
     def test_they_are_read_as_django_reads_them(self) -> None:
-        assert django_settings.read("SECRET_KEY", None) == settings.SECRET_KEY
-        assert django_settings.read("NO_SUCH_SETTING", "default") == "default"
+        assert fast_settings.read("SECRET_KEY", None) == settings.SECRET_KEY
+        assert fast_settings.read("NO_SUCH_SETTING", "default") == "default"
 
     def test_an_override_is_seen_at_once(self) -> None:
         with override_settings(SITE_NAME="another"):
-            assert django_settings.read("SITE_NAME", None) == "another"
+            assert fast_settings.read("SITE_NAME", None) == "another"
             with override_settings():
                 del settings.SITE_NAME
-                assert django_settings.read("SITE_NAME", "default") == "default"
+                assert fast_settings.read("SITE_NAME", "default") == "default"
 
 
 @pytest.mark.django_db(transaction=True)
 class TestTransactions:
     def test_savepoints_and_blocks(self) -> None:
         with transaction.atomic() as _:
-            outermost = transactions.outermost_block(connection)
+            outermost = transaction_internals.outermost_block(connection)
             assert outermost is not None
-            assert transactions.savepoints(connection) == []
+            assert transaction_internals.savepoints(connection) == []
             with transaction.atomic():
-                (sid,) = transactions.savepoints(connection)
+                (sid,) = transaction_internals.savepoints(connection)
                 assert isinstance(sid, str)
-                assert transactions.outermost_block(connection) is outermost
-                assert transactions.is_open(connection, outermost)
+                assert transaction_internals.outermost_block(connection) is outermost
+                assert transaction_internals.is_open(connection, outermost)
             with transaction.atomic(savepoint=False):
-                assert transactions.savepoints(connection) == [None]
-        assert not transactions.is_open(connection, outermost)
+                assert transaction_internals.savepoints(connection) == [None]
+        assert not transaction_internals.is_open(connection, outermost)
 
     def test_registered_work(self) -> None:
         done: list[str] = []
@@ -94,15 +94,15 @@ class TestTransactions:
 
         with transaction.atomic():
             transaction.on_commit(work, robust=True)
-            ((sids, function, robust),) = transactions.registered(connection)
+            ((sids, function, robust),) = transaction_internals.registered(connection)
             assert (sids, function, robust) == (set(), work, True)
-            assert transactions.registered(connection) is connection.run_on_commit, "Django's own list"
+            assert transaction_internals.registered(connection) is connection.run_on_commit, "Django's own list"
         assert done == ["here"]
 
 
 @pytest.mark.django_db
 def test_the_block_of_a_test_case_does_not_commit() -> None:
-    assert transactions.outermost_block(connection) is None
+    assert transaction_internals.outermost_block(connection) is None
 
 
 class Socket:

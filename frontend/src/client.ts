@@ -10,12 +10,12 @@ import { eventsOf, type InstantEvents } from "./core/modelEvents.js";
 import type { Options } from "./core/options.js";
 import { type Person, presence, type PresenceEvent } from "./core/presence.js";
 import { PAGE } from "./core/protocol.js";
-import { Session } from "./core/session.js";
-import { subscribe, type Subscription } from "./core/subscription.js";
+import { Session } from "./core/clientSession.js";
+import { subscribe, type Subscription } from "./core/joinedChannel.js";
 import type { InstantSocket, SocketOptions } from "./sockets/interface.js";
 import { Sockets } from "./sockets/sockets.js";
 import type { CallOptions, CallOpts } from "./windows/calls.js";
-import { type InstantWindows, Windows } from "./windows/windows.js";
+import { type InstantWindows, Windows } from "./windows/windowSignals.js";
 
 /** A channel that the page is in, or joins when it connects. */
 export interface Channel {

@@ -20,13 +20,13 @@ export { type Handler, type Message, toMessage } from "./core/messages.js";
 export type { EventHandler, EventHandlers, Fields, InstantEvent, InstantEvents, Operation } from "./core/modelEvents.js";
 export type { Options } from "./core/options.js";
 export type { Person, PresenceEvent } from "./core/presence.js";
-export type { Subscription } from "./core/subscription.js";
+export type { Subscription } from "./core/joinedChannel.js";
 export type { InstantSocket, SocketEventMap, SocketMessage, SocketOptions } from "./sockets/interface.js";
 export { CallFailed, CallRefused, CallTimeout } from "./windows/callErrors.js";
 export type { CallOptions, CallOpts } from "./windows/calls.js";
 export type { FormField } from "./windows/formFields.js";
 export type { SignalFunction, SignalOpts } from "./windows/signals.js";
-export type { InstantWindows } from "./windows/windows.js";
+export type { InstantWindows } from "./windows/windowSignals.js";
 
 /** The version of this package, the same as that of the Django package. */
 export const version: string = __VERSION__;

@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING
 from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from .client_credentials import (
-        ChannelCredentials,
-        Credentials,
-        Refusal,
-        channel_credentials,
-        credentials,
-        default_websocket_url,
-    )
-    from .membership import (
+    from .channel_access import (
         Access,
         allowed,
         audience,
@@ -29,6 +21,14 @@ if TYPE_CHECKING:
         may_connect,
         may_join,
         members,
+    )
+    from .client_credentials import (
+        ChannelCredentials,
+        Credentials,
+        Refusal,
+        channel_credentials,
+        credentials,
+        default_websocket_url,
     )
 
 __all__ = [
@@ -56,7 +56,7 @@ __getattr__, __dir__ = lazy_names(
             *("ChannelCredentials", "Credentials", "Refusal"),
             *("channel_credentials", "credentials", "default_websocket_url"),
         ),
-        ".membership": (
+        ".channel_access": (
             *("Access", "allowed", "audience", "audience_of", "by_rule", "channels_for"),
             *("may_connect", "may_join", "members"),
         ),

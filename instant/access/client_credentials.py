@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from django.core.exceptions import PermissionDenied
 
 from .. import protocol
-from ..channels.users import user_id
+from ..channels.user_ids import user_id
 from ..conf.settings import conf
-from .membership import Access, Offer, allowed_of, at_path, may_connect, offers_to
+from .channel_access import Access, Offer, allowed_of, at_path, may_connect, offers_to
 from .tokens import channel_token_for, connection_token
 
 if TYPE_CHECKING:
-    from ..channels.users import User
+    from ..channels.user_ids import User
 
 #: Why a channel is refused; the same for one that does not exist, so that names cannot be probed.
 NOT_ALLOWED = "you may not join this channel, or it does not exist"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from ..channels.namespaces import check_name
-from ..channels.users import user_id
+from ..channels.user_ids import user_id
 from ..conf.settings import conf
 
 if TYPE_CHECKING:
-    from ..channels.users import User
+    from ..channels.user_ids import User
 
 ALGORITHM = "HS256"
 

@@ -18,7 +18,7 @@ from typing import Any
 from ..conf.settings import conf
 from ..exceptions import Unreachable
 from ..messages import Message, Receipt
-from ..processes import reset_in_child
+from ..process_state import reset_in_child
 from . import process_exit
 from .base import BaseBackend
 from .send_queue import Answers, Entry, Figures, SendQueue

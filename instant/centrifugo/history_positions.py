@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..batches import batches
+from ..chunks import chunks
 from ..conf.settings import conf
 from ..exceptions import ServerError
 from ..protocol import MAX_BATCH_COMMANDS
@@ -73,7 +73,7 @@ class _Asking:
     def parts(self, names: Iterable[str]) -> Iterator[list[str]]:
         if self.started < _paused.get(self.url, 0.0):
             return
-        yield from batches(dict.fromkeys(names), MAX_BATCH_COMMANDS)
+        yield from chunks(dict.fromkeys(names), MAX_BATCH_COMMANDS)
 
     def left(self) -> float:
         return max(self.started + TIMEOUT - time.monotonic(), 0.001)

@@ -20,7 +20,7 @@ from urllib3.exceptions import TimeoutError as PoolTimeout
 
 from ..conf.settings import conf
 from ..exceptions import ServerError
-from ..processes import reset_in_child
+from ..process_state import reset_in_child
 from .fast_response import FastResponse
 
 if TYPE_CHECKING:

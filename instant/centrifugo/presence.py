@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..batches import batches
 from ..channels.names import namespace_of, personal_channel
 from ..channels.namespaces import check_name
-from ..channels.users import subs_of
+from ..channels.user_ids import subs_of
+from ..chunks import chunks
 from ..exceptions import PresenceUnavailable, ServerError
 from ..protocol import MAX_BATCH_COMMANDS
 from . import http
@@ -67,7 +67,7 @@ def online(users: Iterable[Any], *, timeout: float | None = None) -> list[Any]:
     found = [(user, personal_channel(sub)) for user, sub in subs_of(users)]
     names = list(dict.fromkeys(name for _, name in found))
     present: set[str] = set()
-    for part in batches(names, MAX_BATCH_COMMANDS):
+    for part in chunks(names, MAX_BATCH_COMMANDS):
         commands = [{"presence_stats": {"channel": name}} for name in part]
         replies = http.post("batch", json.dumps({"commands": commands}).encode(), timeout).get("replies") or []
         for name, reply in zip(part, replies, strict=True):

@@ -23,8 +23,8 @@ from django.urls.resolvers import RoutePattern
 from django.utils.module_loading import autodiscover_modules
 
 from .. import features
-from ..callables import awaited, place_of
 from ..exceptions import InvalidChannel, InvalidMessage
+from ..project_functions import awaited, place_of
 from ..protocol import NAMESPACE_BOUNDARY, NAMESPACE_PATTERN, PAGES_NAMESPACE, PERSONAL_PREFIX
 from ..serializer import encode
 from . import names

@@ -13,6 +13,7 @@ from ..events.declaration import EventDeclaration
 from ..events.payload import is_secret
 from ..events.registry import registered
 from ..exceptions import InvalidChannel, InvalidSetting
+from ..project_functions import dotted_name
 
 
 def register() -> None:
@@ -29,7 +30,7 @@ def check_events(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _of_event(event: EventDeclaration) -> Iterator[CheckMessage]:
-    plan, owner = event.plan, f"{type(event).__module__}.{type(event).__qualname__}"
+    plan, owner = event.plan, dotted_name(type(event))
     for name in [] if callable(event.channel) else event.channels_of(None):
         try:
             check_name(name)

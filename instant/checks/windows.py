@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage
 
 from ..conf.settings import conf
 from ..exceptions import InvalidSetting, InvalidSignal
-from ..windows import imported_settings
+from ..windows import dotted_path_settings
 from ..windows.queues import has_celery
 from ..windows.registry import registered
 from ..windows.window_info import info_middlewares
@@ -64,8 +64,8 @@ def _of_queues() -> Iterator[CheckMessage]:
 def check_settings(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """E042: a setting of windows names what cannot be imported, or a number that cannot be."""
     reads: tuple[Callable[[], object], ...] = (
-        imported_settings.signal_encoder,
-        imported_settings.topic_serializer,
+        dotted_path_settings.signal_encoder,
+        dotted_path_settings.topic_serializer,
         info_middlewares,
         _max_topics,
     )

@@ -16,11 +16,11 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from ..exceptions import InvalidSetting
-from ..legacy.df_websockets import DfWebsocketsSettings
-from ..legacy.django_ws import DjangoWsSettings
-from ..legacy.version_0_1 import Version01Settings, deprecated_hmac_key
+from ..legacy.df_websockets_settings import DfWebsocketsSettings
+from ..legacy.django_ws_settings import DjangoWsSettings
+from ..legacy.version_0_1_settings import Version01Settings, deprecated_hmac_key
 from . import validation
-from .django_settings import read
+from .fast_settings import read
 from .validation import described, fits
 
 #: Options of one Centrifugo namespace, by their names in the server's config.

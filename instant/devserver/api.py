@@ -6,8 +6,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from instant.devserver import errors, permissions, wire
+from instant.devserver.channel_commands import since_of
 from instant.devserver.client import MAX_TTL
-from instant.devserver.commands import since_of
 from instant.devserver.connecting import VERSION
 from instant.devserver.globs import compile_glob
 from instant.devserver.grants import Grant
@@ -17,10 +17,10 @@ from instant.devserver.subscribing import Request, join
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from instant.devserver.channels import ChannelRules
+    from instant.devserver.channel_options import ChannelRules
     from instant.devserver.client import Client
+    from instant.devserver.config_options import ChannelOptions
     from instant.devserver.hub import Hub
-    from instant.devserver.options import ChannelOptions
 
 Body = dict[str, Any]
 

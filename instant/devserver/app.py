@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 from instant.devserver import config as configs
 from instant.devserver import errors
 from instant.devserver.api import Api
-from instant.devserver.channels import ChannelRules
+from instant.devserver.channel_options import ChannelRules
 from instant.devserver.client import Client
 from instant.devserver.globs import OriginCheck
 from instant.devserver.http_api import HttpApi

@@ -13,10 +13,10 @@ from instant.devserver.streams import Position
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from instant.devserver.channels import ChannelRules
+    from instant.devserver.channel_options import ChannelRules
+    from instant.devserver.config_options import ClientOptions
     from instant.devserver.grants import Grant
     from instant.devserver.hub import Hub
-    from instant.devserver.options import ClientOptions
 
 logger = logging.getLogger("instant.devserver")
 

@@ -9,8 +9,7 @@ import typing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from instant.devserver import known_keys
-from instant.devserver.globs import compile_glob
-from instant.devserver.options import (
+from instant.devserver.config_options import (
     ChannelOptions,
     ChannelSection,
     ClientOptions,
@@ -22,6 +21,7 @@ from instant.devserver.options import (
     Seconds,
     WebsocketOptions,
 )
+from instant.devserver.globs import compile_glob
 from instant.protocol import NAMESPACE_PATTERN
 
 if TYPE_CHECKING:

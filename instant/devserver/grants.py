@@ -10,7 +10,7 @@ from instant.devserver import wire
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from instant.devserver.options import ChannelOptions
+    from instant.devserver.config_options import ChannelOptions
 
 _OVERRIDES = {
     "presence": "presence",

@@ -15,7 +15,7 @@ from instant.devserver.errors import BAD_REQUEST
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from instant.devserver.options import HttpApiOptions
+    from instant.devserver.config_options import HttpApiOptions
 
 logger = logging.getLogger("instant.devserver")
 

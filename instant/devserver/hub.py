@@ -12,8 +12,8 @@ from instant.devserver.streams import Position, Publication, Stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from instant.devserver.config_options import ChannelOptions
     from instant.devserver.grants import Grant
-    from instant.devserver.options import ChannelOptions
 
 #: How long a repeated publish with the same key in the same channel is answered without publishing.
 IDEMPOTENT_SECONDS: Final = 300

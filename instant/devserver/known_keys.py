@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from instant.devserver import options
+from instant.devserver import config_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,17 +50,17 @@ _IGNORED: Final = {
 _BRIDGE: Final = "X-Instant-Bridge"
 
 _USED: Final[Mapping[str, type[Any]]] = {
-    "http_server": options.HttpServerOptions,
-    "http_api": options.HttpApiOptions,
-    "websocket": options.WebsocketOptions,
-    "health": options.HealthOptions,
-    "client": options.ClientOptions,
-    "client.token": options.SubscriptionTokenOptions,
-    "channel": options.ChannelSection,
-    "rpc": options.RpcSection,
-    "rpc.proxy": options.ProxyOptions,
-    "rpc.namespace": options.RpcNamespaceOptions,
-    "namespace": options.ChannelOptions,
+    "http_server": config_options.HttpServerOptions,
+    "http_api": config_options.HttpApiOptions,
+    "websocket": config_options.WebsocketOptions,
+    "health": config_options.HealthOptions,
+    "client": config_options.ClientOptions,
+    "client.token": config_options.SubscriptionTokenOptions,
+    "channel": config_options.ChannelSection,
+    "rpc": config_options.RpcSection,
+    "rpc.proxy": config_options.ProxyOptions,
+    "rpc.namespace": config_options.RpcNamespaceOptions,
+    "namespace": config_options.ChannelOptions,
 }
 
 #: What a config may ask for and the devserver does not have.

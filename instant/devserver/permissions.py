@@ -8,7 +8,7 @@ from instant.devserver import errors, wire
 
 if TYPE_CHECKING:
     from instant.devserver.client import Client
-    from instant.devserver.options import ChannelOptions
+    from instant.devserver.config_options import ChannelOptions
 
 Action = Literal["publish", "history", "presence"]
 

@@ -10,17 +10,17 @@ import random
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from instant.devserver import commands, connecting, errors, wire
+from instant.devserver import channel_commands, connecting, errors, wire
 from instant.devserver.client import Client
 from instant.devserver.subscribing import Request, subscribe
 from instant.devserver.tokens import TokenReader
 
 if TYPE_CHECKING:
-    from instant.devserver.channels import ChannelRules
+    from instant.devserver.channel_options import ChannelRules
     from instant.devserver.client import Subscription
     from instant.devserver.config import Config
+    from instant.devserver.config_options import ClientOptions
     from instant.devserver.hub import Hub
-    from instant.devserver.options import ClientOptions
     from instant.devserver.stream_proxy import Streams
 
 #: Answers an rpc command: called with the client, the command's id, its method and its data (raw JSON or
@@ -31,11 +31,11 @@ RpcHandler = Callable[[Client, int, str, Any], None]
 UNUSABLE_SECONDS = 5.0
 
 _SIMPLE = {
-    "unsubscribe": commands.unsubscribe,
-    "publish": commands.publish,
-    "presence": commands.presence,
-    "presence_stats": commands.presence_stats,
-    "history": commands.history,
+    "unsubscribe": channel_commands.unsubscribe,
+    "publish": channel_commands.publish,
+    "presence": channel_commands.presence,
+    "presence_stats": channel_commands.presence_stats,
+    "history": channel_commands.history,
 }
 # The order in which the server looks for a command's name.
 _NAMES = ("connect", "subscribe", *_SIMPLE, "rpc", "send", "refresh", "sub_refresh")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from instant.devserver.client import Client
     from instant.devserver.config import Config
-    from instant.devserver.options import ProxyOptions
+    from instant.devserver.config_options import ProxyOptions
     from instant.devserver.subscribing import Request
 
 logger = logging.getLogger("instant.devserver")

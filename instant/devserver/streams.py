@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from instant.devserver import wire
 
 if TYPE_CHECKING:
-    from instant.devserver.options import ChannelOptions
+    from instant.devserver.config_options import ChannelOptions
 
 
 class Position(NamedTuple):

@@ -15,7 +15,7 @@ from instant.devserver.tokens import ExpiredTokenError, InvalidTokenError, Token
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from instant.devserver.options import ChannelOptions
+    from instant.devserver.config_options import ChannelOptions
 
 #: The kind of subscription that the server has only where it is configured; other kinds than 0 are refused.
 _SHARED_POLL = 4

@@ -14,8 +14,8 @@ from instant.devserver.grants import Grant
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from instant.devserver.channels import ChannelRules
-    from instant.devserver.options import TokenOptions
+    from instant.devserver.channel_options import ChannelRules
+    from instant.devserver.config_options import TokenOptions
 
 _ALGORITHMS = ("HS256", "HS384", "HS512")
 

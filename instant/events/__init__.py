@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from ..access.permissions import AUTHENTICATED
+    from ..access.guards import AUTHENTICATED
     from .base import BaseEventModel
+    from .custom_event import Event
     from .discovery import autodiscover
-    from .event import Event
     from .hooks import on
     from .muting import muted
     from .operations import OP_CREATE, OP_DELETE, OP_UPDATE
@@ -36,10 +36,10 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "..access.permissions": ("AUTHENTICATED",),
+        "..access.guards": ("AUTHENTICATED",),
         ".base": ("BaseEventModel",),
         ".discovery": ("autodiscover",),
-        ".event": ("Event",),
+        ".custom_event": ("Event",),
         ".hooks": ("on",),
         ".muting": ("muted",),
         ".operations": ("OP_CREATE", "OP_DELETE", "OP_UPDATE"),

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.db import models, router
 
-from ..batches import batches
+from ..chunks import chunks
 from ..exceptions import InvalidEvent
 from . import registry
 from .changes import Change, snapshot
@@ -54,7 +54,7 @@ class BaseEventModel(EventDeclaration):
         """
         event, count = cls._own(operation), 0
         using = queryset._db or router.db_for_write(queryset.model)  # type: ignore[attr-defined]
-        for instances in batches(queryset.using(using).iterator(chunk_size=BATCH), BATCH):
+        for instances in chunks(queryset.using(using).iterator(chunk_size=BATCH), BATCH):
             submit([_of_row(event, instance, using, operation) for instance in instances], using)
             count += len(instances)
         return count

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from django.contrib.auth import get_permission_codename
 from django.db import models
 
-from ..access.permissions import user_test
+from ..access.guards import user_test
 from ..protocol import EVENTS_PREFIX
 from .operations import OPERATIONS, Operation
 from .payload import Plan

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from django.db import models
 
-from ..batches import batches
+from ..chunks import chunks
 from ..conf.settings import conf
 from ..exceptions import PublishManyError
 from ..messages import Message
@@ -43,7 +43,7 @@ def attempt(changes: Sequence[Change]) -> list[Failure]:
     """Send the events of these changes, and return what failed; one failure keeps no other from being sent."""
     failures: list[Failure] = []
     wanted = coalesced(changes) if len(changes) > 1 else [change for change in changes if change.is_wanted]
-    for batch in batches(wanted, BATCH):
+    for batch in chunks(wanted, BATCH):
         try:
             found = _found(batch)
         except Exception as error:

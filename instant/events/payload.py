@@ -17,6 +17,7 @@ from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttrib
 from django.db.models.query_utils import DeferredAttribute
 
 from ..exceptions import InvalidEvent
+from ..project_functions import dotted_name
 from .operations import OPERATIONS
 
 #: A field whose name holds one of these is not sent unless it is asked for.
@@ -81,7 +82,7 @@ class Plan:
 
     def wrong(self, what: str) -> InvalidEvent:
         """An error that names the class."""
-        return InvalidEvent(f"{self.owner.__module__}.{self.owner.__qualname__}: {what}")
+        return InvalidEvent(f"{dotted_name(self.owner)}: {what}")
 
     def _model(self, model: object) -> type[models.Model]:
         if isinstance(model, str):

@@ -10,6 +10,7 @@ from django.db.models.signals import class_prepared
 
 from ..channels import rules
 from ..exceptions import InvalidEvent
+from ..project_functions import dotted_name
 from . import receivers
 
 if TYPE_CHECKING:
@@ -43,11 +44,11 @@ def add(event: _E) -> _E:
     other = next((each for each in _registered.values() if each.event_name == name), None)
     if other is not None:
         raise InvalidEvent(
-            f"two event classes have the name {name!r}: {_path(type(other))} and {_path(own)}; "
+            f"two event classes have the name {name!r}: {dotted_name(type(other))} and {dotted_name(own)}; "
             "give one of them another `name`"
         )
     if event.channel is None:
-        rules.add(event.default_channel, rule, where=_path(own))
+        rules.add(event.default_channel, rule, where=dotted_name(own))
     _registered[own] = event
     if event.operations:
         for model in _family(event.plan.model):
@@ -63,10 +64,6 @@ def remove(event_class: type[EventDeclaration]) -> None:
         receivers.unwatch(event)
         if event.channel is None:
             rules.remove(event.default_channel)
-
-
-def _path(event_class: type) -> str:
-    return f"{event_class.__module__}.{event_class.__qualname__}"
 
 
 def _family(model: type[models.Model]) -> Iterator[type[models.Model]]:

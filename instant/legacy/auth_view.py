@@ -11,15 +11,15 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from ..access import membership
+from ..access import channel_access
 from ..access.client_credentials import credentials
 from ..access.tokens import channel_token
-from ..channels.users import user_of
+from ..channels.user_ids import user_of
 from ..views.json_views import json_body, json_view
 from ..views.tokens import names_in
 
 if TYPE_CHECKING:
-    from ..channels.users import User
+    from ..channels.user_ids import User
 
 
 @csrf_exempt  # as get_token: it changes nothing, and its answer cannot be read by another site
@@ -38,7 +38,7 @@ def instant_auth(request: HttpRequest) -> HttpResponse:
 
 
 def _tokens(user: User, names: list[str]) -> dict[str, str]:
-    if not membership.may_connect(user):
+    if not channel_access.may_connect(user):
         return {}
     return {found["name"]: found["token"] for found in credentials(user, names)["channels"]}
 

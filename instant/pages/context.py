@@ -10,13 +10,13 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from .. import features
-from ..access import membership
-from ..channels.users import user_id, user_of
+from ..access import channel_access
+from ..channels.user_ids import user_id, user_of
 from ..conf.settings import conf
 from ..legacy.auth_url import auth_url
 from ..protocol import CREDENTIALS_ID
 from ..windows import page_window
-from .marking import take_if_used
+from .page_positions import take_if_used
 from .page_state import names_at, page_of, without_database_errors
 
 OPENS, CLOSES = f'<script type="application/json" id="{CREDENTIALS_ID}">', "</script>"
@@ -74,7 +74,7 @@ def _timeout() -> dict[str, int]:
 def _user(request: HttpRequest) -> str | None:
     sub: str | None = None
     with without_database_errors():
-        if membership.may_connect(user := user_of(request)):
+        if channel_access.may_connect(user := user_of(request)):
             sub = user_id(user)
     return sub
 

@@ -10,8 +10,8 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 
+from ..access.channel_access import Offer, offers_to
 from ..access.client_credentials import credentials_from
-from ..access.membership import Offer, offers_to
 from ..conf.settings import conf
 from ..revocation import repeating
 from ..windows.page_window import Given

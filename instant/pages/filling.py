@@ -19,14 +19,14 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.template.response import SimpleTemplateResponse
 from django.utils.cache import patch_vary_headers
 
-from ..access import membership
+from ..access import channel_access
 from ..centrifugo.history_positions import Position
-from ..channels.users import user_of
+from ..channels.user_ids import user_of
 from ..protocol import PAGE_ID
 from ..windows import page_window
 from .context import CLOSES, OPENS, PLACEHOLDER, described, script_json
 from .credentials import credentials_for
-from .marking import take
+from .page_positions import take
 from .page_state import names_at, offers_of, page_of, without_database_errors
 
 logger = logging.getLogger("instant")
@@ -101,7 +101,7 @@ def _answer(request: HttpRequest) -> dict[str, Any] | str | None:
 
 
 def _credentials(request: HttpRequest) -> dict[str, Any] | str:
-    if not membership.may_connect(user_of(request)):
+    if not channel_access.may_connect(user_of(request)):
         return "null"
     page, window = page_of(request), page_window.of_page(request)
     names = [*names_at(request), *page.streams] if page.streams else None

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import Error, connections, transaction
+from django.db import Error
 from django.http import HttpRequest
 
-from ..access import membership
-from ..access.membership import Offer
+from ..access import channel_access
+from ..access.channel_access import Offer
 from ..centrifugo.history_positions import Position
-from ..channels.users import user_id, user_of
+from ..channels.user_ids import user_id, user_of
+from ..savepoints import in_savepoints
 
 logger = logging.getLogger("instant")
 
@@ -51,15 +52,9 @@ def page_of(request: HttpRequest) -> Page:
 
 @contextmanager
 def without_database_errors() -> Iterator[None]:
-    """Let the block end where the database fails, and log it: the page is worth more than being live.
-
-    A failed query would spoil the transactions that the view is in, and silently undo what it wrote: hence savepoints.
-    """
+    """Let the block end where the database fails, and log it: the page is worth more than being live."""
     try:
-        with ExitStack() as savepoints:
-            for connection in connections.all(initialized_only=True):
-                if connection.in_atomic_block:
-                    savepoints.enter_context(transaction.atomic(using=connection.alias))
+        with in_savepoints():
             yield
     except Error as error:
         logger.warning("a page is not live, the database fails: %s", error)
@@ -74,7 +69,7 @@ def offers_of(request: HttpRequest) -> list[Offer]:
     page, user = page_of(request), user_of(request)
     sub = user_id(user)
     if page.offers is None or page.offers[0] != sub:  # the view may have logged someone in since
-        page.offers = sub, membership.offers_to(user)
+        page.offers = sub, channel_access.offers_to(user)
     return page.offers[1]
 
 
@@ -82,5 +77,5 @@ def names_at(request: HttpRequest) -> list[str]:
     """Return the names of the channels that the user joins at this path; none where the database fails."""
     names: list[str] = []
     with without_database_errors():
-        names += (channel.name for channel in membership.at_path(offers_of(request), request.path))
+        names += (channel.name for channel in channel_access.at_path(offers_of(request), request.path))
     return names

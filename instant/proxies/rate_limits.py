@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from ..processes import reset_in_child
+from ..process_state import reset_in_child
 
 #: Connections that are remembered; those that called longest ago are forgotten first, and have a full bucket again.
 MAX_CONNECTIONS = 20_000

@@ -13,9 +13,9 @@ from django.contrib.auth.signals import user_logged_out
 from django.core.signals import request_finished
 from django.db.models import signals
 
-from ..centrifugo import api
+from ..centrifugo import cent_api
 from ..channels import rules
-from ..channels.users import user_id
+from ..channels.user_ids import user_id
 from ..exceptions import ServerError
 from ..models import Channel
 from .repeating import recheck
@@ -132,7 +132,7 @@ def _request_over(**_: Any) -> None:
 
 def _disconnect(sub: str) -> None:
     try:
-        api.disconnect(sub)
+        cent_api.disconnect(sub)
     except ServerError as error:
         logger.warning("user %s logged out, but is still connected: %s", sub, error)
 

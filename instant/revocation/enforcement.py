@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 
-from ..access import membership
-from ..centrifugo import api
+from ..access import channel_access
+from ..centrifugo import cent_api
 from ..channels import declared, rules
-from ..channels.users import user_id, users_named
+from ..channels.user_ids import user_id, users_named
 from ..conf.settings import conf
 from ..models import Channel
 
@@ -32,11 +32,11 @@ def apply_to_user(sub: str) -> None:
     field = get_user_model().USERNAME_FIELD if conf.INSTANT_USER_ID == "username" else "pk"
     user = get_user_model()._default_manager.filter(**{field: sub}).first()
     if user is None or not user.is_active:
-        api.disconnect(sub)
+        cent_api.disconnect(sub)
         return
-    allowed = {channel.name for channel in membership.channels_for(user)}
+    allowed = {channel.name for channel in channel_access.channels_for(user)}
     names = {*Channel.objects.values_list("name", flat=True), *(channel.name for channel in declared.declared())}
-    api.unsubscribe((sub, name) for name in names if name not in allowed)
+    cent_api.unsubscribe((sub, name) for name in names if name not in allowed)
     _at_rules(sub, user)
 
 
@@ -47,12 +47,12 @@ def _at_rules(sub: str, user: Any) -> None:
     """
     entries = [entry for entry in rules.registered() if not entry.fault]
     names = {entry.prefix for entry in entries if entry.is_exact}
-    names |= api.channels_starting({entry.prefix for entry in entries if not entry.is_exact}) if entries else set()
-    asked = membership.by_rule(sorted(names))
+    names |= cent_api.channels_starting({entry.prefix for entry in entries if not entry.is_exact}) if entries else set()
+    asked = channel_access.by_rule(sorted(names))
     if len(asked) > MAX_ASKED:
-        api.disconnect(sub)
+        cent_api.disconnect(sub)
         return
-    api.unsubscribe((sub, name) for name, match in asked.items() if rules.ask(user, name, match) is None)
+    cent_api.unsubscribe((sub, name) for name, match in asked.items() if rules.ask(user, name, match) is None)
 
 
 def apply_to_channel(name: str) -> None:
@@ -61,16 +61,16 @@ def apply_to_channel(name: str) -> None:
     Raises:
         ServerError: the server could not be reached, or refused.
     """
-    if not api.subscribers(name):
+    if not cent_api.subscribers(name):
         return
-    present = api.users_in(name)
-    if match := membership.by_rule([name]).get(name):
-        api.unsubscribe((sub, name) for sub in _refused_by_rule(name, match, present))
+    present = cent_api.users_in(name)
+    if match := channel_access.by_rule([name]).get(name):
+        cent_api.unsubscribe((sub, name) for sub in _refused_by_rule(name, match, present))
         return
-    allowed = membership.audience_of(name)
+    allowed = channel_access.audience_of(name)
     if present is None:  # no presence in the channel's options: everyone whom the server may know
         present = {user_id(user) for user in get_user_model()._default_manager.iterator()} | {""}
-    api.unsubscribe((sub, name) for sub in present - allowed)
+    cent_api.unsubscribe((sub, name) for sub in present - allowed)
 
 
 def _refused_by_rule(name: str, match: Match, present: set[str] | None) -> Iterator[str]:
@@ -84,5 +84,5 @@ def _refused_by_rule(name: str, match: Match, present: set[str] | None) -> Itera
         yield from present - {""} - {sub for sub, _ in users}
     visitors = [("", AnonymousUser())] if present is None or "" in present else []
     for sub, user in chain(users, visitors):
-        if not membership.may_connect(user) or rules.ask(user, name, match) is None:
+        if not channel_access.may_connect(user) or rules.ask(user, name, match) is None:
             yield sub

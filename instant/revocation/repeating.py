@@ -19,11 +19,11 @@ from typing import Any
 from django.db import close_old_connections, connections, transaction
 from django.utils import timezone
 
-from ..channels.users import user_id
+from ..channels.user_ids import user_id
 from ..conf.settings import conf
 from ..exceptions import ServerError
 from ..models import Revocation
-from ..processes import reset_in_child
+from ..process_state import reset_in_child
 from . import enforcement
 
 logger = logging.getLogger("instant")

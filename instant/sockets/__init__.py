@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from ..access.permissions import AUTHENTICATED, EVERYONE
+    from ..access.guards import AUTHENTICATED, EVERYONE
     from .handler import SocketInfo, WebSocketHandler
     from .registry import autodiscover, registered, socket
 
@@ -28,7 +28,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "..access.permissions": ("AUTHENTICATED", "EVERYONE"),
+        "..access.guards": ("AUTHENTICATED", "EVERYONE"),
         ".handler": ("SocketInfo", "WebSocketHandler"),
         ".registry": ("autodiscover", "registered", "socket"),
     },

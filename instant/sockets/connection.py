@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..project_functions import dotted_name
 from ..protocol import NAMESPACE_BOUNDARY, SOCKETS_NAMESPACE
 from . import close_codes, envelopes, message_order
 from .handler import SocketInfo, WebSocketHandler
@@ -154,7 +155,7 @@ class Socket:
 
     @property
     def _place(self) -> str:
-        return f"{type(self.handler).__module__}.{type(self.handler).__qualname__}"
+        return dotted_name(type(self.handler))
 
 
 class Feed:

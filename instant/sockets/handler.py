@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Protocol
 
 from django.contrib.auth.models import AnonymousUser
 
-from ..access.permissions import AUTHENTICATED
-from ..channels.users import users_named
+from ..access.guards import AUTHENTICATED
+from ..channels.user_ids import users_named
 
 
 class OpenSocket(Protocol):

@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from django.utils.module_loading import autodiscover_modules, import_string
 
-from ..access.permissions import handler_rule
+from ..access.guards import handler_rule
 from ..conf.settings import conf
 from ..exceptions import InvalidHandler, InvalidSetting
+from ..project_functions import dotted_name
 from . import close_codes
 from .handler import WebSocketHandler
 
@@ -36,8 +37,10 @@ def socket(name: str = DEFAULT) -> Callable[[H], H]:
     def decorator(handler_class: H) -> H:
         _checked(name, handler_class, where="@socket")
         known = _registered.setdefault(name, handler_class)
-        if _path(known) != _path(handler_class):
-            raise InvalidHandler(f"two classes handle the socket {name!r}: {_path(known)} and {_path(handler_class)}")
+        if dotted_name(known) != dotted_name(handler_class):
+            raise InvalidHandler(
+                f"two classes handle the socket {name!r}: {dotted_name(known)} and {dotted_name(handler_class)}"
+            )
         _registered[name] = handler_class
         return handler_class
 
@@ -99,7 +102,3 @@ def _checked(name: str, found: object, where: str) -> None:
     if not isinstance(found, type) or not issubclass(found, WebSocketHandler):
         raise InvalidHandler(f"{where}: {found!r} is no WebSocketHandler")
     handler_rule(found)
-
-
-def _path(handler_class: type) -> str:
-    return f"{handler_class.__module__}.{handler_class.__qualname__}"

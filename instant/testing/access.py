@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
 
-from ..access import membership
+from ..access import channel_access
 
 if TYPE_CHECKING:
-    from ..channels.users import User
+    from ..channels.user_ids import User
 
 
 def can(user: User, channel: str) -> bool:
     """Tell whether `user` would get a token for the channel of this name now: `can(user, "$post:1")`."""
-    return membership.may_join(user, channel)
+    return channel_access.may_join(user, channel)
 
 
 async def acan(user: User, channel: str) -> bool:

@@ -6,7 +6,7 @@ import logging
 
 from django.db import transaction
 
-from ..transactions import registered, savepoints
+from ..transaction_internals import registered, savepoints
 
 logger = logging.getLogger("instant")
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser
 
-from ..channels.users import user_id
+from ..channels.user_ids import user_id
 from ..exceptions import SocketClosed
 from ..sockets import envelopes
 from ..sockets.connection import Opening, Socket
 from ..sockets.handler import SocketInfo, WebSocketHandler
 from ..sockets.handler_calls import Calls, Runner
-from ..sockets.pool import SocketPool
+from ..sockets.socket_pool import SocketPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from ..channels.users import User
+    from ..channels.user_ids import User
 
 #: Seconds that a message is waited for.
 TIMEOUT = 2.0

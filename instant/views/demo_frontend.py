@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_protect
 
-from ..access import membership
+from ..access import channel_access
 from ..conf.settings import conf
 from ..exceptions import InvalidChannel, InvalidMessage, PublishError, TooLarge
 from ..models import Channel
@@ -65,7 +65,7 @@ frontend.login_required = False  # type: ignore[attr-defined]
 def _page(request: HttpRequest) -> HttpResponse:
     if request.method not in ("GET", "HEAD"):
         return HttpResponse(status=405, headers={"Allow": "GET, HEAD, POST"})
-    names = {access.name for access in membership.channels_for(request.user)}
+    names = {access.name for access in channel_access.channels_for(request.user)}
     names.update(Channel.objects.order_by("name").values_list("name", flat=True)[:MAX_KNOWN])
     context = {
         "page": {"prefix": reverse("instant-get-token").removesuffix("get_token/")},

@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 
-from ..access import client_credentials, membership
+from ..access import channel_access, client_credentials
 from ..pages.credentials import InvalidHost, credentials_for
 from ..windows import page_window
 from .json_views import Refused, json_body, json_view
@@ -43,7 +43,7 @@ def channels_subscription(request: HttpRequest) -> HttpResponse:
     if "channel" in content:
         names = [*(names or []), *names_in([content["channel"]])]
     user = request.user
-    if not membership.may_connect(user):
+    if not channel_access.may_connect(user):
         raise _log_in_first()
     answer = client_credentials.credentials(user, names)
     status = 403 if answer["refused"] and not answer["channels"] else 200

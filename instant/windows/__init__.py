@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from ..access.permissions import everyone, has_perm, is_authenticated, is_staff, is_superuser
+    from ..access.guards import everyone, has_perm, is_authenticated, is_staff, is_superuser
     from ..exceptions import Deny, Disconnect
     from .django_messages import deliver_messages
     from .forms import SerializedForm
@@ -49,7 +49,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "..access.permissions": ("everyone", "has_perm", "is_authenticated", "is_staff", "is_superuser"),
+        "..access.guards": ("everyone", "has_perm", "is_authenticated", "is_staff", "is_superuser"),
         "..exceptions": ("Deny", "Disconnect"),
         ".django_messages": ("deliver_messages",),
         ".forms": ("SerializedForm",),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..exceptions import Deny, Disconnect, InvalidMessage, InvalidSignal, NotQueued
-from .imported_settings import plain
+from .dotted_path_settings import plain
 from .queued_calls import Call
 from .queues import enqueue, grouped
 from .registry import Connection, find

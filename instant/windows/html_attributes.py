@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from .imported_settings import plain
+from .dotted_path_settings import plain
 
 
 def signal_attribute(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpRequest
 
 from .. import features
-from ..channels.users import user_id, user_of
+from ..channels.user_ids import user_id, user_of
 from . import topics
 from .window_keys import session_of
 
 if TYPE_CHECKING:
-    from ..channels.users import User
+    from ..channels.user_ids import User
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from ..access.permissions import Guard, is_authenticated
+from ..access.guards import Guard, is_authenticated
 from ..exceptions import InvalidSignal
+from ..project_functions import place_of
 from .arguments import Parameters
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -62,7 +63,7 @@ def signal(path: str, is_allowed_to: Guard = is_authenticated, queue: str | None
         raise InvalidSignal(f"the signal {path!r}: is_allowed_to is a function, not {is_allowed_to!r}")
 
     def decorator(function: _F) -> _F:
-        _add(Connection(path, function, is_allowed_to, queue, _place(function)))
+        _add(Connection(path, function, is_allowed_to, queue, place_of(function)))
         return function
 
     return decorator
@@ -91,13 +92,6 @@ def _is_again(first: Any, second: Any) -> bool:
     first, second = inspect.unwrap(first), inspect.unwrap(second)
     codes = getattr(first, "__code__", None), getattr(second, "__code__", None)
     return codes[0] is not None and codes[0] == codes[1] and first.__globals__ is not second.__globals__
-
-
-def _place(function: Callable[..., Any]) -> str:
-    inner: Any = inspect.unwrap(function)
-    name = f"{getattr(inner, '__module__', '?')}.{getattr(inner, '__qualname__', type(inner).__qualname__)}"
-    code = getattr(inner, "__code__", None)
-    return name if code is None else f"{name} ({code.co_filename}:{code.co_firstlineno})"
 
 
 def find(path: str) -> list[Connection]:

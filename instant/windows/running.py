@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-from collections.abc import Awaitable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from typing import Any
 
-from asgiref.sync import async_to_sync
-from django.db import connections, transaction
-
 from ..exceptions import Deny, Disconnect
+from ..project_functions import awaited
+from ..savepoints import in_savepoints
 from .broadcasting import broadcast
 from .queued_calls import NO_QUEUE, Call
 from .registry import Connection, find
@@ -23,7 +20,7 @@ logger = logging.getLogger("instant")
 def allows(connection: Connection, info: WindowInfo, opts: Mapping[str, Any]) -> bool:
     """Tell whether the guard of a function lets the window call it; one that fails does not."""
     try:
-        return bool(_settled(connection.is_allowed_to(connection, info, dict(opts))))
+        return bool(awaited(connection.is_allowed_to(connection, info, dict(opts))))
     except Exception:
         logger.exception("the guard of the signal %s failed: nobody may call it", connection)
         return False
@@ -34,21 +31,8 @@ def value_of(connection: Connection, info: WindowInfo, arguments: Mapping[str, A
 
     A failed query would spoil the transactions that are open around it: hence savepoints.
     """
-    with ExitStack() as stack:
-        stack.enter_context(info.activated())
-        for database in connections.all(initialized_only=True):
-            if database.in_atomic_block:
-                stack.enter_context(transaction.atomic(using=database.alias))
-        return _settled(connection.function(info, **arguments))
-
-
-def _settled(answer: Any) -> Any:
-    """Functions and guards may be async."""
-    return async_to_sync(_awaited)(answer) if inspect.isawaitable(answer) else answer
-
-
-async def _awaited(answer: Awaitable[Any]) -> Any:
-    return await answer
+    with info.activated(), in_savepoints():
+        return awaited(connection.function(info, **arguments))
 
 
 def run_trusted(connection: Connection, info: WindowInfo, opts: Mapping[str, Any]) -> None:

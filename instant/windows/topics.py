@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from .. import features
 from ..conf.settings import conf
 from ..exceptions import InvalidTopic
-from .imported_settings import topic_serializer
+from .dotted_path_settings import topic_serializer
 from .targets import BROADCAST, USER, WINDOW, Target
 from .window_info import WindowInfo
 from .window_keys import bare, channel_named, window_key

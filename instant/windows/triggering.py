@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from ..exceptions import NotQueued, PublishError
 from .broadcasting import broadcast
-from .imported_settings import plain
+from .dotted_path_settings import plain
 from .queued_calls import Call, Delay
 from .queues import enqueue, grouped
 from .recorder import recorder

@@ -13,12 +13,12 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone, translation
 
-from ..channels.users import users_named
+from ..channels.user_ids import users_named
 from ..conf.settings import conf
 from ..exceptions import Deny, InvalidSetting
 from ..exclude import clients_of
 from ..protocol import SENDER_HEADER
-from .imported_settings import imported
+from .dotted_path_settings import imported
 
 __all__ = ["InfoMiddleware", "WindowInfo"]
 

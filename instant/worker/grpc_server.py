@@ -17,7 +17,7 @@ from ..centrifugo.stream_config import HANDED_ON
 from ..exceptions import Deny, ServerFailed
 from ..sockets import envelopes
 from ..sockets.connection import Feed, Opening, Socket, asked
-from ..sockets.pool import SocketPool
+from ..sockets.socket_pool import SocketPool
 from . import grpc_messages
 
 if TYPE_CHECKING:

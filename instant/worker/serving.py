@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ..sockets.handler_calls import Runner, ThreadEach
-from ..sockets.pool import SocketPool
-from . import bridge, grpc_server
+from ..sockets.socket_pool import SocketPool
+from . import grpc_server, websocket_bridge
 from .options import Options
 
 logger = logging.getLogger("instant")
@@ -24,7 +24,7 @@ class Serving:
         self._runner = ThreadEach() if options.threaded else Runner(options.threads)
         self.pool = SocketPool(self._runner)
         self._worker = grpc_server.Worker(self.pool, shared_port=options.shared_port, keepalive=options.keepalive)
-        self._bridge = bridge.Bridge(self.pool, options.websocket_url) if options.bridge else None
+        self._bridge = websocket_bridge.Bridge(self.pool, options.websocket_url) if options.bridge else None
         self.port = self.bridge_port = 0
 
     async def start(self) -> None:

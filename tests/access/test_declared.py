@@ -14,11 +14,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from instant.access import membership
+from instant.access import channel_access
+from instant.access.channel_access import Access, audience_of, channels_for, may_join, members
 from instant.access.client_credentials import credentials
-from instant.access.membership import Access, audience_of, channels_for, may_join, members
 from instant.models import Channel
-from tests.access.test_membership import everybody
+from tests.access.test_channel_access import everybody
 
 pytestmark = pytest.mark.django_db
 
@@ -43,11 +43,11 @@ def alice() -> User:
 
 @pytest.fixture(autouse=True)
 def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(membership, "_told", set())
+    monkeypatch.setattr(channel_access, "_told", set())
 
 
 def names(user: Any, path: str | None = None) -> list[str]:
-    """All but the user's own, which tests/channels/test_users.py has."""
+    """All but the user's own, which tests/channels/test_user_ids.py has."""
     return [found.name for found in channels_for(user, path) if found.level != "user"]
 
 

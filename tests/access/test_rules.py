@@ -15,9 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from instant import publish, rule
-from instant.access import membership
+from instant.access import channel_access
+from instant.access.channel_access import Access, allowed, channels_for, may_join
 from instant.access.client_credentials import credentials
-from instant.access.membership import Access, allowed, channels_for, may_join
 from instant.access.tokens import channel_token, connection_token
 from instant.channels import rules
 from instant.conf import conf
@@ -422,4 +422,4 @@ def test_a_large_group_does_not_hold_its_editor_up(alice: User, monkeypatch: pyt
 
 def test_what_access_says_of_names(alice: User) -> None:
     answering(True)
-    assert membership.by_rule([NAME, "$other", "$user.1"]).keys() == {NAME}
+    assert channel_access.by_rule([NAME, "$other", "$user.1"]).keys() == {NAME}

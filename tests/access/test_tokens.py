@@ -12,7 +12,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.test import override_settings
 
 from instant.access.tokens import channel_token, channel_token_for, connection_token
-from instant.channels.users import user_id
+from instant.channels.user_ids import user_id
 from instant.conf import conf
 from instant.exceptions import InvalidChannel
 

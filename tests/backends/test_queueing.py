@@ -19,7 +19,7 @@ from instant.exceptions import PublishManyError, Rejected, Unreachable
 from instant.messages import Message
 from instant.testing.live_servers import free_port
 from tests.fakes import FakeServer, Request, answer, fake_server
-from tests.test_processes import forked
+from tests.test_process_state import forked
 
 from .conftest import Gate, texts
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
 from instant import live, mark, publish
-from instant.channels.users import user_channel
+from instant.channels.user_ids import user_channel
 from instant.models import Channel
 from instant.testing import LiveServer
 from tests.browser import live_site

@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 from pytest_django import Settings
 
 from instant import publish
-from instant.access.permissions import everyone
+from instant.access.guards import everyone
 from instant.centrifugo.config import render
 from instant.exceptions import Deny
 from instant.testing import LiveServer

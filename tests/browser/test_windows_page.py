@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import path
 from playwright.sync_api import Page, expect
 
-from instant.access.permissions import everyone
+from instant.access.guards import everyone
 from instant.html import stream
 from instant.windows.html_attributes import signal_attribute
 from instant.windows.registry import signal

@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from instant import publish
-from instant.access.membership import may_join
+from instant.access.channel_access import may_join
 
 from .seed import PEOPLE
 

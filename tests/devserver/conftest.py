@@ -6,7 +6,7 @@ import pytest
 
 from instant.devserver import config as configs
 from instant.devserver.api import Api
-from instant.devserver.channels import ChannelRules
+from instant.devserver.channel_options import ChannelRules
 from instant.devserver.hub import Hub
 from instant.devserver.session import Session
 from tests.devserver.servers import config, running

@@ -6,8 +6,8 @@ import pytest
 
 from instant.devserver import errors, wire
 from instant.devserver.api import UnknownMethodError
+from instant.devserver.config_options import ChannelOptions, Seconds
 from instant.devserver.hub import IDEMPOTENT_SECONDS
-from instant.devserver.options import ChannelOptions, Seconds
 from instant.devserver.streams import Position, Publication, Stream
 
 KEPT = ChannelOptions(history_size=3, history_ttl=Seconds(60), history_meta_ttl=Seconds(600))

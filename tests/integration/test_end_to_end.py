@@ -13,7 +13,7 @@ from django.test import Client, override_settings
 
 from instant import publish, publish_many
 from instant.access.tokens import channel_token, connection_token
-from instant.centrifugo import api
+from instant.centrifugo import cent_api
 from instant.centrifugo.binary import find_binary
 from instant.models import Channel
 from instant.testing import LiveServer, live_server
@@ -126,9 +126,9 @@ def test_an_old_secret_key_still_opens(alice: User, settings, server_kind: str) 
 
 
 def test_the_admin_counts_subscribers(client: SyncClient) -> None:
-    assert api.subscribers("$users") == 1
-    assert api.subscribers("$staff") == 0
-    assert api.subscribers("odd*[name]?{a,b}\\!") == 0
+    assert cent_api.subscribers("$users") == 1
+    assert cent_api.subscribers("$staff") == 0
+    assert cent_api.subscribers("odd*[name]?{a,b}\\!") == 0
     browser = Client()
     browser.force_login(User.objects.create_superuser("root"))
     row = Channel.objects.get(name="$users")
@@ -137,9 +137,9 @@ def test_the_admin_counts_subscribers(client: SyncClient) -> None:
 
 
 def test_positions_and_presence_need_their_options(client: SyncClient) -> None:
-    assert api.users_in("$users") is None  # no presence in the options
+    assert cent_api.users_in("$users") is None  # no presence in the options
     publish("$users", "one")
-    assert api.call("history", channel="$users", limit=0).offset >= 1
+    assert cent_api.call("history", channel="$users", limit=0).offset >= 1
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_the_main_job_on_a_server_from_genconfig(genconfig: LiveServer, alice: U
         client.wait(lambda: client.texts() == ["hello", "world"])
         with pytest.raises(AssertionError, match="103"):
             client.join("$staff")
-        assert api.subscribers("news") == 1
+        assert cent_api.subscribers("news") == 1
     with SyncClient(genconfig.websocket_url, connection_token(AnonymousUser())) as visitor:
         with pytest.raises(AssertionError, match="103"):
             visitor.join("news")

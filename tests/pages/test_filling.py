@@ -14,9 +14,9 @@ from django.test import RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from instant.access import membership
+from instant.access import channel_access
 from instant.models import Channel
-from instant.pages import marking
+from instant.pages import page_positions
 from instant.pages.filling import fill
 from instant.pages.page_state import page_of
 from tests.fakes import answer, fake_server
@@ -258,7 +258,7 @@ def broken(monkeypatch: pytest.MonkeyPatch, alias: str = "default") -> None:
         with connections[alias].cursor() as cursor:
             cursor.execute("SELECT nothing FROM nowhere")
 
-    monkeypatch.setattr(membership.Channel.objects, "for_user", fail)
+    monkeypatch.setattr(channel_access.Channel.objects, "for_user", fail)
 
 
 def test_a_database_that_fails_breaks_no_page(
@@ -271,7 +271,7 @@ def test_a_database_that_fails_breaks_no_page(
     assert page(html)["user"] == str(alice.pk)
     assert "Cache-Control" not in response
     assert "database fails" in caplog.text
-    marking.mark(request)
+    page_positions.mark(request)
 
 
 def test_what_the_view_wrote_survives_a_query_that_failed(

@@ -17,7 +17,7 @@ from pytest_django import Settings
 from instant import amark, live, mark
 from instant.centrifugo.history_positions import Position, positions
 from instant.models import Channel
-from instant.pages import marking, middleware
+from instant.pages import middleware, page_positions
 from instant.pages.middleware import InstantMiddleware
 from tests.fakes import fake_server
 from tests.live_pages import PLACEHOLDER, histories, names, offsets, render
@@ -101,7 +101,7 @@ async def test_what_is_named_in_the_loop_is_asked_for_in_a_thread(
         threads.append(threading.current_thread())
         return positions(wanted)
 
-    monkeypatch.setattr(marking, "positions", counted)
+    monkeypatch.setattr(page_positions, "positions", counted)
     with fake_server(histories()):
         html = (await client.get("/late/")).content.decode()
     assert sorted(names(html)) == sorted(offsets(html)) == ["$elsewhere", "$users"]

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from instant.access import membership
+from instant.access import channel_access
 from instant.channels.namespaces import check_name
 from instant.conf import conf
 from instant.exceptions import InvalidChannel, InvalidSetting
@@ -162,7 +162,7 @@ def test_without_its_blob_nobody_gets_a_topic(browser: Client, alice: User) -> N
     assert [found["name"] for found in answer["refused"]] == names
     assert "window" not in answer
     assert "meta" not in claims(answer["ws_token"])
-    assert not any(membership.may_join(alice, name) for name in names)
+    assert not any(channel_access.may_join(alice, name) for name in names)
     direct = browser.post("/instant/subscribe/", json.dumps({"channels": names}), content_type="application/json")
     assert direct.status_code == 403
 
@@ -280,5 +280,5 @@ def test_nobody_declares_a_channel_among_the_pages_own(alice: User, settings: Se
         Channel.objects.create(name=name, level="users")
     settings.INSTANT_USERS_CHANNELS = [[name]]
     with pytest.raises(InvalidSetting, match="kept for the channels of pages"):
-        membership.channels_for(alice)
+        channel_access.channels_for(alice)
     assert check_name(name) == name  # Django itself publishes there

@@ -14,9 +14,9 @@ from django.test import Client
 from django.utils import timezone
 
 from instant import publish
-from instant.access import membership
+from instant.access import channel_access
 from instant.access.tokens import channel_token, connection_token
-from instant.centrifugo import api
+from instant.centrifugo import cent_api
 from instant.exceptions import ServerError
 from instant.models import Channel, Revocation
 from instant.revocation import enforcement, repeating
@@ -137,7 +137,7 @@ def test_logging_out_disconnects(alice: User, joined: Joined) -> None:
 def test_the_session_is_over_before_the_pages_are_closed(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a page would ask for new tokens with the session that is about to end, and get them."""
     seen: list[bool] = []
-    monkeypatch.setattr(api, "disconnect", lambda sub: seen.append(Session.objects.exists()))
+    monkeypatch.setattr(cent_api, "disconnect", lambda sub: seen.append(Session.objects.exists()))
     browser = Client()
     browser.force_login(alice)
     browser.post("/instant/logout/")
@@ -389,7 +389,7 @@ def test_the_audience_of_a_channel_is_for_user_from_the_other_side(settings) -> 
         user.groups.add(editors)
     for level in Channel.Level.values:
         channel = make(level, level, editors)
-        expected = {str(user.pk) for user in people if membership.may_join(user, channel.name)}
-        if membership.may_join(AnonymousUser(), channel.name):
+        expected = {str(user.pk) for user in people if channel_access.may_join(user, channel.name)}
+        if channel_access.may_join(AnonymousUser(), channel.name):
             expected.add("")
-        assert membership.audience(channel) == expected, level
+        assert channel_access.audience(channel) == expected, level

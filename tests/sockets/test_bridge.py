@@ -21,7 +21,7 @@ from instant.centrifugo.rpc_config import SECRET_HEADER
 from instant.conf import conf
 from instant.testing.live_servers import free_port
 from instant.windows.page_window import window_meta
-from instant.worker import bridge
+from instant.worker import websocket_bridge
 
 from . import handlers
 from .running import PATIENCE, RunningWorker, until
@@ -98,7 +98,7 @@ async def test_a_path_of_nobody(worker: RunningWorker, http: aiohttp.ClientSessi
 
 async def test_a_pattern_that_is_none(worker: RunningWorker) -> None:
     with pytest.raises(ValueError, match="no regular expression"):
-        bridge.Bridge(worker.serving.pool, "(")
+        websocket_bridge.Bridge(worker.serving.pool, "(")
 
 
 async def test_who_is_refused_is_told_by_a_close_code(worker: RunningWorker, http: aiohttp.ClientSession) -> None:
@@ -236,7 +236,7 @@ class TestToken:
 
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "RECHECK", 0.1)
+    monkeypatch.setattr(websocket_bridge, "RECHECK", 0.1)
 
 
 class TestCookie:

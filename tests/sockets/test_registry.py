@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from pytest_django import Settings
 
 from instant import features, sockets
-from instant.access import permissions
+from instant.access import guards
 from instant.centrifugo import binary, process
 from instant.centrifugo.config import render
 from instant.checks import sockets as checks
@@ -201,9 +201,9 @@ def test_permissions_that_are_methods_of_a_class() -> None:
 
     handler = Classy()
     handler.user = User(is_staff=True)
-    assert permissions.handler_rule(Classy)(handler) is True
+    assert guards.handler_rule(Classy)(handler) is True
     handler.user = User()
-    assert permissions.handler_rule(Classy)(handler) is False
+    assert guards.handler_rule(Classy)(handler) is False
 
 
 async def test_a_user_who_is_gone_is_a_visitor_even_where_everyone_may_come(db: None) -> None:

@@ -53,7 +53,7 @@ def claims(token: str) -> dict[str, Any]:
 
 
 def names(answer: dict[str, Any]) -> list[str]:
-    """All but the user's own, which tests/channels/test_users.py has."""
+    """All but the user's own, which tests/channels/test_user_ids.py has."""
     return [found["name"] for found in answer["channels"] if found["level"] != "user"]
 
 

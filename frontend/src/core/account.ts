@@ -4,7 +4,7 @@ import { DjangoApi } from "./djangoApi.js";
 import { ChannelRefused, ConfigurationError, UnauthorizedError } from "./errors.js";
 import { MAX_RECONNECT_DELAY, MIN_RECONNECT_DELAY, type Options, serverAddress } from "./options.js";
 import { TokenRenewal, type TokenRenewalOwner } from "./tokenRenewal.js";
-import { type Credentials, parseCredentials, Tokens } from "./tokens.js";
+import { type Credentials, parseCredentials, Tokens } from "./heldTokens.js";
 
 /** What an account reports to its session. */
 export interface AccountOwner {

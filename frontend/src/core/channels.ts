@@ -1,8 +1,8 @@
 /** All channels of the page. */
 
 import type { Centrifuge } from "centrifuge";
-import { type ChannelOwner, ChannelSubscription } from "./channel.js";
-import type { ChannelToken } from "./tokens.js";
+import { type ChannelOwner, ChannelSubscription } from "./channelSubscription.js";
+import type { ChannelToken } from "./heldTokens.js";
 
 /** The page's channels by name, in the order in which they became known. */
 export class Channels {

@@ -2,7 +2,7 @@
 
 import { type Instant, instantOf } from "../client.js";
 import { CentrifugeSubscribe } from "../legacy/centrifugeSubscribe.js";
-import type { InstantWindows } from "../windows/windows.js";
+import type { InstantWindows } from "../windows/windowSignals.js";
 import { Engine, type Page } from "./engine.js";
 import type { MakeLiveList } from "./liveList.js";
 import { readPageData } from "./pageData.js";

@@ -1,6 +1,6 @@
 /** Live HTML: applies the changes of the page that Django sends (`instant.html` in Python). */
 
-import { parseHtml } from "../core/html.js";
+import { parseHtml } from "../core/scriptlessHtml.js";
 import { isObject } from "../core/json.js";
 import { morph } from "./morph.js";
 import { Refresher } from "./refresh.js";

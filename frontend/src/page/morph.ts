@@ -1,7 +1,7 @@
 /** Changes elements of the page into others, and keeps focus, selection and what the user has typed. */
 
 import { Idiomorph } from "idiomorph";
-import { SCRIPTS } from "../core/html.js";
+import { SCRIPTS } from "../core/scriptlessHtml.js";
 
 type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 

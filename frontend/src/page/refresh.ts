@@ -1,6 +1,6 @@
 /** Refreshes parts of the page: loads its address again, and takes them from the answer. */
 
-import { removeScripts } from "../core/html.js";
+import { removeScripts } from "../core/scriptlessHtml.js";
 import { REFRESH_HEADER } from "../core/protocol.js";
 import { morph } from "./morph.js";
 

@@ -1,8 +1,8 @@
 /** The standard signal "messages.add": shows messages of Django's messages framework. */
 
-import { parseHtml } from "../core/html.js";
+import { parseHtml } from "../core/scriptlessHtml.js";
 import { isObject } from "../core/json.js";
-import { words } from "./signalArguments.js";
+import { words } from "./standardSignalArguments.js";
 
 /** The detail of the DOM event `instant:message-added`, which is dispatched before a message is shown. */
 export interface Notice {

@@ -1,7 +1,7 @@
 /** The standard signal "download": the browser saves a file. */
 
 import { bytesOfBase64 } from "../core/base64.js";
-import { ownAddress } from "./signalArguments.js";
+import { ownAddress } from "./standardSignalArguments.js";
 
 export interface FileOpts {
   /** Its address on this site. Not used if there is `content`. */

@@ -2,10 +2,10 @@
 
 import { UNAUTHORIZED } from "../core/codes.js";
 import { ConnectionClosed, type InstantError } from "../core/errors.js";
-import type { Session } from "../core/session.js";
+import type { Session } from "../core/clientSession.js";
 import { SignalAttributes } from "./signalAttributes.js";
 import { connectStandardSignals } from "./standardSignals.js";
-import { Windows } from "./windows.js";
+import { Windows } from "./windowSignals.js";
 
 /** Make the windows of a page. `applyHtml` applies the `data` of a message of live HTML. */
 export function pageWindows(session: Session, connects: boolean, applyHtml: (data: unknown) => void): Windows {

@@ -3,7 +3,7 @@
 import { isObject } from "../core/json.js";
 import { showMessages } from "./djangoMessages.js";
 import { download } from "./download.js";
-import { ownAddress, type TargetOpts, targets, words } from "./signalArguments.js";
+import { ownAddress, type TargetOpts, targets, words } from "./standardSignalArguments.js";
 import type { Signals } from "./signals.js";
 
 /** Connect the standard signals. `applyHtml` applies the `data` of a message of live HTML. */

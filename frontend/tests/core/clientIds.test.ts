@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { MAX_SENDER_IDS, SENDER_HEADER } from "../../src/core/protocol";
-import { addHeaderToRequests } from "../../src/core/requestHeaders";
+import { addHeaderToRequests } from "../../src/core/senderHeader";
 import { ClientIds } from "../../src/core/clientIds";
 import { servers, texts, until, World } from "../support/live";
 

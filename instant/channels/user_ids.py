@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from ..batches import QUERY_SIZE, batches
+from ..chunks import QUERY_SIZE, chunks
 from ..conf.settings import conf
 from ..exceptions import InvalidChannel
 from .names import personal_channel
@@ -76,7 +76,7 @@ def users_named(subs: Iterable[str]) -> Iterator[tuple[str, Any]]:
         except ValidationError:
             continue
         wanted.append(sub)
-    for chunk in batches(wanted, QUERY_SIZE):
+    for chunk in chunks(wanted, QUERY_SIZE):
         for user in model._default_manager.filter(**{f"{field}__in": chunk}):
             yield user_id(user), user
 
@@ -84,7 +84,7 @@ def users_named(subs: Iterable[str]) -> Iterator[tuple[str, Any]]:
 def _usernames(pks: Sequence[Any]) -> dict[str, str]:
     model = get_user_model()
     names: dict[str, str] = {}
-    for chunk in batches(pks, QUERY_SIZE):
+    for chunk in chunks(pks, QUERY_SIZE):
         rows = model._default_manager.filter(pk__in=chunk).values_list("pk", model.USERNAME_FIELD)
         names.update((str(pk), name) for pk, name in rows)
     return names

@@ -1,4 +1,4 @@
-"""Functions of a project: where they are defined, and what they return where they are async."""
+"""Functions and classes of a project: where they are defined, and what they return where they are async."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import async_to_sync
+
+
+def dotted_name(found: type) -> str:
+    """Return the dotted name of a class."""
+    return f"{found.__module__}.{found.__qualname__}"
 
 
 def place_of(function: Callable[..., Any]) -> str:

@@ -2,7 +2,7 @@
 
 import type { Centrifuge, ConnectedContext } from "centrifuge";
 import { Account, type AccountOwner } from "./account.js";
-import type { ChannelOwner, ChannelSubscription } from "./channel.js";
+import type { ChannelOwner, ChannelSubscription } from "./channelSubscription.js";
 import { Channels } from "./channels.js";
 import { ClientEvents, type DisconnectEvent, type State, type SubscribeEvent, type UnsubscribeEvent } from "./clientEvents.js";
 import { ClientIds, type Tags } from "./clientIds.js";
@@ -12,9 +12,9 @@ import { Deferred } from "./deferred.js";
 import { ChannelRefused, ConfigurationError, ConnectionClosed, InstantError, RequestFailed, UnauthorizedError } from "./errors.js";
 import { NextTick } from "./nextTick.js";
 import type { Options } from "./options.js";
-import { Reconnects } from "./reconnects.js";
-import { addHeaderToRequests } from "./requestHeaders.js";
-import type { Credentials } from "./tokens.js";
+import { Reconnects } from "./reconnectLimit.js";
+import { addHeaderToRequests } from "./senderHeader.js";
+import type { Credentials } from "./heldTokens.js";
 
 export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
   readonly events: ClientEvents;

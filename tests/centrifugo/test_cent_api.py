@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from instant import publish
 from instant.access.tokens import channel_token, connection_token
-from instant.centrifugo import api
+from instant.centrifugo import cent_api
 from instant.exceptions import ServerError
 from instant.protocol import REVOKED_CODE
 from instant.testing import LiveServer
@@ -47,46 +47,46 @@ def test_subscribers_are_those_of_this_very_channel(client: SyncClient) -> None:
     join(client, "axxb")  # what the pattern a*b would find, too
     join(client, "b")
     for channel in CHANNELS:
-        assert api.subscribers(channel) == 0, channel
+        assert cent_api.subscribers(channel) == 0, channel
         join(client, channel)
-        assert api.subscribers(channel) == 1, channel
-    assert api.subscribers("a*b") == 0
+        assert cent_api.subscribers(channel) == 1, channel
+    assert cent_api.subscribers("a*b") == 0
 
 
 def test_users_in_needs_presence(client: SyncClient) -> None:
     join(client, "chat:1")
     join(client, "plain")
-    assert api.users_in("chat:1") == {"7"}
-    assert api.users_in("chat:2") == set()
-    assert api.users_in("plain") is None
+    assert cent_api.users_in("chat:1") == {"7"}
+    assert cent_api.users_in("chat:2") == set()
+    assert cent_api.users_in("plain") is None
 
 
 def test_users_in_an_unknown_namespace_is_an_error(server: LiveServer) -> None:
     with pytest.raises(ServerError) as caught:
-        api.users_in("nowhere:1")
+        cent_api.users_in("nowhere:1")
     assert caught.value.code == 102
 
 
 def test_disconnect_ends_the_connections_of_one_user(client: SyncClient) -> None:
-    api.disconnect("8")
+    cent_api.disconnect("8")
     join(client, "plain")
-    api.disconnect("7")
+    cent_api.disconnect("7")
     client.wait(lambda: ("disconnected", REVOKED_CODE) in client.happened, "to be disconnected")
 
 
 def test_unsubscribe_takes_each_pair_apart(client: SyncClient) -> None:
     for channel in ("a", "b", "c"):
         join(client, channel)
-    api.unsubscribe([("7", "a"), ("8", "b"), ("7", "gone:x"), ("7", "never"), ("7", "c")])
-    client.wait(lambda: api.subscribers("c") == 0, "to be out of c")
-    assert [api.subscribers(channel) for channel in ("a", "b", "c")] == [0, 1, 0]
+    cent_api.unsubscribe([("7", "a"), ("8", "b"), ("7", "gone:x"), ("7", "never"), ("7", "c")])
+    client.wait(lambda: cent_api.subscribers("c") == 0, "to be out of c")
+    assert [cent_api.subscribers(channel) for channel in ("a", "b", "c")] == [0, 1, 0]
     publish("b", "still there")
     client.wait(lambda: "still there" in client.texts(), "for the message")
 
 
 def test_unsubscribe_of_nobody_asks_nobody() -> None:
     with fake_server(closed) as server:
-        api.unsubscribe([])
+        cent_api.unsubscribe([])
     assert server.requests == []
 
 
@@ -95,20 +95,20 @@ def test_unsubscribe_keeps_to_the_size_of_a_batch() -> None:
         return answer({"replies": [{"unsubscribe": {}}] * len(request.json["commands"])})(fake, client, request)
 
     with fake_server(replies) as server:
-        api.unsubscribe((str(number), "c") for number in range(2001))
+        cent_api.unsubscribe((str(number), "c") for number in range(2001))
     assert [len(request.json["commands"]) for request in server.requests] == [1000, 1000, 1]
 
 
 def test_unsubscribe_tells_an_error_of_one_pair() -> None:
     replies = [{"unsubscribe": {}}, {"error": {"code": 100, "message": "internal"}}]
     with fake_server(answer({"replies": replies})), pytest.raises(ServerError) as caught:
-        api.unsubscribe([("7", "a"), ("7", "b")])
+        cent_api.unsubscribe([("7", "a"), ("7", "b")])
     assert (caught.value.code, caught.value.retryable) == (100, True)
 
 
 def test_the_wrong_key(server: LiveServer) -> None:
     with override_settings(CENTRIFUGO_API_KEY="wrong"), pytest.raises(ServerError, match="API key") as caught:
-        api.subscribers("plain")
+        cent_api.subscribers("plain")
     assert (caught.value.code, caught.value.retryable) == (401, False)
 
 
@@ -117,7 +117,7 @@ def test_a_server_that_is_down() -> None:
         override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=free_port()),
         pytest.raises(ServerError) as caught,
     ):
-        api.subscribers("plain")
+        cent_api.subscribers("plain")
     assert caught.value.retryable
     assert caught.value.__cause__ is not None
 
@@ -140,20 +140,20 @@ def test_a_server_that_is_down() -> None:
 )
 def test_odd_answers_are_errors_of_ours(said: Any, retryable: bool) -> None:
     with fake_server(said), pytest.raises(ServerError) as caught:
-        api.subscribers("plain")
+        cent_api.subscribers("plain")
     assert caught.value.retryable is retryable
 
 
 def test_a_server_that_was_started_again_is_reached(server: LiveServer) -> None:
-    assert api.subscribers("plain") == 0
+    assert cent_api.subscribers("plain") == 0
     server.stop()
     server.start()
-    assert api.subscribers("plain") == 0
+    assert cent_api.subscribers("plain") == 0
 
 
 def test_the_escape_is_that_of_the_server() -> None:
     with fake_server(answer({"result": {"channels": {}}})) as server:
-        api.subscribers("a*[b]")
+        cent_api.subscribers("a*[b]")
     assert json.loads(server.requests[0].body)["pattern"] == r"a\*\[b\]"
 
 
@@ -165,5 +165,5 @@ def test_the_key_goes_straight_to_the_server_and_nowhere_else(monkeypatch: pytes
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("NO_PROXY", "")
     with fake_server(elsewhere) as server, pytest.raises(ServerError):
-        api.subscribers("news")
+        cent_api.subscribers("news")
     assert [request.path for request in server.requests] == ["/api/channels"]

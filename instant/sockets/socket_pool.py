@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 
-from ..access.permissions import EVERYONE, handler_rule
+from ..access.guards import EVERYONE, handler_rule
 from ..conf.settings import conf
 from ..exceptions import Deny
 from . import close_codes, registry

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ..batches import batches
+from ..chunks import chunks
 from ..conf.settings import conf
 from ..exceptions import ServerError
-from ..processes import reset_in_child
+from ..process_state import reset_in_child
 from ..protocol import MAX_BATCH_COMMANDS, REVOKED_CODE, REVOKED_REASON
 from . import http
 
@@ -82,7 +82,7 @@ def channels_starting(prefixes: Iterable[str]) -> set[str]:
     """
     commands = [{"channels": {"pattern": _escaped(prefix) + "*"}} for prefix in sorted(prefixes)]
     found: set[str] = set()
-    for part in batches(commands, MAX_BATCH_COMMANDS):
+    for part in chunks(commands, MAX_BATCH_COMMANDS):
         for reply in _batch(part):
             if "error" in reply:
                 raise http.api_error(reply["error"])
@@ -116,7 +116,7 @@ def unsubscribe(pairs: Iterable[tuple[str, str]]) -> None:
         ServerError: as `http.post` does; what went before is done.
     """
     commands = [{"unsubscribe": {"user": user, "channel": channel}} for user, channel in pairs]
-    for part in batches(commands, MAX_BATCH_COMMANDS):
+    for part in chunks(commands, MAX_BATCH_COMMANDS):
         for reply in _batch(part):
             if "error" in reply and reply["error"].get("code") != 102:  # a namespace that is gone has no subscribers
                 raise http.api_error(reply["error"])

@@ -15,9 +15,9 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from instant import user_channel
-from instant.access import client_credentials, membership
+from instant.access import channel_access, client_credentials
+from instant.access.channel_access import Access, audience, channels_for, may_connect, may_join, members
 from instant.access.client_credentials import credentials
-from instant.access.membership import Access, audience, channels_for, may_connect, may_join, members
 from instant.conf import conf
 from instant.models import Channel
 from tests.test_models_for_user import PlainUser
@@ -132,7 +132,7 @@ def test_the_audience_of_public_channels_has_visitors_where_they_may_come(alice:
 
 
 def test_members_of_a_user_model_without_flags_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(membership, "get_user_model", lambda: PlainUser)
+    monkeypatch.setattr(channel_access, "get_user_model", lambda: PlainUser)
     empty = {level: members(Channel(pk=1, level=level)).query.is_empty() for level in Channel.Level.values}
     assert empty == {"public": False, "users": False, "groups": True, "staff": True, "superuser": True}
 
@@ -210,5 +210,5 @@ def test_a_name_that_cannot_be_joined_is_logged_once(caplog: pytest.LogCaptureFi
     user = User.objects.create_user("someone")
     Channel._base_manager.bulk_create([Channel(name="$gone-for-good:x", level="users")])
     for _ in range(3):
-        assert membership.channels_for(user) == [Access(user_channel(user), "user")]
+        assert channel_access.channels_for(user) == [Access(user_channel(user), "user")]
     assert caplog.text.count("left out of the tokens") == 1

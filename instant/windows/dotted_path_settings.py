@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 
 from ..conf.settings import conf
 from ..exceptions import InvalidMessage, InvalidSetting
-from ..legacy.df_websockets import current_path
+from ..legacy.df_websockets_settings import current_path
 
 ENCODER = "django.core.serializers.json.DjangoJSONEncoder"
 SERIALIZER = "instant.windows.topics.serialize_topic"

@@ -17,7 +17,7 @@ from django.http.request import split_domain_port, validate_host
 
 from ..access import origins
 from ..access.tokens import connection_claims
-from ..channels.users import user_id, users_named
+from ..channels.user_ids import user_id, users_named
 from ..conf.settings import conf
 from ..exceptions import Deny
 

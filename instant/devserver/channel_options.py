@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from instant.devserver.config import Config
-    from instant.devserver.options import ChannelOptions
+    from instant.devserver.config_options import ChannelOptions
 
 
 class ChannelRules:

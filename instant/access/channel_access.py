@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 
 from .. import protocol
-from ..batches import QUERY_SIZE, batches
 from ..channels import declared, rules
 from ..channels.names import personal_channel
 from ..channels.namespaces import check_own_name
-from ..channels.users import user_id
+from ..channels.user_ids import user_id
+from ..chunks import QUERY_SIZE, chunks
 from ..conf.settings import conf
 from ..exceptions import InvalidChannel
 from ..models import Channel, open_to
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ..channels.declared import Declared
     from ..channels.rules import Match
-    from ..channels.users import User
+    from ..channels.user_ids import User
 
 logger = logging.getLogger("instant")
 
@@ -140,7 +140,7 @@ def by_rule(names: Iterable[str]) -> dict[str, Match]:
     """Return the rules of those of these names that rules decide about: neither the settings nor a row have the name,
     not even one that is inactive."""
     matches = {name: match for name in names if declared.find(name) is None and (match := _rule_of(name)) is not None}
-    for part in batches(list(matches), QUERY_SIZE):
+    for part in chunks(list(matches), QUERY_SIZE):
         for name in Channel.objects.filter(name__in=part).values_list("name", flat=True):
             del matches[name]
     return matches

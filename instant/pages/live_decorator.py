@@ -11,7 +11,7 @@ from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest
 
 from .filling import fill, is_fillable
-from .marking import amark, mark
+from .page_positions import amark, mark
 from .page_state import Page, page_of
 
 View = TypeVar("View", bound=Callable[..., Any])

@@ -20,7 +20,7 @@ import instant
 from instant import amark, live, mark, publish
 from instant.centrifugo import history_positions
 from instant.models import Channel
-from instant.pages import marking
+from instant.pages import page_positions
 from instant.pages.page_state import page_of
 from instant.testing import LiveServer
 from tests.fakes import fake_server, silent
@@ -182,7 +182,7 @@ def test_the_user_may_change_in_between(alice: User) -> None:
 
 
 def test_a_mark_that_nothing_uses_says_so(alice: User, caplog: pytest.LogCaptureFixture) -> None:
-    marking._tell_that_nothing_fills.cache_clear()
+    page_positions._tell_that_nothing_fills.cache_clear()
     request = RequestFactory().get("/page/")
     request.user = alice
     with fake_server(histories()) as server:
@@ -348,7 +348,11 @@ def test_the_views_name_and_marks_stay() -> None:
 
 
 def test_the_public_names() -> None:
-    from instant.pages import live
+    from instant.pages import live_decorator
 
-    assert (instant.mark, instant.amark, instant.live) == (marking.mark, marking.amark, live.live)
+    assert (instant.mark, instant.amark, instant.live) == (
+        page_positions.mark,
+        page_positions.amark,
+        live_decorator.live,
+    )
     assert PAGE

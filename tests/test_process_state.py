@@ -10,9 +10,9 @@ import pytest
 
 from instant import publish
 from instant.backends import get_backend
-from instant.centrifugo import api, http
+from instant.centrifugo import cent_api, http
 from instant.messages import Message
-from instant.processes import reset_in_child
+from instant.process_state import reset_in_child
 from instant.testing import LiveServer
 from tests.fakes import fake_server
 
@@ -70,11 +70,11 @@ def test_parent_and_child_on_a_real_server(server: LiveServer) -> None:
         for number in range(100):
             publish("$forks", str(number), timeout=10)
 
-    api.subscribers("$forks")
+    cent_api.subscribers("$forks")
     work()
     assert forked(work, work) == "None"
     assert http.post("history", b'{"channel": "$forks"}')["result"]["offset"] == 300
-    assert forked(lambda: api.subscribers("$forks")) == "0"
+    assert forked(lambda: cent_api.subscribers("$forks")) == "0"
 
 
 def test_what_is_told_to_forget_does_so_in_the_child_alone() -> None:

@@ -12,8 +12,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from instant import publish, publish_to_users, user_channel
+from instant.access.channel_access import Access, channels_for, may_join
 from instant.access.client_credentials import credentials
-from instant.access.membership import Access, channels_for, may_join
 from instant.access.tokens import channel_token, connection_token
 from instant.channels.names import personal_channel
 from instant.channels.namespaces import check_name, check_own_name

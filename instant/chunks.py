@@ -1,4 +1,4 @@
-"""Cut many items into batches: for queries, and for requests to the server."""
+"""Cut many items into chunks: for queries, and for requests to the server."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _T = TypeVar("_T")
 QUERY_SIZE: Final = 500
 
 
-def batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+def chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
     """Cut the items into lists of at most `size`, in order. Nothing yields nothing."""
     rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
+    while chunk := list(islice(rest, size)):
+        yield chunk

@@ -22,9 +22,9 @@ from ..exceptions import Deny, ServerFailed
 from ..sockets import close_codes, envelopes
 from ..sockets.connection import Feed, Opening, Socket, asked
 from ..sockets.handler import SocketInfo
-from ..sockets.pool import SocketPool
-from . import authentication
-from .authentication import Guest
+from ..sockets.socket_pool import SocketPool
+from . import websocket_authentication
+from .websocket_authentication import Guest
 
 logger = logging.getLogger("instant")
 
@@ -87,10 +87,10 @@ class Bridge:
             return web.Response(status=404, text="no socket here\n")
         offered = _offered(request)
         try:
-            guest = await _in_thread(authentication.admit, offered, request.headers)
+            guest = await _in_thread(websocket_authentication.admit, offered, request.headers)
         except Deny as refusal:
             return web.Response(status=refusal.code, text=f"{refusal.reason}\n")
-        protocol = authentication.protocol_of(offered)
+        protocol = websocket_authentication.protocol_of(offered)
         connection = _Connection(request, protocols=(protocol,) if protocol else ())
         await connection.open()
         info = SocketInfo("websocket", "", guest.meta or {}, _handed_on(request.headers))
@@ -133,7 +133,7 @@ class Bridge:
             await asyncio.sleep(RECHECK)
             for socket, guest in list(self._guests.items()):
                 try:
-                    if not await _in_thread(authentication.is_still_in, guest):
+                    if not await _in_thread(websocket_authentication.is_still_in, guest):
                         socket.end(close_codes.REVOKED)
                 except Exception:
                     logger.exception("cannot tell whether user %r may still log in", guest.user)
