@@ -203,23 +203,29 @@ class Channel(models.Model):
 
 
 class Revocation(models.Model):
-    """That a user, or a channel, must be looked at again until the tokens given out before have expired.
+    """Access that has ended, and is enforced again until the tokens given out before have expired.
 
-    `user` names a user as the server does; `channel` is the name of a channel whose subscribers are all looked at.
-    One of the two is set.
+    A row with `user` alone, an id in Centrifugo, is about all channels of that user, one with `channel` about all
+    subscribers of that channel, one with `user` and `session` about the connections of a session that has ended: a hash
+    of its key, or ALL_SESSIONS. `until` is set when the row is first applied, after the commit of the change.
     """
+
+    #: As `session`: all connections of the user are closed, once.
+    ALL_SESSIONS = "*"
 
     user = models.CharField(max_length=255, blank=True)
     channel = models.CharField(max_length=protocol.MAX_CHANNEL_BYTES, blank=True)
+    session = models.CharField(max_length=64, blank=True)
     next_at = models.DateTimeField(db_index=True)
-    until = models.DateTimeField()
+    until = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("Revocation")
         verbose_name_plural = _("Revocations")
+        constraints = [models.UniqueConstraint(fields=["user", "channel", "session"], name="instant_revocation_unique")]
 
     def __str__(self) -> str:
-        return self.channel or f"user {self.user}"
+        return self.channel or f"user {self.user}{', a session' if self.session else ''}"
 
 
 class PayloadField(_Text):

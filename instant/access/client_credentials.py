@@ -78,6 +78,7 @@ def credentials_from(
     websocket_url: str | None = None,
     page_channels: Iterable[str] = (),
     meta: dict[str, Any] | None = None,
+    expires_in: int | None = None,
 ) -> Credentials:
     """Return what `credentials` does, for a user whose offers have been read.
 
@@ -93,7 +94,7 @@ def credentials_from(
     found += [Access(name, protocol.PAGE) for name in page_channels if asked is None or name in asked]
     given = {access.name for access in found}
     return {
-        "ws_token": connection_token(user, meta=meta),
+        "ws_token": connection_token(user, meta=meta, expires_in=expires_in),
         "websocket_url": websocket_url or default_websocket_url(),
         "channels": channel_credentials(user, found),
         "refused": [{"name": name, "reason": NOT_ALLOWED} for name in asked or () if name not in given],

@@ -11,6 +11,7 @@ import jwt
 from ..channels.namespaces import check_name
 from ..channels.user_ids import user_id
 from ..conf.settings import conf
+from .session_binding import bound_meta, shown_info
 
 if TYPE_CHECKING:
     from ..channels.user_ids import User
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
 ALGORITHM = "HS256"
 
 
-def connection_token(user: User, *, meta: dict[str, Any] | None = None) -> str:
-    """Return the token with which `user` connects, good for INSTANT_TOKEN_TTL seconds.
+def connection_token(user: User, *, meta: dict[str, Any] | None = None, expires_in: int | None = None) -> str:
+    """Return the token with which `user` connects, good for INSTANT_TOKEN_TTL seconds, or `expires_in` if that is less.
 
     It carries no channels: a namespace in it that the server lacks would end the whole login (error 102). `meta` is for
-    the server's proxies only, and must be the same in every renewal.
+    the server's proxies only; see `session_binding`, whose `bound_meta` is the default.
     """
-    claims: dict[str, Any] = {"meta": meta} if meta else {}
-    return _signed(user_id(user), conf.INSTANT_TOKEN_TTL, claims)
+    bound = bound_meta(user) if meta is None else meta
+    ttl = conf.INSTANT_TOKEN_TTL if expires_in is None else max(min(conf.INSTANT_TOKEN_TTL, expires_in), 1)
+    info = shown_info(bound)
+    return _signed(user_id(user), ttl, {"meta": bound, **({"info": info} if info else {})})
 
 
 def channel_token(channel: str, user: User) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..chunks import chunks
 from ..conf.settings import conf
@@ -90,14 +90,33 @@ def channels_starting(prefixes: Iterable[str]) -> set[str]:
     return found
 
 
-def users_in(channel: str) -> set[str] | None:
-    """Return who is in `channel` now, as the server names users, or None where its options keep no presence."""
-    try:
-        return {info.user for info in call("presence", channel=channel).presence.values()}
-    except ServerError as error:
-        if error.code == 108:
-            return None
-        raise
+class Client(NamedTuple):
+    """A connection that is in a channel: its id, its user's id, and the `info` of its connection token."""
+
+    id: str
+    user: str
+    info: Any
+
+
+def clients_in(channels: Iterable[str]) -> dict[str, list[Client] | None]:
+    """Return the connections in each of these channels; None where the options of the channel keep no presence.
+
+    Raises:
+        ServerError: as `http.post` does.
+    """
+    found: dict[str, list[Client] | None] = {}
+    for part in chunks(channels, MAX_BATCH_COMMANDS):
+        for channel, reply in zip(part, _batch([{"presence": {"channel": name}} for name in part]), strict=True):
+            if "error" in reply:
+                if reply["error"].get("code") not in (102, 108):
+                    raise http.api_error(reply["error"])
+                found[channel] = None
+            else:
+                present = (reply.get("presence") or {}).get("presence") or {}
+                found[channel] = [
+                    Client(client, info.get("user", ""), info.get("conn_info")) for client, info in present.items()
+                ]
+    return found
 
 
 def disconnect(user: str) -> None:
@@ -106,7 +125,24 @@ def disconnect(user: str) -> None:
     Raises:
         ServerError: as `call` does.
     """
-    call("disconnect", user=user, disconnect={"code": REVOKED_CODE, "reason": REVOKED_REASON})
+    disconnect_all([(user, "")])
+
+
+def disconnect_all(connections: Iterable[tuple[str, str]]) -> None:
+    """End the connections of these (user, client id) pairs, or where the client id is "" all of the user's.
+
+    Raises:
+        ServerError: as `http.post` does; what went before is done.
+    """
+    how = {"code": REVOKED_CODE, "reason": REVOKED_REASON}
+    commands = [
+        {"disconnect": {"user": user, **({"client": client} if client else {}), "disconnect": how}}
+        for user, client in connections
+    ]
+    for part in chunks(commands, MAX_BATCH_COMMANDS):
+        for reply in _batch(part):
+            if "error" in reply:
+                raise http.api_error(reply["error"])
 
 
 def unsubscribe(pairs: Iterable[tuple[str, str]]) -> None:

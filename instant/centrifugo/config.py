@@ -15,8 +15,9 @@ from ..exceptions import InvalidSetting
 from ..protocol import NAMESPACE_PATTERN, SOCKETS_NAMESPACE
 from . import outbox_config, rpc_config, stream_config
 
-#: What every namespace has unless INSTANT_NAMESPACES says otherwise: a client that was away gets what it missed.
-HISTORY: Mapping[str, Any] = {"history_size": 300, "history_ttl": "600s", "force_recovery": True}
+#: What every namespace has unless INSTANT_NAMESPACES says otherwise: clients recover missed messages, and by presence
+#: Django knows who has joined, so that revocations reach just these.
+DEFAULTS: Mapping[str, Any] = {"presence": True, "history_size": 300, "history_ttl": "600s", "force_recovery": True}
 
 #: Options of a namespace that Centrifugo 6.9 knows; it ignores others with no more than a warning in its log.
 NAMESPACE_OPTIONS = frozenset(
@@ -107,7 +108,7 @@ def _options(name: str, options: NamespaceOptions) -> dict[str, Any]:
             )
     if _without_history():
         return {key: value for key, value in options.items() if not key.startswith(_OF_HISTORY)}
-    merged = {**HISTORY, **options}
+    merged = {**DEFAULTS, **options}
     if not merged["history_size"]:
         # The server refuses recovery, and a size without a time, where there is no history.
         for key in ("history_ttl", "force_recovery"):

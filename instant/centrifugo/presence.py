@@ -90,7 +90,7 @@ def _people(answer: dict[str, Any]) -> list[Person]:
         user = info.get("user", "")
         key = (user, "" if user else client)
         before = people.get(key)
-        about = info.get("chan_info", info.get("conn_info"))
+        about = info.get("chan_info")  # `conn_info` is ours: it names the session
         if before is None:
             people[key] = Person(user, about)
         else:

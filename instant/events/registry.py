@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from django.db import models
@@ -10,6 +9,7 @@ from django.db.models.signals import class_prepared
 
 from ..channels import rules
 from ..exceptions import InvalidEvent
+from ..model_families import family
 from ..project_functions import dotted_name
 from . import receivers
 
@@ -51,7 +51,7 @@ def add(event: _E) -> _E:
         rules.add(event.default_channel, rule, where=dotted_name(own))
     _registered[own] = event
     if event.operations:
-        for model in _family(event.plan.model):
+        for model in family(event.plan.model):
             receivers.watch(event, model)
         receivers.watch_m2m(event)
     return event
@@ -64,19 +64,6 @@ def remove(event_class: type[EventDeclaration]) -> None:
         receivers.unwatch(event)
         if event.channel is None:
             rules.remove(event.default_channel)
-
-
-def _family(model: type[models.Model]) -> Iterator[type[models.Model]]:
-    """The classes whose objects are objects of `model`, too: proxies, also those that it is one of, and children."""
-    seen: set[type[models.Model]] = set()
-    todo = [model._meta.concrete_model or model]
-    while todo:
-        each = todo.pop()
-        if each not in seen:
-            seen.add(each)
-            todo += each.__subclasses__()
-            if not each._meta.abstract:
-                yield each
 
 
 def _late(sender: type[models.Model], **kwargs: object) -> None:

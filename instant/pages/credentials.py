@@ -12,6 +12,7 @@ from django.middleware.csrf import get_token
 
 from ..access.channel_access import Offer, offers_to
 from ..access.client_credentials import credentials_from
+from ..access.session_binding import bound_meta, session_of
 from ..conf.settings import conf
 from ..revocation import repeating
 from ..windows.page_window import Given
@@ -36,6 +37,7 @@ def credentials_for(
         InvalidHost: the request's host is no name or address.
     """
     repeating.resume()
+    session = session_of(request)
     answer = credentials_from(
         offers_to(request.user) if offers is None else offers,
         request.user,
@@ -43,7 +45,8 @@ def credentials_for(
         path=path,
         websocket_url=websocket_url(request),
         page_channels=window.channels if window else (),
-        meta=window.meta if window else None,
+        meta=window.meta if window and window.meta else bound_meta(request.user, session.hash),
+        expires_in=session.expires_in,
     )
     of_window = {"window": window.blob} if window else {}
     return {"csrf_token": get_token(request), **answer, **of_window}

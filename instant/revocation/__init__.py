@@ -3,11 +3,12 @@
 `QuerySet.update()` on users or groups sends no signals: call `recheck(users=[…])` after it. What else a rule reads,
 only its site knows: `recheck(channels=["$post:1"])`.
 
-`causes` receives the changes, `enforcement` unsubscribes, `repeating` does it again until old tokens have expired.
+`causes` and `sessions` receive the changes, `recording` writes them down, `enforcement` unsubscribes and disconnects,
+`repeating` does it again until old tokens have expired.
 """
 
 from __future__ import annotations
 
-from .repeating import recheck
+from .recording import recheck
 
 __all__ = ["recheck"]

@@ -1,86 +1,126 @@
-"""The receivers of the changes that take access away: of users, groups, permissions and channels, and logging out."""
+"""The receivers of the changes that take access away: of users, groups, permissions and channels.
+
+Each is connected for the model, its proxies and its multi-table children. `sessions` has what ends sessions.
+"""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from asgiref.local import Local
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
-from django.contrib.auth.signals import user_logged_out
-from django.core.signals import request_finished
+from django.contrib.auth.models import Group, Permission
 from django.db.models import signals
 
-from ..centrifugo import cent_api
 from ..channels import rules
 from ..channels.user_ids import user_id
-from ..exceptions import ServerError
-from ..models import Channel
-from .repeating import recheck
+from ..conf.settings import conf
+from ..model_families import for_family
+from ..models import Channel, Revocation
+from . import sessions
+from .recording import end_session, recheck, record
+from .through_rows import watch_removal
 
 if TYPE_CHECKING:
     from django.db.models import Model
 
-logger = logging.getLogger("instant")
-
 _FLAGS = ("is_active", "is_staff", "is_superuser")
 
 
+def _watched(model: type[Model]) -> list[str]:
+    """The fields of a user whose change is a cause: flags, the password, and what names the user in Centrifugo."""
+    names = [*_FLAGS, "password"]
+    if conf.INSTANT_USER_ID == "username":
+        names.append(get_user_model().USERNAME_FIELD)
+    return [name for name in names if any(field.name == name for field in model._meta.concrete_fields)]
+
+
 def _user_will_change(sender: type[Model], instance: Any, raw: bool, using: str, update_fields: Any, **_: Any) -> None:
-    flags = [name for name in _FLAGS if any(field.name == name for field in sender._meta.concrete_fields)]
-    if raw or instance.pk is None or (update_fields is not None and not set(flags) & set(update_fields)):
+    names = _watched(sender)
+    if raw or instance.pk is None or (update_fields is not None and not set(names) & set(update_fields)):
         return
-    before = sender._base_manager.using(using).filter(pk=instance.pk).values(*flags).first() or {}
-    instance._instant_lost = any(before[name] and not getattr(instance, name) for name in before)
+    instance._instant_before = sender._base_manager.using(using).filter(pk=instance.pk).values(*names).first()
 
 
-def _user_changed(instance: Any, **_: Any) -> None:
-    if instance.__dict__.pop("_instant_lost", False):
-        recheck(users=[instance])
+def _user_changed(instance: Any, using: str, **_: Any) -> None:
+    before = instance.__dict__.pop("_instant_before", None)
+    if not before:
+        return
+    if any(before.get(name) and not getattr(instance, name) for name in _FLAGS):
+        recheck(users=[instance], using=using)
+    named_by = get_user_model().USERNAME_FIELD
+    if named_by in before and before[named_by] != getattr(instance, named_by):
+        record([Revocation(user=str(before[named_by]))], using)
+    if "password" in before and before["password"] != instance.password:
+        # Sessions of the old password have ended; those that the view keeps get new tokens at once.
+        end_session(user_id(instance), Revocation.ALL_SESSIONS, using)
+        recheck(users=[instance], using=using)
 
 
-def _user_deleted(instance: Any, **_: Any) -> None:
-    recheck(users=[instance])
+def _user_deleted(instance: Any, using: str, **_: Any) -> None:
+    recheck(users=[instance], using=using)
 
 
-def _groups_of_users_changed(instance: Any, action: str, reverse: bool, pk_set: set[Any] | None, **_: Any) -> None:
+def _membership_changed(
+    instance: Any, action: str, reverse: bool, *, pk_set: set[Any] | None, using: str, field: Any, **_: Any
+) -> None:
+    """A user's groups changed, from either side; `field` is that of the user model."""
+    users = get_user_model()._default_manager.using(using)
     if action == "pre_clear" and reverse:  # after it, nobody knows who they were
-        recheck(users=list(instance.user_set.all()))
+        recheck(users=list(users.filter(**{field.name: instance})), using=using)
     elif action == "post_remove" and reverse:
-        recheck(users=get_user_model()._default_manager.filter(pk__in=pk_set or ()))
+        recheck(users=users.filter(pk__in=pk_set or ()), using=using)
     elif action in ("post_remove", "post_clear") and not reverse:
-        recheck(users=[instance])
+        recheck(users=[instance], using=using)
 
 
 def _permissions_changed(
-    instance: Any, action: str, reverse: bool, model: type[Model], pk_set: set[Any] | None, **_: Any
+    instance: Any, action: str, reverse: bool, *, model: type[Model], pk_set: set[Any] | None, using: str, **_: Any
 ) -> None:
     """What only rules look at: permissions, of a user or a group, or from the side of the permission."""
     if not rules.registered():
         return
     holders: Iterable[Any] = ()
     if action == "pre_clear" and reverse:
-        holders = [*_members(instance), *instance.group_set.all()]
+        holders = [*_with_permission(instance, using), *Group.objects.using(using).filter(permissions=instance)]
     elif action == "post_remove" and reverse:
-        holders = model._default_manager.filter(pk__in=pk_set or ())
+        holders = model._default_manager.using(using).filter(pk__in=pk_set or ())
     elif action in ("post_remove", "post_clear") and not reverse:
         holders = [instance]
     for holder in holders:
-        recheck(users=_members(holder) if isinstance(holder, Group) else [holder])
+        recheck(users=_members(holder, using) if isinstance(holder, Group) else [holder], using=using)
 
 
-def _members(of: Model) -> Iterable[Any]:
-    """The users of a group, or with a permission; nobody, where the site's users have none."""
-    users: Any = getattr(of, "user_set", None)
-    return () if users is None else users.all()
+def _with_permission(permission: Permission, using: str) -> Iterable[Any]:
+    users = get_user_model()._default_manager.using(using)
+    fields = [field.name for field in _fields_to(Permission)]
+    return [user for name in fields for user in users.filter(**{name: permission})]
 
 
-def _group_will_be_deleted(instance: Group, **_: Any) -> None:
+def _members(group: Group, using: str) -> list[Any]:
+    """The users of a group; nobody, where the site's users have none."""
+    users = get_user_model()._default_manager.using(using)
+    return [user for field in _fields_to(Group) for user in users.filter(**{field.name: group})]
+
+
+def _fields_to(model: type[Model]) -> list[Any]:
+    """The many-to-many fields of the user model that lead to this model, whatever their names are."""
+    return [
+        field
+        for field in get_user_model()._meta.many_to_many
+        if isinstance(field.related_model, type) and issubclass(field.related_model, model)
+    ]
+
+
+def _group_will_be_deleted(instance: Group, using: str, **_: Any) -> None:
     if rules.registered():
-        recheck(users=_members(instance))
-    recheck(channels=list(instance.channel_set.values_list("name", flat=True)))
+        recheck(users=_members(instance, using), using=using)
+    recheck(channels=_channels_of(instance, using), using=using)
+
+
+def _channels_of(group: Any, using: str) -> list[str]:
+    return list(Channel.objects.using(using).filter(groups=group).values_list("name", flat=True))
 
 
 def _channel_will_change(instance: Channel, raw: bool, using: str, **_: Any) -> None:
@@ -92,70 +132,69 @@ def _channel_will_change(instance: Channel, raw: bool, using: str, **_: Any) -> 
         instance._instant_before = before["name"]  # type: ignore[attr-defined]
 
 
-def _channel_changed(instance: Channel, **_: Any) -> None:
+def _channel_changed(instance: Channel, using: str, **_: Any) -> None:
     before = instance.__dict__.pop("_instant_before", None)
     if before is not None:
-        recheck(channels={before, instance.name})
+        recheck(channels={before, instance.name}, using=using)
 
 
-def _channel_deleted(instance: Channel, **_: Any) -> None:
-    recheck(channels=[instance.name])
+def _channel_deleted(instance: Channel, using: str, **_: Any) -> None:
+    recheck(channels=[instance.name], using=using)
 
 
-def _groups_of_channels_changed(instance: Any, action: str, reverse: bool, pk_set: set[Any] | None, **_: Any) -> None:
+def _groups_of_channels_changed(
+    instance: Any, action: str, reverse: bool, pk_set: set[Any] | None, using: str, **_: Any
+) -> None:
+    channels = Channel.objects.using(using)
     if action == "pre_clear" and reverse:
-        recheck(channels=list(instance.channel_set.values_list("name", flat=True)))
+        recheck(channels=_channels_of(instance, using), using=using)
     elif action == "post_remove" and reverse:
-        recheck(channels=list(Channel.objects.filter(pk__in=pk_set or ()).values_list("name", flat=True)))
+        recheck(channels=list(channels.filter(pk__in=pk_set or ()).values_list("name", flat=True)), using=using)
     elif action in ("post_remove", "post_clear") and not reverse:
-        recheck(channels=[instance.name])
+        recheck(channels=[instance.name], using=using)
 
 
-_leaving = Local()
+def _users_removed(pks: list[Any], using: str) -> None:
+    recheck(users=get_user_model()._default_manager.using(using).filter(pk__in=pks), using=using)
 
 
-def _logged_out(user: Any, **_: Any) -> None:
-    """All the user's pages are closed: those of other browsers ask for new tokens and come back, this one may not.
-
-    Django tells before it ends the session, which would still give out tokens, so this waits for the request's end. It
-    is not remembered: the user keeps every right, and may log in again at once.
-    """
-    if user is not None and user.is_authenticated:
-        _leaving.users = [*getattr(_leaving, "users", ()), user_id(user)]
-
-
-def _request_over(**_: Any) -> None:
-    users, _leaving.users = getattr(_leaving, "users", ()), ()
-    for sub in users:
-        _disconnect(sub)
-
-
-def _disconnect(sub: str) -> None:
-    try:
-        cent_api.disconnect(sub)
-    except ServerError as error:
-        logger.warning("user %s logged out, but is still connected: %s", sub, error)
+def _channels_removed(pks: list[Any], using: str) -> None:
+    names = Channel.objects.using(using).filter(pk__in=pks).values_list("name", flat=True)
+    recheck(channels=list(names), using=using)
 
 
 def connect() -> None:
     """Connect the receivers; called once, when the apps are ready."""
     user_model = get_user_model()
-    signals.pre_save.connect(_user_will_change, sender=user_model, dispatch_uid="instant.user_will_change")
-    signals.post_save.connect(_user_changed, sender=user_model, dispatch_uid="instant.user_changed")
-    signals.pre_delete.connect(_user_deleted, sender=user_model, dispatch_uid="instant.user_deleted")
-    if hasattr(user_model, "groups"):
-        through = user_model.groups.through
-        signals.m2m_changed.connect(_groups_of_users_changed, sender=through, dispatch_uid="instant.users_groups")
-    for holder in (getattr(user_model, "user_permissions", None), Group.permissions):
-        if holder is not None:
-            name = f"instant.{holder.through.__name__}"
-            signals.m2m_changed.connect(_permissions_changed, sender=holder.through, dispatch_uid=name)
-    signals.pre_delete.connect(_group_will_be_deleted, sender=Group, dispatch_uid="instant.group_deleted")
-    signals.pre_save.connect(_channel_will_change, sender=Channel, dispatch_uid="instant.channel_will_change")
-    signals.post_save.connect(_channel_changed, sender=Channel, dispatch_uid="instant.channel_changed")
-    signals.post_delete.connect(_channel_deleted, sender=Channel, dispatch_uid="instant.channel_deleted")
-    signals.m2m_changed.connect(
-        _groups_of_channels_changed, sender=Channel.groups.through, dispatch_uid="instant.channels_groups"
-    )
-    user_logged_out.connect(_logged_out, dispatch_uid="instant.logged_out")
-    request_finished.connect(_request_over, dispatch_uid="instant.request_over")
+    for_family(user_model, _connect_user, "instant.users")
+    for_family(Group, partial(_connect, signals.pre_delete, _group_will_be_deleted), "instant.groups")
+    for_family(Channel, _connect_channel, "instant.channels")
+    for field in _fields_to(Group):
+        through = field.remote_field.through
+        receiver = partial(_membership_changed, field=field)
+        signals.m2m_changed.connect(receiver, through, weak=False, dispatch_uid=f"instant.members.{field.name}")
+        watch_removal(through, field.m2m_field_name(), _users_removed)
+    for holder in (*_fields_to(Permission), Group._meta.get_field("permissions")):
+        through = holder.remote_field.through
+        signals.m2m_changed.connect(_permissions_changed, through, dispatch_uid=f"instant.{through.__name__}")
+    through = Channel.groups.through
+    signals.m2m_changed.connect(_groups_of_channels_changed, through, dispatch_uid="instant.channels_groups")
+    groups: Any = Channel._meta.get_field("groups")
+    watch_removal(through, groups.m2m_field_name(), _channels_removed)
+    sessions.connect()
+
+
+def _connect_user(model: type[Model]) -> None:
+    _connect(signals.pre_save, _user_will_change, model)
+    _connect(signals.post_save, _user_changed, model)
+    _connect(signals.pre_delete, _user_deleted, model)
+
+
+def _connect_channel(model: type[Model]) -> None:
+    _connect(signals.pre_save, _channel_will_change, model)
+    _connect(signals.post_save, _channel_changed, model)
+    _connect(signals.post_delete, _channel_deleted, model)
+
+
+def _connect(signal: Any, receiver: Any, model: type[Model]) -> None:
+    signal.connect(receiver, sender=model, dispatch_uid=f"instant.{receiver.__name__}")

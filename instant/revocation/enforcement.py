@@ -1,88 +1,137 @@
-"""Unsubscribe users who have lost access to a channel, and disconnect those who may no longer connect."""
+"""End the access that revocations are about: unsubscribe users from channels, and close connections.
+
+Users who are found in presence are unsubscribed one by one, so that nobody is sent the name of a channel that they were
+not in. Where a channel has no presence, or each node has its own, users are disconnected, and come back with what they
+may still join.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AnonymousUser
 
-from ..access import channel_access
+from ..access import refusals, session_binding
+from ..access.refusals import Pair, Users
 from ..centrifugo import cent_api
-from ..channels import declared, rules
-from ..channels.user_ids import user_id, users_named
+from ..centrifugo.cent_api import Client
+from ..channels.names import is_private
+from ..channels.user_ids import user_id
+from ..chunks import chunks
 from ..conf.settings import conf
-from ..models import Channel
+from ..models import Revocation
+from ..protocol import PRIVATE_PREFIX
 
-if TYPE_CHECKING:
-    from ..channels.rules import Match
-
-#: Channels of rules about which one look asks; a rule may need a query for each.
-MAX_ASKED = 1_000
-
-
-def apply_to_user(sub: str) -> None:
-    """Unsubscribe the user with the id `sub` from the channels that the user may no longer join.
-
-    Raises:
-        ServerError: the server could not be reached, or refused.
-    """
-    field = get_user_model().USERNAME_FIELD if conf.INSTANT_USER_ID == "username" else "pk"
-    user = get_user_model()._default_manager.filter(**{field: sub}).first()
-    if user is None or not user.is_active:
-        cent_api.disconnect(sub)
-        return
-    allowed = {channel.name for channel in channel_access.channels_for(user)}
-    names = {*Channel.objects.values_list("name", flat=True), *(channel.name for channel in declared.declared())}
-    cent_api.unsubscribe((sub, name) for name in names if name not in allowed)
-    _at_rules(sub, user)
+#: Channels with subscribers whose presence is read at once; on a site with more, users are disconnected instead.
+MOST_CHANNELS = 5_000
+#: Questions to rules, which may need a query each, before a caller goes on; the thread asks the rest.
+RULES_AT_ONCE = 100
 
 
-def _at_rules(sub: str, user: Any) -> None:
-    """Ask the rules about the channels that somebody is in now, as nobody knows which of them this user has joined.
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is looked at together: users by id, channels by name, sessions by user and hash."""
 
-    Where there are more than MAX_ASKED the user is disconnected, and comes back with what is allowed then.
-    """
-    entries = [entry for entry in rules.registered() if not entry.fault]
-    names = {entry.prefix for entry in entries if entry.is_exact}
-    names |= cent_api.channels_starting({entry.prefix for entry in entries if not entry.is_exact}) if entries else set()
-    asked = channel_access.by_rule(sorted(names))
-    if len(asked) > MAX_ASKED:
-        cent_api.disconnect(sub)
-        return
-    cent_api.unsubscribe((sub, name) for name, match in asked.items() if rules.ask(user, name, match) is None)
+    users: frozenset[str]
+    channels: frozenset[str]
+    sessions: frozenset[tuple[str, str]]
+    is_first: bool
 
 
-def apply_to_channel(name: str) -> None:
-    """Unsubscribe from the channel of this name all users who may no longer be in it.
+def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int = RULES_AT_ONCE) -> bool:
+    """Enforce these revocations, all together; report whether everything was looked at.
+
+    The first time, all connections of a user whose session has ended are closed: those of other sessions come back by
+    themselves. Later only the connections are closed that show such a session.
 
     Raises:
         ServerError: the server could not be reached, or refused.
     """
+    look = _Look(
+        frozenset(row.user for row in rows if row.user and not row.session),
+        frozenset(row.channel for row in rows if row.channel),
+        frozenset((row.user, row.session) for row in rows if row.session),
+        is_first,
+    )
+    if is_first:
+        cent_api.disconnect_all((sub, "") for sub in sorted({sub for sub, _ in look.sessions}))
+    users = refusals.read_users(look.users)
+    gone = {sub for sub in look.users if not _is_active(users.by_id.get(sub))}
+    cent_api.disconnect_all((sub, "") for sub in sorted(gone))
+    present = _present(look, gone)
+    _close_ended(look, users, present)
+    return _unsubscribe(look, users, present, rule_budget)
+
+
+def _is_active(user: Any) -> bool:
+    return user is not None and bool(getattr(user, "is_active", True))
+
+
+def _present(look: _Look, gone: set[str]) -> dict[str, list[Client]]:
+    """Read who is where. Users of channels without presence are disconnected instead."""
+    people: frozenset[str] = (look.users - gone) | {
+        sub for sub, session in look.sessions if session != Revocation.ALL_SESSIONS
+    }
+    names: set[str] = set(look.channels)
+    if people:
+        names |= cent_api.channels_starting([PRIVATE_PREFIX])
+    if len(names) > MOST_CHANNELS or (people and not _is_shared()):
+        cent_api.disconnect_all((sub, "") for sub in sorted(people))
+        names, people = set(look.channels), frozenset()
+    found = cent_api.clients_in(sorted(names)) if _is_shared() else dict.fromkeys(names)
+    hidden = [name for name, clients in found.items() if clients is None]
+    if any(name not in look.channels for name in hidden):
+        cent_api.disconnect_all((sub, "") for sub in sorted(people))
+    for name in hidden:
+        if name in look.channels:
+            _everybody_out(name)
+    return {name: clients for name, clients in found.items() if clients is not None}
+
+
+def _is_shared() -> bool:
+    """Whether presence is that of all nodes: with NATS as broker each node has its own."""
+    return "nats" not in conf.INSTANT_ENGINE.partition("://")[0]
+
+
+def _everybody_out(name: str) -> None:
+    """Nobody can tell who is in this channel: disconnect everybody, or unsubscribe them if its name is public."""
     if not cent_api.subscribers(name):
         return
-    present = cent_api.users_in(name)
-    if match := channel_access.by_rule([name]).get(name):
-        cent_api.unsubscribe((sub, name) for sub in _refused_by_rule(name, match, present))
-        return
-    allowed = channel_access.audience_of(name)
-    if present is None:  # no presence in the channel's options: everyone whom the server may know
-        present = {user_id(user) for user in get_user_model()._default_manager.iterator()} | {""}
-    cent_api.unsubscribe((sub, name) for sub in present - allowed)
+    users = get_user_model()._default_manager.iterator()
+    for part in chunks(users, 1_000):
+        subs = [user_id(user) for user in part]
+        if is_private(name):
+            cent_api.disconnect_all((sub, "") for sub in subs)
+        else:
+            no, _ = refusals.refused(((sub, name) for sub in subs), refusals.read_users(subs), len(subs))
+            cent_api.unsubscribe(no)
+    if not is_private(name):
+        no, _ = refusals.refused([("", name)], refusals.read_users([""]), 1)
+        cent_api.unsubscribe(no)
 
 
-def _refused_by_rule(name: str, match: Match, present: set[str] | None) -> Iterator[str]:
-    """Those who may not be in the channel: of those who are, or without presence in its options of everyone."""
-    if present is None:
-        users: Iterable[tuple[str, Any]] = (
-            (user_id(user), user) for user in get_user_model()._default_manager.iterator()
-        )
-    else:
-        users = dict(users_named(present - {""})).items()
-        yield from present - {""} - {sub for sub, _ in users}
-    visitors = [("", AnonymousUser())] if present is None or "" in present else []
-    for sub, user in chain(users, visitors):
-        if not channel_access.may_connect(user) or rules.ask(user, name, match) is None:
-            yield sub
+def _close_ended(look: _Look, users: Users, present: dict[str, list[Client]]) -> None:
+    """Close connections that show an ended session, or a password that has changed."""
+    ended = {(sub, session_binding.shown_session(session)) for sub, session in look.sessions}
+    current = {sub: session_binding.current_auth(user) for sub, user in users.by_id.items() if sub}
+    closed = set()
+    for client in (client for clients in present.values() for client in clients):
+        info = client.info if isinstance(client.info, dict) else {}
+        if (client.user, info.get("s")) in ended or info.get("a", "") != current.get(client.user, info.get("a", "")):
+            closed.add((client.user, client.id))
+    cent_api.disconnect_all(sorted(closed))
+
+
+def _unsubscribe(look: _Look, users: Users, present: dict[str, list[Client]], rule_budget: int) -> bool:
+    pairs: list[Pair] = []
+    for name, clients in present.items():
+        subs: Iterable[str] = {client.user for client in clients}
+        pairs += [(sub, name) for sub in sorted(subs) if name in look.channels or sub in look.users]
+    others = {sub for sub, _ in pairs} - users.by_id.keys()
+    known = refusals.read_users(others)
+    everyone = Users({**users.by_id, **known.by_id}, {**users.groups, **known.groups})
+    no, later = refusals.refused(pairs, everyone, rule_budget)
+    cent_api.unsubscribe(no)
+    return not later

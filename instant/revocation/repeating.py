@@ -1,9 +1,6 @@
-"""recheck(), and the thread that repeats revocations until the tokens given out before them have expired.
+"""The thread that enforces revocations again, until the tokens given out before them have expired.
 
-The server remembers no revocation, and a token that was saved joins again while it lasts. So a revocation is a row in
-the database, written in the transaction of the change. It is applied at the commit, and again every `INTERVAL` seconds
-until the channel tokens that were given out before have expired. Each time, what is true then decides: users who got
-the permission back stay in the channel.
+Each time, what is true then decides: users who got a permission back stay in the channel.
 """
 
 from __future__ import annotations
@@ -11,15 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
-from typing import Any
 
-from django.db import close_old_connections, connections, transaction
+from django.db import connections
 from django.utils import timezone
 
-from ..channels.user_ids import user_id
+from ..chunks import QUERY_SIZE, chunks
 from ..conf.settings import conf
 from ..exceptions import ServerError
 from ..models import Revocation
@@ -28,56 +23,67 @@ from . import enforcement
 
 logger = logging.getLogger("instant")
 
-#: Seconds between two looks at one revocation.
-INTERVAL = 10
-#: Users and channels that one change looks at before its caller goes on: the groups of a site may be large.
-AT_ONCE = 100
+#: Seconds between two looks at one revocation, and from the first to the second: joins were under way then.
+INTERVAL, SECOND_LOOK = 10, 1
+#: Seconds that a period lasts beyond the last token, as clocks differ.
+MARGIN = 5
+#: Questions to rules in one look of the thread.
+RULES_IN_THREAD = 10_000
 
 
-def recheck(*, users: Iterable[Any] = (), channels: Iterable[str] = ()) -> None:
-    """Look again at what these users may join, and at who is in the channels of these names, when the transaction
-    commits and until the tokens given out before have expired. What is beyond AT_ONCE waits for the thread."""
+def start_period(rows: Sequence[Revocation], next_in: float) -> None:
+    """Let the period of these rows begin: they are looked at again in so many seconds, and until the last token given
+    out before has expired. Rows of sessions last as long as connection tokens, others as long as channel tokens."""
     now = timezone.now()
-    until = now + timedelta(seconds=conf.INSTANT_CHANNEL_TOKEN_TTL)
-    times = {"next_at": now + timedelta(seconds=INTERVAL), "until": until}
-    rows = [Revocation(user=user_id(user), **times) for user in users]
-    rows += [Revocation(channel=name, **times) for name in channels]
-    if rows:
-        for row in rows[AT_ONCE:]:
-            row.next_at = now
-        Revocation.objects.bulk_create(rows)
-        transaction.on_commit(partial(_apply_all, rows[:AT_ONCE]), robust=True)
-        transaction.on_commit(start_repeating, robust=True)
+    for is_session, ttl in ((False, conf.INSTANT_CHANNEL_TOKEN_TTL), (True, conf.INSTANT_TOKEN_TTL)):
+        pks = [row.pk for row in rows if bool(row.session) is is_session]
+        until = now + timedelta(seconds=ttl + MARGIN)
+        for part in chunks(pks, QUERY_SIZE):
+            found = Revocation.objects.filter(pk__in=part, until__isnull=True)
+            found.update(until=until, next_at=now + timedelta(seconds=next_in))
 
 
-def repeat_due() -> bool:
-    """Look at the revocations whose time has come, each in one process only; tell whether any are left."""
+def repeat_due() -> float | None:
+    """Look at the revocations whose time has come, each in one process only; return the seconds until the next is due,
+    None where none are left."""
     now = timezone.now()
-    claimed = []
-    for row in Revocation.objects.filter(next_at__lte=now):
-        later = now + timedelta(seconds=INTERVAL)
-        if Revocation.objects.filter(pk=row.pk, next_at=row.next_at).update(next_at=later):
-            claimed.append(row)
-    undone = _apply_all(claimed)
-    over = [row.pk for row in claimed if row.until <= now and (row.user, row.channel) not in undone]
-    Revocation.objects.filter(pk__in=over).delete()
-    left: bool = Revocation.objects.exists()
-    return left
+    claimed = _claimed(list(Revocation.objects.filter(next_at__lte=now)))
+    first = [row for row in claimed if row.until is None]
+    later = [row for row in claimed if row.until is not None]
+    if _apply(first, is_first=True):
+        start_period(first, SECOND_LOOK)
+    if _apply(later, is_first=False):
+        over = [row.pk for row in later if row.until is not None and row.until <= now]
+        for part in chunks(over, QUERY_SIZE):
+            Revocation.objects.filter(pk__in=part).delete()
+    next_at = Revocation.objects.order_by("next_at").values_list("next_at", flat=True).first()
+    return None if next_at is None else max((next_at - timezone.now()).total_seconds(), 0.01)
 
 
-def _apply_all(rows: Iterable[Revocation]) -> set[tuple[str, str]]:
-    """Look at each user and channel once; return those for which the server was not to be had."""
-    undone = set()
-    for user, channel in dict.fromkeys((row.user, row.channel) for row in rows):
-        try:
-            if channel:
-                enforcement.apply_to_channel(channel)
-            else:
-                enforcement.apply_to_user(user)
-        except ServerError as error:
-            undone.add((user, channel))
-            logger.warning("revocation of %s not done yet, tried again: %s", channel or f"user {user}", error)
-    return undone
+def _claimed(rows: Sequence[Revocation]) -> list[Revocation]:
+    """Take these rows, unless another process has taken them."""
+    claimed: list[Revocation] = []
+    later = timezone.now() + timedelta(seconds=INTERVAL)
+    for part in chunks(rows, QUERY_SIZE):
+        latest = max(row.next_at for row in part)
+        due = Revocation.objects.filter(pk__in=[row.pk for row in part], next_at__lte=latest)
+        if due.update(next_at=later) == len(part):
+            claimed += part
+        else:
+            # Another process was faster with some of them. Two processes may look at one: that does no harm.
+            claimed += Revocation.objects.filter(pk__in=[row.pk for row in part], next_at=later)
+    return claimed
+
+
+def _apply(rows: Sequence[Revocation], *, is_first: bool) -> bool:
+    if not rows:
+        return False
+    try:
+        return enforcement.apply(rows, is_first=is_first, rule_budget=RULES_IN_THREAD)
+    except ServerError as error:
+        names = ", ".join(sorted({str(row) for row in rows})[:3])
+        logger.warning("revocation of %s not done yet, tried again: %s", names, error)
+        return False
 
 
 class _Repeater:
@@ -85,27 +91,36 @@ class _Repeater:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.wake = threading.Event()
         self.running = False
         self.asked_at = float("-inf")
 
     def start(self) -> None:
+        """Start the thread, or let the one that runs look at once."""
         with self.lock:
+            self.wake.set()
             if not self.running:
                 self.running = True
                 threading.Thread(target=self._run, name="instant-revocations", daemon=True).start()
 
     def _run(self) -> None:
-        left = True
-        try:
-            while left:
-                time.sleep(INTERVAL)
-                close_old_connections()
-                left = repeat_due()
-        except Exception:
-            logger.exception("repeating revocations stopped; the next request for tokens starts it again")
-        finally:
-            self.running = False
-            connections.close_all()
+        while True:
+            # Whoever writes a row calls start() after it: from here on, the look below finds the row.
+            self.wake.clear()
+            try:
+                next_in = repeat_due()
+            except Exception:
+                logger.exception("repeating revocations failed; it is tried again")
+                next_in = INTERVAL
+            finally:
+                connections.close_all()  # no connection is kept while it waits
+            if next_in is not None:
+                self.wake.wait(min(next_in, INTERVAL))
+                continue
+            with self.lock:
+                if not self.wake.is_set():
+                    self.running = False
+                    return
 
 
 _repeater = _Repeater()
@@ -119,7 +134,7 @@ def _after_fork() -> None:
 reset_in_child(_after_fork)
 
 
-def start_repeating() -> None:
+def start() -> None:
     """Start the thread that repeats revocations, unless this process has one."""
     _repeater.start()
 
@@ -130,4 +145,4 @@ def resume() -> None:
     if now - _repeater.asked_at >= INTERVAL:
         _repeater.asked_at = now
         if not _repeater.running and Revocation.objects.exists():
-            start_repeating()
+            start()

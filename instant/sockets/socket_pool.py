@@ -10,7 +10,9 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 
+from ..access.ended_sessions import has_ended
 from ..access.guards import EVERYONE, handler_rule
+from ..channels.user_ids import users_named
 from ..conf.settings import conf
 from ..exceptions import Deny
 from . import close_codes, registry
@@ -83,6 +85,7 @@ async def _admitted(
         handler.data, handler.info, handler._sub = opening.data, opening.info, opening.user
         if opening.who is not None:
             handler.user = opening.who
+        await calls.run(_require_session, handler)
         allowed = await calls.run(_ask, handler)
     except Deny:
         raise
@@ -94,6 +97,19 @@ async def _admitted(
     if not allowed:
         raise close_codes.forbidden()
     return handler
+
+
+def _require_session(handler: WebSocketHandler) -> None:
+    """Refuse a connection whose session has ended since its token was made.
+
+    Raises:
+        Deny: it has.
+    """
+    info = handler.info
+    if handler._sub and info.transport in ("centrifugo", "websocket") and info.meta:
+        user = next((user for _, user in users_named([handler._sub])), None)
+        if user is not None and has_ended(user, info.meta):
+            raise close_codes.forbidden()
 
 
 def _ask(handler: WebSocketHandler) -> Any:

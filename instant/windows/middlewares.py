@@ -7,8 +7,9 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone, translation
 
+from ..access.session_binding import session_of
 from .window_info import InfoMiddleware, WindowInfo
-from .window_keys import session_of, window_key
+from .window_keys import window_key
 
 __all__ = [
     "BrowserMiddleware",
@@ -36,7 +37,7 @@ class DjangoAuthMiddleware(InfoMiddleware):
         user: Any = getattr(request, "user", None)
         if user is not None and user.is_authenticated:
             info.user = user
-        info.values["session"] = session_of(request)
+        info.values["session"] = session_of(request).hash
 
 
 class Djangoi18nMiddleware(InfoMiddleware):

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.http import HttpRequest
 
 from .. import features
+from ..access.session_binding import bound_meta, session_of
 from ..channels.user_ids import user_id, user_of
 from . import topics
-from .window_keys import session_of
-
-if TYPE_CHECKING:
-    from ..channels.user_ids import User
 
 
 @dataclass(frozen=True)
@@ -33,21 +30,21 @@ def of_page(request: HttpRequest) -> Given | None:
     """Return the window of the page that answers `request`; None on a site without windows."""
     if not features.in_use().windows:
         return None
-    window, user, session = topics.window_of(request), user_of(request), session_of(request)
+    window, user, session = topics.window_of(request), user_of(request), session_of(request).hash
     blob = topics.signed(window, user_id(user), session)
     own = topics.own_channel(window.key)
     fresh = frozenset([own] if own else [])
-    return Given(window.channels, window_meta(user, window.key, session), blob, fresh)
+    return Given(window.channels, bound_meta(user, session, window.key), blob, fresh)
 
 
 def of_blob(request: HttpRequest, blob: str) -> Given:
     """Return the window of a page that `request`'s user was given before in this session, else one of nothing."""
     user = user_of(request)
     # A visitor's session may have begun since, and one without a session could be anybody's anyway.
-    for session in dict.fromkeys([session_of(request), ""]):
+    for session in dict.fromkeys([session_of(request).hash, ""]):
         window = topics.read(blob, user_id(user), session)
         if window is not None:
-            return Given(window.channels, window_meta(user, window.key, session), blob)
+            return Given(window.channels, bound_meta(user, session, window.key), blob)
     return Given()
 
 
@@ -59,11 +56,3 @@ def topics_of(request: HttpRequest) -> list[str]:
     window = topics.window_of(request)
     own = topics.own_channel(window.key)
     return [name for name in window.channels if name != own]
-
-
-def window_meta(user: User, window: str, session: str) -> dict[str, Any]:
-    """Return the `meta` of a connection that belongs to a page: its window's key, and whose window it is.
-
-    `session` is a hash of the key of the session that the page was made in, the same in every renewal.
-    """
-    return {"window": window, "session": session, "user": user_id(user)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..access.ended_sessions import has_ended
 from ..exceptions import Deny
 from . import dispatch
 from .window_info import WindowInfo
@@ -25,5 +26,7 @@ def call(
     if not isinstance(opts, dict):
         raise Deny(400, "the options of a call are an object")
     info = WindowInfo.from_client(user, meta, headers, client=client)
+    if has_ended(info.user, meta):
+        raise Deny(403, "this session has ended")
     answer = dispatch.call(name, opts, info)
     return {"value": answer.value} if isinstance(answer, dispatch.Value) else {"queued": True}

@@ -79,7 +79,7 @@ class WindowInfo:
         connection, `meta` what Django signed into its token, `headers` those that the server hands on.
 
         Raises:
-            Deny: the user is gone, or may not log in any more.
+            Deny: the user is gone or may not log in any more.
         """
         request: Any = HttpRequest()
         given = {**(headers or {}), SENDER_HEADER: client}

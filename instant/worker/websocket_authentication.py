@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.http.request import split_domain_port, validate_host
 
 from ..access import origins
+from ..access.ended_sessions import has_ended
 from ..access.tokens import connection_claims
 from ..channels.user_ids import user_id, users_named
 from ..conf.settings import conf
@@ -69,6 +70,8 @@ def is_still_in(guest: Guest) -> bool:
         return True
     user = next((user for _, user in users_named([guest.user])), None)
     if user is None or not getattr(user, "is_active", True):
+        return False
+    if guest.meta is not None and has_ended(user, guest.meta):
         return False
     return not guest.session or _of_session(guest.session) == guest.user
 

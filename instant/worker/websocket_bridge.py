@@ -34,7 +34,7 @@ _HEARTBEAT = 20.0
 _FAREWELL = 2.0
 #: Seconds between two questions whether who opened a plain WebSocket may still log in: the server, which would be told
 #: at once, does not know of it.
-RECHECK = 60.0
+RECHECK = 10.0
 
 
 class Bridge:

@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.test import override_settings
 
+from instant.access.session_binding import bound_meta, shown_info
 from instant.access.tokens import channel_token, channel_token_for, connection_token
 from instant.channels.user_ids import user_id
 from instant.conf import conf
@@ -23,11 +24,13 @@ def claims(token: str, key: str | None = None) -> dict[str, Any]:
     return jwt.decode(token, key or conf.hmac_key, algorithms=["HS256"])
 
 
-def test_a_connection_token_names_the_user_by_the_pk_and_carries_nothing_else() -> None:
+def test_a_connection_token_names_the_user_by_the_pk_and_what_binds_it() -> None:
     before = int(time.time())
     content = claims(connection_token(ALICE))
-    assert set(content) == {"sub", "exp", "iat"}
+    assert set(content) == {"sub", "exp", "iat", "meta", "info"}
     assert content["sub"] == "7"
+    assert content["meta"] == bound_meta(ALICE)
+    assert content["info"] == shown_info(bound_meta(ALICE))
     assert before + 1800 <= content["exp"] <= time.time() + 1800
     assert isinstance(content["exp"], int)
 
@@ -84,6 +87,12 @@ def test_meta_goes_to_the_proxies_only() -> None:
     content = claims(connection_token(ALICE, meta={"page": 1}))
     assert content["meta"] == {"page": 1}
     assert not {"channels", "subs", "info", "channel"} & set(content)
+
+
+def test_a_connection_token_never_outlives_its_session() -> None:
+    now = time.time()
+    assert now + 9 <= claims(connection_token(ALICE, expires_in=10))["exp"] <= now + 11
+    assert now + 1799 <= claims(connection_token(ALICE, expires_in=10_000))["exp"] <= now + 1801
 
 
 @pytest.mark.parametrize("name", ["", "gone:chan", "ns:$chan", "ü", "$", "ws:x", None])

@@ -130,12 +130,12 @@ def identity() -> tuple[Any, str]:
 
 def openers() -> dict[str, Maker]:
     """Return what makes a client, by kinds."""
+    from instant.access.session_binding import bound_meta
     from instant.access.tokens import connection_token
     from instant.conf import conf
-    from instant.windows.page_window import window_meta
 
     user, session = identity()
-    meta = window_meta(user, "w" * 32, "s" * 32)
+    meta = bound_meta(user, "s" * 32, "w" * 32)
     cookie = f"Cookie: sessionid={session}\r\n"
     site = os.environ["BENCH_SITE"]
 

@@ -53,18 +53,18 @@ def test_subscribers_are_those_of_this_very_channel(client: SyncClient) -> None:
     assert cent_api.subscribers("a*b") == 0
 
 
-def test_users_in_needs_presence(client: SyncClient) -> None:
-    join(client, "chat:1")
-    join(client, "plain")
-    assert cent_api.users_in("chat:1") == {"7"}
-    assert cent_api.users_in("chat:2") == set()
-    assert cent_api.users_in("plain") is None
+class TestClientsIn:
+    @pytest.fixture
+    def namespaces(self) -> dict[str, Any]:
+        return {"": {"presence": False}, "chat": {}}
 
-
-def test_users_in_an_unknown_namespace_is_an_error(server: LiveServer) -> None:
-    with pytest.raises(ServerError) as caught:
-        cent_api.users_in("nowhere:1")
-    assert caught.value.code == 102
+    def test_needs_presence(self, client: SyncClient) -> None:
+        join(client, "chat:1")
+        join(client, "plain")
+        found = cent_api.clients_in(["chat:1", "chat:2", "plain", "nowhere:1"])
+        assert [each.user for each in found["chat:1"] or []] == ["7"]
+        assert found["chat:2"] == []
+        assert found["plain"] is found["nowhere:1"] is None
 
 
 def test_disconnect_ends_the_connections_of_one_user(client: SyncClient) -> None:

@@ -18,7 +18,7 @@ from pytest_django import Settings
 from instant import publish, publish_many
 from instant.access.tokens import channel_token, connection_token
 from instant.centrifugo import binary, http, process
-from instant.centrifugo.config import HISTORY, NAMESPACE_OPTIONS, allowed_origins, render
+from instant.centrifugo.config import DEFAULTS, NAMESPACE_OPTIONS, allowed_origins, render
 from instant.conf import conf
 from instant.exceptions import InvalidSetting
 from instant.testing import live_server
@@ -93,7 +93,7 @@ def test_what_is_on_by_default() -> None:
     assert config["usage_stats"] == {"disabled": True}
     assert config["client"]["token"] == {"hmac_secret_key": conf.hmac_key}
     assert config["http_api"] == {"key": conf.api_key}
-    assert config["channel"]["without_namespace"] == HISTORY
+    assert config["channel"]["without_namespace"] == DEFAULTS
     assert config["channel"]["namespaces"] == []
     assert config["engine"] == {"type": "memory"}
 
@@ -138,10 +138,11 @@ def options(name: str, **values: Any) -> dict[str, Any]:
 
 
 def test_a_namespace_has_history_and_recovery_unless_it_says_otherwise() -> None:
-    assert options("chat", presence=True) == {"name": "chat", "presence": True, **HISTORY}
+    assert options("chat") == {"name": "chat", "presence": True, **DEFAULTS}
     assert options("chat", history_size=5, history_ttl="1h")["history_size"] == 5
-    assert options("chat", history_size=0) == {"name": "chat", "history_size": 0}
-    assert options("", history_ttl="1h") == {**HISTORY, "history_ttl": "1h"}
+    assert options("chat", history_size=0) == {"name": "chat", "history_size": 0, "presence": True}
+    assert options("chat", presence=False)["presence"] is False
+    assert options("", history_ttl="1h") == {**DEFAULTS, "history_ttl": "1h"}
 
 
 @pytest.mark.parametrize("ttl", [600, "600", "", "1d", "10 s", None, "s", "-1s"])
@@ -176,7 +177,7 @@ def test_redis_is_an_engine_with_a_prefix_of_the_site(url: str) -> None:
     with override_settings(INSTANT_ENGINE=url, SITE_SLUG="shop"):
         config = render()
     assert config["engine"] == {"type": "redis", "redis": {"address": url, "prefix": "centrifugo.shop"}}
-    assert config["channel"]["without_namespace"] == HISTORY
+    assert config["channel"]["without_namespace"] == DEFAULTS
 
 
 @pytest.mark.parametrize("url", ["nats://n:4222", "tls+nats://n:4222"])

@@ -27,7 +27,12 @@ def namespaces() -> dict[str, Any]:
     rules.add("$room:<int:pk>", lambda user, pk: {"info": {"name": user.username}} if user.is_authenticated else True)
     rules.add("$quiet:<int:pk>", lambda user, pk: {"presence": user.username == "bob"})
     rules.add("$bare:<int:pk>", lambda user, pk: {"presence": True})
-    return {"": {"presence": True}, "quiet": {"presence": True}, "room": {"presence": True}, "bare": {}}
+    return {
+        "": {"presence": True},
+        "quiet": {"presence": True},
+        "room": {"presence": True},
+        "bare": {"presence": False},
+    }
 
 
 @pytest.fixture
@@ -123,7 +128,7 @@ def test_who_is_online_among_many(server: LiveServer, alice: User, clients: Exit
 class TestWithoutPresence:
     @pytest.fixture
     def namespaces(self) -> dict[str, Any]:
-        return {}
+        return {"": {"presence": False}}
 
     def test_online_needs_it_where_personal_channels_are(self, server: LiveServer) -> None:
         with pytest.raises(PresenceUnavailable, match=r'without a namespace .*INSTANT_NAMESPACES = \{"": \{"presence"'):

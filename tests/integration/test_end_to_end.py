@@ -137,7 +137,7 @@ def test_the_admin_counts_subscribers(client: SyncClient) -> None:
 
 
 def test_positions_and_presence_need_their_options(client: SyncClient) -> None:
-    assert cent_api.users_in("$users") is None  # no presence in the options
+    assert [each.user for each in cent_api.clients_in(["$users"])["$users"] or []] != []
     publish("$users", "one")
     assert cent_api.call("history", channel="$users", limit=0).offset >= 1
 

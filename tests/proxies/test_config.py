@@ -58,7 +58,7 @@ def test_a_site_with_signals(in_use: None) -> None:
     assert config["client"]["channel_limit"] == 1024
     (page,) = config["channel"]["namespaces"]
     kept = {"history_size": 20, "history_ttl": "60s", "history_meta_ttl": "600s", "force_recovery": True}
-    assert page == {"name": "page", **kept}
+    assert page == {"name": "page", "presence": True, **kept}
 
 
 def test_the_endpoint_is_that_of_the_settings(in_use: None, settings: Settings) -> None:

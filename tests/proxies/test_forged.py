@@ -8,11 +8,11 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
+from instant.access.session_binding import bound_meta
 from instant.conf import conf
 from instant.proxies import rpc
 from instant.windows import WindowInfo, is_authenticated, signal
 from instant.windows import rpc as windows_rpc
-from instant.windows.page_window import window_meta
 from tests.proxies.calls import error, post
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def paying(answering: Any, called: list[str], monkeypatch: pytest.MonkeyPatch) -
 
 def recorded(user: User) -> dict[str, Any]:
     """A call, as whoever listens between the server and Django may have it."""
-    meta = window_meta(user, "w" * 32, "s" * 32)
+    meta = bound_meta(user, "s" * 32, "w" * 32)
     return {"client": "c1", "user": str(user.pk), "method": "app.pay", "data": {}, "meta": meta}
 
 

@@ -16,11 +16,11 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from pytest_django import Settings
 
+from instant.access.session_binding import bound_meta
 from instant.access.tokens import _signed, channel_token, connection_token
 from instant.centrifugo.rpc_config import SECRET_HEADER
 from instant.conf import conf
 from instant.testing.live_servers import free_port
-from instant.windows.page_window import window_meta
 from instant.worker import websocket_bridge
 
 from . import handlers
@@ -204,7 +204,7 @@ class TestToken:
             assert socket.protocol == protocol
 
     async def test_what_django_signed(self, worker: RunningWorker, http: aiohttp.ClientSession, ann: User) -> None:
-        token = connection_token(ann, meta=window_meta(ann, "w1", "s1"))
+        token = connection_token(ann, meta=bound_meta(ann, "s1", "w1"))
         async with await self.connect(http, token, "story") as socket:
             await socket.send_str("info")
             assert json.loads(await socket.receive_str(timeout=PATIENCE))[2]["window"] == "w1"

@@ -10,12 +10,12 @@ from django.test import Client
 from pytest_django import Settings
 
 from instant.access.client_credentials import credentials
+from instant.access.session_binding import bound_meta
 from instant.access.tokens import channel_token, channel_token_for
 from instant.centrifugo import http as api
 from instant.channels.rules import add, faults, remove
 from instant.exceptions import InvalidChannel
 from instant.testing import LiveServer
-from instant.windows.page_window import window_meta
 
 from . import handlers
 from .clients import SocketClient
@@ -68,15 +68,15 @@ def test_what_a_handler_knows(live: LiveServer, worker: RunningWorker, ann: User
         client.send("who", "info")
         assert client.messages(1)[0] == {"user": "ann", "data": {"room": 1}, "name": "story"}
         transport, channel, meta, headers = client.messages(2)[1]
-        assert (transport, channel, meta) == ("centrifugo", ["ws", "story"], {})
+        assert (transport, channel, meta) == ("centrifugo", ["ws", "story"], bound_meta(ann))
         assert set(headers) <= {"user-agent", "accept-language"}
 
 
 def test_what_django_signed_into_the_token(live: LiveServer, worker: RunningWorker, ann: User) -> None:
-    with SocketClient(live.websocket_url, ann, window_meta(ann, "w1", "s1")) as client:
+    with SocketClient(live.websocket_url, ann, bound_meta(ann, "s1", "w1")) as client:
         client.open("story")
         client.send("info")
-        assert client.messages(1)[0][2] == {"window": "w1", "session": "s1", "user": str(ann.pk)}
+        assert client.messages(1)[0][2] == bound_meta(ann, "s1", "w1")
 
 
 def test_who_is_refused(client: SocketClient, told: list[Any], caplog: pytest.LogCaptureFixture) -> None:

@@ -14,6 +14,7 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from instant.access import client_credentials
+from instant.access.session_binding import session_hash
 from instant.conf import conf
 from instant.models import Channel
 from instant.revocation import repeating
@@ -76,7 +77,7 @@ def test_all_tokens_by_get_and_by_post_without_csrf(browser: Client, alice: User
     assert names(answer) == ["$a", "$b", "news"]
     assert {claims(found["token"])["sub"] for found in answer["channels"]} == {str(alice.pk)}
     assert all(claims(found["token"])["channel"] == found["name"] for found in answer["channels"])
-    assert set(claims(answer["ws_token"])) == {"sub", "exp", "iat"}
+    assert claims(answer["ws_token"])["meta"]["session"] == session_hash(browser.session.session_key)
 
 
 @pytest.mark.usefixtures("channels")

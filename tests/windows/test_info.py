@@ -10,11 +10,12 @@ from django.test import Client, RequestFactory
 from django.utils import timezone, translation
 from pytest_django import Settings
 
+from instant.access.session_binding import bound_meta, session_of
 from instant.exceptions import Deny, InvalidSetting
 from instant.exclude import tags_of
 from instant.protocol import SENDER_HEADER
 from instant.windows import InfoMiddleware, WindowInfo
-from instant.windows.window_keys import session_of, window_key
+from instant.windows.window_keys import window_key
 
 ONE, TWO = "0f8fad5b-d9cb-469f-a165-70867728950e", "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
@@ -79,22 +80,22 @@ def test_the_sessions_key_is_nowhere(ann: User) -> None:
     request = request_of(ann)
     info = WindowInfo.from_request(request)
     assert request.session.session_key not in json.dumps(info.to_dict()) + repr(info)
-    assert info.session == session_of(request)
+    assert info.session == session_of(request).hash
     assert len(info.session) == 32
-    assert session_of(request_of(ann)) != info.session, "another session"
+    assert session_of(request_of(ann)).hash != info.session, "another session"
 
 
 def test_signed_cookies_have_a_key_that_changes(ann: User, settings: Settings) -> None:
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     request = request_of(ann)
-    before = session_of(request)
+    before = session_of(request).hash
     request.session["more"] = 1
     request.session.save()
-    assert session_of(request) == before != ""
+    assert session_of(request).hash == before != ""
 
 
 def test_without_sessions() -> None:
-    assert session_of(RequestFactory().get("/")) == ""
+    assert session_of(RequestFactory().get("/")).hash == ""
     assert WindowInfo.from_request(RequestFactory().get("/")).session == ""
 
 
@@ -148,7 +149,7 @@ def test_a_middleware_that_is_not_there(settings: Settings) -> None:
 
 
 def test_of_a_call(ann: User) -> None:
-    info = WindowInfo.from_client(str(ann.pk), {"window": "w", "session": "s"}, {"User-Agent": "x"}, "10.0.0.1")
+    info = WindowInfo.from_client(str(ann.pk), bound_meta(ann, "s", "w"), {"User-Agent": "x"}, "10.0.0.1")
     assert (info.window_key, info.session, info.user, info.user_agent, info.address) == ("w", "s", ann, "x", "10.0.0.1")
     visitor = WindowInfo.from_client("", {})
     assert (visitor.window_key, visitor.session, visitor.user_id) == ("", "", "")
@@ -156,7 +157,7 @@ def test_of_a_call(ann: User) -> None:
 
 def test_who_calls_can_be_left_out(ann: User) -> None:
     """The id is the server's own word, not the header's."""
-    info = WindowInfo.from_client(str(ann.pk), {}, {SENDER_HEADER: TWO}, client=ONE)
+    info = WindowInfo.from_client(str(ann.pk), bound_meta(ann), {SENDER_HEADER: TWO}, client=ONE)
     assert tags_of(info) == {"user": str(ann.pk), "client": ONE}
     queued = WindowInfo.from_dict(json.loads(json.dumps(info.to_dict())))
     assert tags_of(queued) == tags_of(info)
@@ -175,7 +176,7 @@ def test_who_asks_for_a_page_can_be_left_out(ann: User) -> None:
 def test_of_a_call_by_username(ann: User, settings: Settings) -> None:
     settings.INSTANT_USER_ID = "username"
     User.objects.create_user(str(ann.pk))
-    assert WindowInfo.from_client("ann", {}).user == ann
+    assert WindowInfo.from_client("ann", bound_meta(ann)).user == ann
 
 
 @pytest.mark.parametrize("user", ["0", "x", "-1"])

@@ -48,8 +48,9 @@ export function toPresenceEvent(channel: string, info: ClientInfo): PresenceEven
   return { channel, user: info.user, info: about(info) };
 }
 
-function about({ chanInfo, connInfo }: ClientInfo): JsonValue {
-  return ((chanInfo ?? connInfo) as JsonValue | undefined) ?? null;
+/** `connInfo` is left out: Django binds the connection to its session with it. */
+function about({ chanInfo }: ClientInfo): JsonValue {
+  return (chanInfo as JsonValue | undefined) ?? null;
 }
 
 function by<Item>(key: (item: Item) => string): (one: Item, other: Item) => number {

@@ -1,0 +1,26 @@
+"""Whether the session of a connection has ended: asked when the connection acts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..channels.user_ids import user_id
+from ..models import Revocation
+from .session_binding import auth_of
+
+if TYPE_CHECKING:
+    from ..channels.user_ids import User
+
+
+def has_ended(user: User, meta: Mapping[str, Any]) -> bool:
+    """Report whether the session of a connection with this `meta` has ended, by log-out, deletion or a new password.
+
+    Costs one query for a user who is logged in. A `meta` that does not say is that of an ended session.
+    """
+    if not user.is_authenticated:
+        return False
+    if meta.get("user") != user_id(user) or meta.get("auth") != auth_of(user):
+        return True
+    session = str(meta.get("session") or "")
+    return bool(session) and Revocation.objects.filter(user=user_id(user), session=session).exists()

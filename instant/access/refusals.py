@@ -1,0 +1,118 @@
+"""Who may no longer be in a channel: `channel_access`, asked about many users and channels with few queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+
+from .. import protocol
+from ..channels import declared, rules
+from ..channels.names import namespace_of, personal_channel
+from ..channels.user_ids import users_named
+from ..chunks import QUERY_SIZE, chunks
+from ..models import Channel, open_to
+from .channel_access import by_rule, may_connect
+
+#: A user's id in Centrifugo, "" for visitors, and the name of a channel.
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A channel as settings or the admin have it: its level, none where it is closed, and its groups."""
+
+    level: str | None
+    groups: frozenset[Any] = field(default_factory=frozenset)
+
+
+@dataclass(slots=True)
+class Users:
+    """Users by their ids in Centrifugo, and the groups of each by its pk. A user who is gone is not among them."""
+
+    by_id: Mapping[str, Any]
+    groups: Mapping[Any, set[Any]]
+
+
+def read_users(subs: Iterable[str]) -> Users:
+    """Read users and their groups: two queries for every QUERY_SIZE users. "" is a visitor."""
+    subs = set(subs)
+    found: dict[str, Any] = dict(users_named(subs - {""}))
+    if "" in subs:
+        found[""] = AnonymousUser()
+    return Users(found, _groups_of(user for sub, user in found.items() if sub))
+
+
+def refused(pairs: Iterable[Pair], users: Users, rule_budget: int) -> tuple[list[Pair], list[Pair]]:
+    """Return which of these pairs have no right to be, and which were not asked about: each pair of a rule's channel
+    asks the rule once, and at most `rule_budget` are asked.
+
+    Channels of pages are left out: their topics were given to the page, not to the user.
+    """
+    wanted = [pair for pair in dict.fromkeys(pairs) if namespace_of(pair[1]) != protocol.PAGES_NAMESPACE]
+    rows = _rows({name for _, name in wanted})
+    of_rules = by_rule({name for _, name in wanted} - rows.keys())
+    no: list[Pair] = []
+    later: list[Pair] = []
+    for sub, name in wanted:
+        user = users.by_id.get(sub)
+        if user is None or not may_connect(user):
+            no.append((sub, name))
+        elif name in of_rules:
+            rule_budget -= 1
+            if rule_budget < 0:
+                later.append((sub, name))
+            elif rules.ask(user, name, of_rules[name]) is None:
+                no.append((sub, name))
+        elif not _is_open(user, sub, name, rows.get(name), users.groups):
+            no.append((sub, name))
+    return no, later
+
+
+def _is_open(user: Any, sub: str, name: str, row: _Row | None, groups: Mapping[Any, set[Any]]) -> bool:
+    if row is None:
+        return bool(sub) and name == personal_channel(sub)
+    if row.level == protocol.GROUPS:
+        return bool(sub) and not row.groups.isdisjoint(groups.get(user.pk, ()))
+    return row.level in open_to(user)
+
+
+def _rows(names: set[str]) -> dict[str, _Row]:
+    """The channels of these names that settings or the admin have. At two levels, the setting wins."""
+    found: dict[str, _Row] = {}
+    for part in chunks(sorted(names), QUERY_SIZE):
+        rows = Channel.objects.filter(name__in=part).values_list("pk", "name", "level", "is_active")
+        found.update(_with_groups(list(rows)))
+    for channel in declared.declared():
+        if channel.name in names:
+            row = found.get(channel.name)
+            both = row is not None and row.level == channel.level
+            found[channel.name] = row if both and row is not None else _Row(channel.level)
+    return found
+
+
+def _with_groups(rows: list[tuple[Any, str, str, bool]]) -> Iterator[tuple[str, _Row]]:
+    pks = [pk for pk, _, level, is_active in rows if is_active and level == protocol.GROUPS]
+    groups: dict[Any, set[Any]] = {}
+    if pks:
+        through = Channel.groups.through._default_manager.filter(channel_id__in=pks)
+        for channel, group in through.values_list("channel_id", "group_id"):
+            groups.setdefault(channel, set()).add(group)
+    for pk, name, level, is_active in rows:
+        yield name, _Row(level if is_active else None, frozenset(groups.get(pk, ())))
+
+
+def _groups_of(users: Iterable[Any]) -> dict[Any, set[Any]]:
+    """The groups of each user by its pk; nothing where the site's users have no groups."""
+    found: dict[Any, set[Any]] = {}
+    if not hasattr(get_user_model(), "groups"):
+        return found
+    for part in chunks([user.pk for user in users], QUERY_SIZE):
+        rows = get_user_model()._default_manager.filter(pk__in=part).values_list("pk", "groups")
+        for pk, group in rows:
+            if group is not None:
+                found.setdefault(pk, set()).add(group)
+    return found

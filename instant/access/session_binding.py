@@ -1,0 +1,81 @@
+"""What binds a connection to its session: signed into the connection token, and checked when the connection acts.
+
+Only the server knows `meta` of the token: it has hashes of the session's key and of the user's session auth hash, which
+changes with the password. `info` is shown to others in presence: it has short forms of both, by which Django finds the
+connections of a session that has ended. Neither can be used to get in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import HASH_SESSION_KEY
+
+from ..channels.user_ids import user_id
+from ..keyed_hash import keyed
+
+if TYPE_CHECKING:
+    from ..channels.user_ids import User
+
+_COOKIES = "django.contrib.sessions.backends.signed_cookies"
+#: Hex digits of a hash that is shown to others.
+_SHORT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The session of a request: a keyed hash of its key, "" where there is none, and seconds until it expires."""
+
+    hash: str = ""
+    expires_in: int | None = None
+
+
+def session_hash(key: str | None) -> str:
+    """Return the keyed hash of a session's key, "" for no key."""
+    return keyed("session", key) if key else ""
+
+
+def session_of(request: Any) -> Session:
+    """Return the session of a request, also of one that Django REST framework wraps."""
+    session: Any = getattr(getattr(request, "_request", request), "session", None)
+    if session is None:
+        return Session()
+    # The key of a cookie session is its content, and changes with it; the hash stays while the user is logged in.
+    in_cookies = session.__class__.__module__ == _COOKIES
+    key = session.get(HASH_SESSION_KEY) if in_cookies else session.session_key
+    return Session(session_hash(key), session.get_expiry_age()) if key else Session()
+
+
+def bound_meta(user: User, session: str = "", window: str = "") -> dict[str, Any]:
+    """Return the `meta` of a connection token: whose it is, of which session (a hash), and of which window's key."""
+    meta = {"user": user_id(user), "session": session, "auth": auth_of(user)}
+    return {**meta, "window": window} if window else meta
+
+
+def shown_info(meta: Mapping[str, Any]) -> dict[str, str]:
+    """Return the `info` of a connection token with this `meta`."""
+    both = {"s": shown_session(str(meta.get("session") or "")), "a": shown_auth(str(meta.get("auth") or ""))}
+    return {name: shown for name, shown in both.items() if shown}
+
+
+def shown_session(session: str) -> str:
+    """Return the form of a session's hash that others may see."""
+    return keyed("shown.session", session)[:_SHORT] if session else ""
+
+
+def shown_auth(auth: str) -> str:
+    """Return the form of a session auth hash that others may see."""
+    return keyed("shown.auth", auth)[:_SHORT] if auth else ""
+
+
+def current_auth(user: User) -> str:
+    """Return what `info` of this user's connections shows, if their passwords are those of today."""
+    return shown_auth(auth_of(user))
+
+
+def auth_of(user: User) -> str:
+    """Return a keyed hash of what sessions of this user are checked against, "" where users have no such hash."""
+    hashed = getattr(user, "get_session_auth_hash", None)
+    return keyed("auth", hashed()) if user.is_authenticated and hashed is not None else ""

@@ -1,0 +1,34 @@
+"""manage.py recheck: end what users may no longer have, after changes that sent no signals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from instant.revocation import recheck
+
+
+class Command(BaseCommand):
+    """Do what `instant.revocation.recheck` does, for cron jobs and imports."""
+
+    help = (
+        "Enforce anew what users may join, and who may be in channels. For changes that sent no signals: "
+        "QuerySet.update(), bulk_update(), SQL. Without options, all users are looked at."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--users", nargs="+", default=[], metavar="USERNAME", help="look at these users only")
+        parser.add_argument("--channels", nargs="+", default=[], metavar="NAME", help="look at these channels only")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        names, channels = options["users"], options["channels"]
+        users = get_user_model()._default_manager.all()
+        if names or channels:
+            named_by = get_user_model().USERNAME_FIELD
+            users = users.filter(**{f"{named_by}__in": names})
+            missing = set(names) - {user.get_username() for user in users}
+            if missing:
+                raise CommandError(f"no such users: {', '.join(sorted(missing))}")
+        recheck(users=users.iterator(), channels=channels)

@@ -1,0 +1,85 @@
+"""recheck(): record that access may have ended, in the transaction of the change, and enforce it at the commit.
+
+The server remembers no revocation, and a token that was saved joins again while it lasts. So a revocation is a row in
+the database. It is enforced at the commit, and by `repeating` until the tokens given out before have expired.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connections, router
+from django.db.models import Q
+from django.utils import timezone
+
+from ..channels.user_ids import user_id
+from ..chunks import QUERY_SIZE, chunks
+from ..exceptions import ServerError
+from ..models import Revocation
+from ..on_commit import gather
+from . import enforcement, repeating
+from .repeating import SECOND_LOOK, start_period
+
+logger = logging.getLogger("instant")
+
+_KEYS = ("user", "channel", "session")
+
+
+def recheck(*, users: Iterable[Any] = (), channels: Iterable[str] = (), using: str | None = None) -> None:
+    """Enforce anew what these users may join, and who may be in the channels of these names.
+
+    It happens when the transaction commits, that of the database `using`, and again until the tokens given out before
+    have expired. One change twice is one row.
+    """
+    record([Revocation(user=user_id(user)) for user in users] + [Revocation(channel=name) for name in channels], using)
+
+
+def end_session(sub: str, session: str, using: str | None = None) -> None:
+    """End the connections of this session of the user with the id `sub`: a hash, or ALL_SESSIONS."""
+    record([Revocation(user=sub, session=session)], using)
+
+
+def record(rows: Iterable[Revocation], using: str | None = None) -> None:
+    """Write these rows, and enforce them at the commit."""
+    unique = {(row.user, row.channel, row.session): row for row in rows}
+    if not unique:
+        return
+    now = timezone.now()
+    for row in unique.values():
+        row.next_at, row.until = now, None
+    database = router.db_for_write(Revocation)
+    named = connections[database].features.supports_update_conflicts_with_target
+    Revocation.objects.using(database).bulk_create(
+        unique.values(),
+        batch_size=QUERY_SIZE,
+        update_conflicts=True,
+        unique_fields=_KEYS if named else None,
+        update_fields=("next_at", "until"),
+    )
+    keys = list(unique)
+    if not gather(keys, _enforce, "revocations", using or database):
+        _enforce(keys)
+
+
+def _enforce(keys: Sequence[tuple[str, str, str]]) -> None:
+    """Enforce what has just been committed, and start its period. The thread repeats it, and does what failed."""
+    rows = [Revocation(**dict(zip(_KEYS, key, strict=True))) for key in dict.fromkeys(keys)]
+    try:
+        is_whole = enforcement.apply(rows, is_first=True)
+        start_period(_stored(rows), SECOND_LOOK if is_whole else 0)
+    except ServerError as error:
+        logger.warning("revocation not done yet, tried again: %s", error)
+    repeating.start()
+
+
+def _stored(rows: Sequence[Revocation]) -> list[Revocation]:
+    """Return the rows of the table with these keys whose period has not begun."""
+    found: list[Revocation] = []
+    for part in chunks(rows, QUERY_SIZE // len(_KEYS)):
+        wanted = Q()
+        for row in part:
+            wanted |= Q(user=row.user, channel=row.channel, session=row.session)
+        found += Revocation.objects.filter(wanted, until__isnull=True)
+    return found

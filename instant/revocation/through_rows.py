@@ -1,0 +1,48 @@
+"""Rows of a many-to-many table that are deleted as rows: Django sends no signals for a table that it made itself.
+
+`user.groups.through.objects.filter(…).delete()` ends memberships as `user.groups.remove(…)` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import models
+from django.db.models import signals
+
+#: Called with the primary keys of the objects whose rows were deleted, and the database.
+Removed = Callable[[list[Any], str], object]
+
+
+def watch_removal(through: type[models.Model], owner: str, removed: Removed) -> None:
+    """Call `removed` when rows of `through` are deleted; `owner` is the name of its field to the objects that count."""
+    attname = f"{owner}_id"
+    if not through._meta.auto_created:
+
+        def row_deleted(instance: Any, using: str, **_: Any) -> None:
+            removed([getattr(instance, attname)], using)
+
+        uid = f"instant.rows.{through._meta.label}"
+        signals.post_delete.connect(row_deleted, through, weak=False, dispatch_uid=uid)
+        return
+
+    class WatchedQuerySet(models.QuerySet[Any]):
+        def delete(self) -> tuple[int, dict[str, int]]:
+            owners = list(self.values_list(attname, flat=True).distinct())
+            deleted = super().delete()
+            removed(owners, self.db)
+            return deleted
+
+        delete.alters_data = True  # type: ignore[attr-defined]
+        delete.queryset_only = True  # type: ignore[attr-defined]
+
+    class WatchedRow:
+        def delete(self: Any, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+            using = kwargs.get("using") or self._state.db
+            deleted: tuple[int, dict[str, int]] = models.Model.delete(self, *args, **kwargs)
+            removed([getattr(self, attname)], using)
+            return deleted
+
+    through.add_to_class("objects", models.Manager.from_queryset(WatchedQuerySet)())
+    through.delete = WatchedRow.delete  # type: ignore[method-assign]
