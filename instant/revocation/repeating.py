@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connections
 from django.utils import timezone
@@ -63,16 +63,30 @@ def repeat_due() -> float | None:
 def _claimed(rows: Sequence[Revocation]) -> list[Revocation]:
     """Take these rows, unless another process has taken them."""
     claimed: list[Revocation] = []
-    later = timezone.now() + timedelta(seconds=INTERVAL)
-    for part in chunks(rows, QUERY_SIZE):
-        latest = max(row.next_at for row in part)
-        due = Revocation.objects.filter(pk__in=[row.pk for row in part], next_at__lte=latest)
-        if due.update(next_at=later) == len(part):
-            claimed += part
-        else:
-            # Another process was faster with some of them. Two processes may look at one: that does no harm.
-            claimed += Revocation.objects.filter(pk__in=[row.pk for row in part], next_at=later)
+    now = timezone.now()
+    groups: dict[datetime, list[Revocation]] = {}
+    for row in rows:
+        groups.setdefault(_next_look(row, now), []).append(row)
+    for next_at, group in groups.items():
+        for part in chunks(group, QUERY_SIZE):
+            latest = max(row.next_at for row in part)
+            due = Revocation.objects.filter(pk__in=[row.pk for row in part], next_at__lte=latest)
+            if due.update(next_at=next_at) == len(part):
+                claimed += part
+            else:
+                # Another process was faster with some of them. Two processes may look at one: that does no harm.
+                claimed += Revocation.objects.filter(pk__in=[row.pk for row in part], next_at=next_at)
     return claimed
+
+
+def _next_look(row: Revocation, now: datetime) -> datetime:
+    """When this row is looked at after now: soon, and as soon as the tokens by which somebody may join have expired."""
+    looks = [now + timedelta(seconds=INTERVAL)]
+    if row.until is not None:
+        looks.append(row.until)
+        if row.session:
+            looks.append(row.until - timedelta(seconds=conf.INSTANT_TOKEN_TTL - conf.INSTANT_CHANNEL_TOKEN_TTL))
+    return min(look for look in looks if look > now)
 
 
 def _apply(rows: Sequence[Revocation], *, is_first: bool) -> bool:

@@ -44,5 +44,7 @@ def watch_removal(through: type[models.Model], owner: str, removed: Removed) -> 
             removed([getattr(self, attname)], using)
             return deleted
 
+    # The first manager of a name wins: the one that Django made goes.
+    through._meta.local_managers.clear()
     through.add_to_class("objects", models.Manager.from_queryset(WatchedQuerySet)())
     through.delete = WatchedRow.delete  # type: ignore[method-assign]

@@ -1,0 +1,1 @@
+"""A site with a user model of its own, and with proxies and children of users, groups and channels."""
