@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 
-from ..access.guards import EVERYONE, handler_rule
+from ..access.guards import handler_guard
 from ..conf.settings import conf
 from ..exceptions import Deny
+from ..project_functions import is_true
 from . import close_codes, registry
 from .connection import Opening, Socket
 from .handler import WebSocketHandler
@@ -83,7 +83,9 @@ async def _admitted(
         handler.data, handler.info, handler._sub = opening.data, opening.info, opening.user
         if opening.who is not None:
             handler.user = opening.who
-        allowed = await calls.run(_ask, handler)
+        answer = await calls.run(_answer, handler)
+        # In a thread as well: a queryset asks the database.
+        is_allowed = answer if isinstance(answer, bool) else await calls.run(is_true, answer)
     except Deny:
         raise
     except PermissionDenied as error:
@@ -91,27 +93,19 @@ async def _admitted(
     except Exception as error:
         logger.exception("refused a socket %r: it failed", opening.name)
         raise close_codes.failed() from error
-    if not allowed:
+    if not is_allowed:
         raise close_codes.forbidden()
     return handler
 
 
-def _ask(handler: WebSocketHandler) -> Any:
+def _answer(handler: WebSocketHandler) -> Any:
     """Return what the permission says, which may have to be awaited.
 
+    The user is read here in any case: an async method could not read it itself.
+
     Raises:
-        Deny: the user is gone, or not active any more; for these nobody is asked.
+        Deny: the user is deleted, or not active any more.
     """
-    rule = handler_rule(type(handler))
-    is_open = inspect.getattr_static(type(handler), "permission") == EVERYONE
-    # An async method could not read the user itself.
-    if not is_open or _has_async(type(handler)):
-        is_refused = bool(handler._sub) and not handler.user.is_authenticated
-        if is_refused and not is_open:
-            raise close_codes.forbidden()
-    return rule(handler)
-
-
-def _has_async(handler_class: type[WebSocketHandler]) -> bool:
-    """Tell whether any of its methods runs on the event loop."""
-    return any(inspect.iscoroutinefunction(getattr(handler_class, name)) for name in handler_class._NAMES)
+    if handler._sub and not handler.user.is_authenticated:
+        raise close_codes.forbidden()
+    return handler_guard(type(handler)).allows(handler.user, handler)

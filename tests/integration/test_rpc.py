@@ -24,7 +24,7 @@ from instant.pages.page_state import page_of
 from instant.proxies import rate_limits, rpc
 from instant.testing import LiveServer
 from instant.testing.live_servers import free_port
-from instant.windows import WindowInfo, everyone, signal
+from instant.windows import WindowInfo, everyone, is_authenticated, signal
 from instant.windows.registry import remove
 from tests import live_pages
 from tests.clients import SyncClient
@@ -45,7 +45,7 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     told.clear()
     go_on.clear()
 
-    @signal("rpc.echo")
+    @signal("rpc.echo", is_allowed_to=is_authenticated)
     def echo(window_info: WindowInfo, value: Any = None) -> Any:
         told.append(window_info)
         return value
