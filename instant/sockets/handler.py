@@ -72,7 +72,8 @@ class WebSocketHandler:
     def user(self) -> Any:
         """The user, read from the database before `permission` is asked; an `AnonymousUser` for a visitor.
 
-        A deleted or inactive user opens no socket. Like all that is kept on `self` it may become old: `refresh_from_db()` reads it again.
+        A deleted or inactive user opens no socket. Like all that is kept on `self` it may become old:
+        `refresh_from_db()` reads it again.
         """
         found = next((user for _, user in users_named([self._sub])), None) if self._sub else None
         return found if found is not None and getattr(found, "is_active", True) else AnonymousUser()

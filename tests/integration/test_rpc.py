@@ -66,12 +66,14 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def kick(window_info: WindowInfo) -> None:
         raise Disconnect(4501, "go")
 
+    signal("rpc.internal")(told.append)
+
     @signal("rpc.fail", is_allowed_to=everyone)
     def fail(window_info: WindowInfo) -> None:
         raise ValueError("a secret")
 
     yield
-    for name in ("echo", "open", "slow", "deny", "kick", "fail"):
+    for name in ("echo", "open", "slow", "deny", "kick", "fail", "internal"):
         remove(f"rpc.{name}")
 
 
@@ -137,6 +139,9 @@ def test_a_call_and_its_answer(page: dict[str, Any], alice: User, server: LiveSe
 def test_what_is_refused(alice: User, server: LiveServer) -> None:
     with SyncClient(server.websocket_url, connection_token(alice)) as client:
         assert refused(client, "rpc.nothing")[0::2] == (404, False)
+        for data in (None, {"unknown": 1}, [1]):
+            assert refused(client, "rpc.internal", data) == refused(client, "rpc.nothing", data)
+        assert told == []
         assert refused(client, "")[0::2] == (404, False)
         assert refused(client, "other:name") == (104, "method not found", False)
         assert refused(client, "rpc.deny") == (1234, "not today", False)
