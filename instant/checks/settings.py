@@ -57,7 +57,8 @@ def check_settings(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
 
 def _derived_settings() -> object:
     whole = conf.server_url, conf.api_key, conf.outbox_partitions
-    return whole, conf.backend_url, conf.proxy_secret, conf.proxy_timeout, conf.rpc_rate
+    rates = conf.rpc_rate, conf.token_rate, conf.user_connections
+    return whole, conf.backend_url, conf.proxy_secret, conf.proxy_timeout, rates
 
 
 def _errors(check_id: str, hint: str, read: Callable[[], object]) -> list[CheckMessage]:

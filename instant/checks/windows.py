@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage
 
+from ..centrifugo.config import CHANNEL_LIMIT
 from ..conf.settings import conf
 from ..exceptions import InvalidSetting, InvalidSignal
 from ..windows import dotted_path_settings
@@ -17,10 +18,10 @@ from ..windows.queues import has_celery
 from ..windows.registry import registered
 from ..windows.window_info import info_middlewares
 
-#: More cannot be joined: `client.channel_limit` is 1,024, and a page has other channels as well.
-_MOST_TOPICS = 1000
 #: `manage.py check --tag instant_signals` lists what browsers may call.
 TAG = "instant_signals"
+#: More cannot be joined: a page has other channels as well.
+_MOST_TOPICS = CHANNEL_LIMIT - 24
 
 
 def register() -> None:
@@ -107,5 +108,5 @@ def _max_topics() -> None:
     if not 0 < conf.INSTANT_MAX_TOPICS <= _MOST_TOPICS:
         raise InvalidSetting(
             f"INSTANT_MAX_TOPICS is {conf.INSTANT_MAX_TOPICS}; it must be from 1 to {_MOST_TOPICS}: the server lets a "
-            "connection join 1,024 channels."
+            f"connection join {CHANNEL_LIMIT} channels."
         )

@@ -6,7 +6,7 @@ The functions below `described` raise InvalidSetting where the value has another
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit, urlunsplit
@@ -19,6 +19,8 @@ def fits(value: object, hint: Any) -> bool:
     origin = get_origin(hint)
     if origin is Literal:
         return value in get_args(hint)
+    if origin is Callable:
+        return callable(value)
     if origin is Mapping:
         return isinstance(value, Mapping) and _fit(value, *get_args(hint))
     if origin is not None:
@@ -41,6 +43,8 @@ def described(hint: Any) -> str:
         item_hint = get_args(hint)[1]
         inner = "" if item_hint is Any else f", of a name to {described(item_hint)}"
         return f"a mapping{inner}"
+    if get_origin(hint) is Callable:
+        return "a function"
     if get_origin(hint) is not None:
         return " or ".join(described(choice) for choice in get_args(hint))
     return "None" if hint is type(None) else f"of type {hint.__name__}"
@@ -91,11 +95,11 @@ def host_and_port(name: str, address: str, scheme: str) -> str:
 
 
 @lru_cache(maxsize=16)
-def rate(text: str) -> tuple[int, float]:
-    """Return calls, and the seconds in which they may be made."""
+def rate(name: str, text: str) -> tuple[int, float]:
+    """Return a rate as a number, and the seconds in which so many may be made."""
     found = re.fullmatch(r"([1-9][0-9]*)/([0-9]*\.?[0-9]+)s", text)
     if not found or not float(found[2]):
-        raise InvalidSetting(f'INSTANT_RPC_RATE is {text!r}; it must be calls and seconds, like "100/10s", or None.')
+        raise InvalidSetting(f'{name} is {text!r}; it must be a number and seconds, like "100/10s", or None.')
     return int(found[1]), float(found[2])
 
 

@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 from django.views.decorators.debug import sensitive_variables
 
 from ..access import origins
+from . import login_throttle
 from .json_views import Refused, json_body, json_view, require_json, text_field
 from .tokens import answer_for, path_in
 
@@ -48,9 +49,11 @@ def login_and_get_tokens(request: HttpRequest) -> HttpResponse:
 def _authenticated(request: HttpRequest, username: str, password: str) -> Any:
     if "\0" in username or "\0" in password:  # PostgreSQL raises for it
         raise Refused(403, "wrong_credentials", "wrong username or password")
+    attempt = login_throttle.count_attempt(request, username)
     user = auth.authenticate(request, username=username, password=password)
     if user is None or not user.is_active:  # AllowAllUsersModelBackend lets the inactive pass
         raise Refused(403, "wrong_credentials", "wrong username or password")
+    attempt.succeeded()
     return user
 
 

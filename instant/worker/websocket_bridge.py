@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType, http_exceptions, web
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
@@ -53,7 +53,7 @@ class Bridge:
         app = web.Application()
         app.router.add_get(BRIDGE_PATH, self._hand_on)
         app.router.add_get("/{path:.*}", self._plain)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FAREWELL)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FAREWELL, logger=_OneLine(logger))
         self._guests: dict[Socket, Guest] = {}
         self._rechecking: asyncio.Task[None] | None = None
 
@@ -138,6 +138,22 @@ class Bridge:
                 except Exception:
                     logger.exception("cannot tell whether user %r may still log in", guest.user)
 
+
+class _OneLine(logging.LoggerAdapter[logging.Logger]):
+    """Logs what aiohttp reports. A malformed request is one line: any port scanner sends them, and a traceback shows
+    aiohttp's parser only."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info")
+        if isinstance(error, http_exceptions.HttpProcessingError):
+            reason = " ".join(error.message.split())[:_LONGEST_REASON]
+            self.logger.warning("refused a malformed request to the bridge: %s %r", type(error).__name__, reason)
+        else:
+            super().log(level, msg, *args, **kwargs)
+
+
+#: Characters of what is wrong with a request, which quotes it.
+_LONGEST_REASON = 100
 
 #: How the devserver is told that the stream is cut: its client comes back by itself.
 _CUT = close_codes.Closing(1012, "service restart")
