@@ -111,6 +111,19 @@ def test_every_id_has_a_case() -> None:
     assert known == {*SITES, *DEPLOYMENTS, *OUTBOX, *ELSEWHERE}
 
 
+def test_a_namespace_open_to_clients_says_what_that_means() -> None:
+    opened = {"allow_subscribe_for_client": True, "allow_publish_for_subscriber": True}
+    joined, published = found(INSTANT_NAMESPACES={"chat": {**opened, "allow_publish_for_client": False}})
+    assert joined.msg == (
+        "INSTANT_NAMESPACES['chat'] sets allow_subscribe_for_client: clients join channels without a token from Django."
+    )
+    assert published.msg == (
+        "INSTANT_NAMESPACES['chat'] sets allow_publish_for_subscriber: clients publish without Django's permission."
+    )
+    for what in ("data of clients", "onWhisper() only", "does not limit its rate", "push out Django's messages"):
+        assert what in str(published.hint)
+
+
 def test_a_plain_site_hears_nothing() -> None:
     assert found() == []
     assert found(INSTANT_NAMESPACES={"chat": {"presence": True}}, INSTANT_ENGINE="redis://r:6379") == []
