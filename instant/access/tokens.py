@@ -11,6 +11,7 @@ import jwt
 from ..channels.namespaces import check_name
 from ..channels.user_ids import user_id
 from ..conf.settings import conf
+from ..secret_text import Secret
 
 if TYPE_CHECKING:
     from ..channels.user_ids import User
@@ -61,4 +62,4 @@ def connection_claims(token: str) -> dict[str, Any] | None:
 
 def _signed(sub: str, ttl: int, claims: dict[str, Any]) -> str:
     now = int(time.time())
-    return jwt.encode({"sub": sub, "exp": now + ttl, "iat": now, **claims}, conf.hmac_key, algorithm=ALGORITHM)
+    return Secret(jwt.encode({"sub": sub, "exp": now + ttl, "iat": now, **claims}, conf.hmac_key, algorithm=ALGORITHM))
