@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from ..channels.namespaces import check_name
-from ..channels.user_ids import user_id
+from ..channels.user_ids import identity, user_id
 from ..conf.settings import conf
 from ..secret_text import Secret
 
@@ -25,8 +25,8 @@ def connection_token(user: User, *, meta: dict[str, Any] | None = None) -> str:
     It carries no channels: a namespace in it that the server lacks would end the whole login (error 102). `meta` is for
     the server's proxies only, and must be the same in every renewal.
     """
-    claims: dict[str, Any] = {"meta": meta} if meta else {}
-    return _signed(user_id(user), conf.INSTANT_TOKEN_TTL, claims)
+    meta = {**(meta or {}), **identity(user)}
+    return _signed(user_id(user), conf.INSTANT_TOKEN_TTL, {"meta": meta} if meta else {})
 
 
 def channel_token(channel: str, user: User) -> str:
