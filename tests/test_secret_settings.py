@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
@@ -57,7 +58,9 @@ class OwnFilter(SafeExceptionReporterFilter):
 
 class OwnSettings(SafeExceptionReporterFilter):
     def get_safe_settings(self) -> dict[str, Any]:
-        return {name: getattr(django_settings, name) for name in dir(django_settings) if name.isupper()}
+        with warnings.catch_warnings():  # of settings that Django deprecates
+            warnings.simplefilter("ignore")
+            return {name: getattr(django_settings, name) for name in dir(django_settings) if name.isupper()}
 
 
 def _publish() -> None:
@@ -246,6 +249,23 @@ def _active() -> Any:
     from django.contrib.auth.models import User
 
     return User(username="ann", is_active=True)
+
+
+@pytest.mark.filterwarnings("ignore:CENTRIFUGO_SECRET_KEY")
+def test_a_failing_call_of_the_server_shows_no_secret(
+    secret: None, reporter: None, settings: Settings, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(given: object) -> bool:
+        raise ValueError("broken")
+
+    settings.DEBUG = True
+    headers = {"X-Instant-Secret": SECRETS["INSTANT_PROXY_SECRET"]}
+    for way in ("instant.access.proxy_secret.constant_time_compare", "instant.views.proxies.respond"):
+        with monkeypatch.context() as patch:
+            patch.setattr(way, lambda *args: broken(None))
+            response = browser.post("/instant/proxy/rpc/", {}, content_type="application/json", headers=headers)
+        assert response.status_code == 500
+        assert readable(response.content.decode()) == []
 
 
 def test_a_wrong_database_setting_shows_no_password(secret: None, settings: Settings) -> None:
