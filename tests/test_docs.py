@@ -135,6 +135,7 @@ def test_no_snippet_is_left_out() -> None:
     known = {("python", ""), ("python", "settings.py"), ("python", "urls.py"), ("console", ""), ("json", "")}
     known |= {("html", ""), ("js", ""), ("js", "module"), ("nginx", "")}  # tests/browser, tests/integration
     known |= {("ini", "")}  # tests/sockets
+    known |= {("sql", "writer"), ("sql", "insert"), ("sql", "consumer")}  # tests/centrifugo/test_outbox_roles.py
     known |= {("html", "template"), ("js", "template")}  # tests/pages/test_scripts.py
     for page in PAGES:
         if page.name not in ("tutorial.md", "live-tutorial.md"):  # tests of tests/browser read all of them

@@ -16,9 +16,8 @@ from django.contrib.auth import get_user_model
 
 from .. import protocol
 from ..channels import declared, rules
-from ..channels.names import personal_channel
 from ..channels.namespaces import check_own_name
-from ..channels.user_ids import user_id
+from ..channels.user_ids import user_channel, user_id
 from ..chunks import QUERY_SIZE, chunks
 from ..conf.settings import conf
 from ..exceptions import InvalidChannel
@@ -79,8 +78,8 @@ def at_path(offers: Iterable[Offer], path: str | None) -> list[Access]:
 
 def _open_to(user: User) -> Iterator[Offer]:
     """Each channel with its paths; one that is declared twice, twice."""
-    if sub := user_id(user):
-        yield Access(personal_channel(sub), protocol.PERSONAL), ()
+    if user.is_authenticated:
+        yield Access(user_channel(user), protocol.PERSONAL), ()
     of_settings = {channel.name: channel for channel in declared.declared()}
     levels = open_to(user)
     for channel in of_settings.values():

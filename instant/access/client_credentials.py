@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypedDict
+from urllib.parse import urlsplit, urlunsplit
 
 from django.core.exceptions import PermissionDenied
 
@@ -132,4 +133,8 @@ def channel_credentials(user: User, found: Iterable[Access]) -> list[ChannelCred
 def default_websocket_url() -> str:
     """Return the address that browsers use where there is no request to tell the host: INSTANT_WEBSOCKET_URL, else
     the address that Django itself uses."""
-    return conf.INSTANT_WEBSOCKET_URL or conf.server_url.replace("http", "ws", 1)
+    if conf.INSTANT_WEBSOCKET_URL:
+        return conf.INSTANT_WEBSOCKET_URL
+    # The credentials in CENTRIFUGO_HOST are Django's.
+    url = urlsplit(conf.server_url.replace("http", "ws", 1))
+    return urlunsplit(url._replace(netloc=url.netloc.rpartition("@")[2]))

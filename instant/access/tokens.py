@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from ..channels.namespaces import check_name
-from ..channels.user_ids import user_id
+from ..channels.user_ids import identity, user_id
 from ..conf.settings import conf
+from ..secret_text import Secret
 
 if TYPE_CHECKING:
     from ..channels.user_ids import User
@@ -24,8 +25,8 @@ def connection_token(user: User, *, meta: dict[str, Any] | None = None) -> str:
     It carries no channels: a namespace in it that the server lacks would end the whole login (error 102). `meta` is for
     the server's proxies only, and must be the same in every renewal.
     """
-    claims: dict[str, Any] = {"meta": meta} if meta else {}
-    return _signed(user_id(user), conf.INSTANT_TOKEN_TTL, claims)
+    meta = {**(meta or {}), **identity(user)}
+    return _signed(user_id(user), conf.INSTANT_TOKEN_TTL, {"meta": meta} if meta else {})
 
 
 def channel_token(channel: str, user: User) -> str:
@@ -61,4 +62,4 @@ def connection_claims(token: str) -> dict[str, Any] | None:
 
 def _signed(sub: str, ttl: int, claims: dict[str, Any]) -> str:
     now = int(time.time())
-    return jwt.encode({"sub": sub, "exp": now + ttl, "iat": now, **claims}, conf.hmac_key, algorithm=ALGORITHM)
+    return Secret(jwt.encode({"sub": sub, "exp": now + ttl, "iat": now, **claims}, conf.hmac_key, algorithm=ALGORITHM))

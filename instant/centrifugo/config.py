@@ -13,6 +13,7 @@ from ..channels.namespaces import namespaces, reserved
 from ..conf.settings import NamespaceOptions, conf
 from ..exceptions import InvalidSetting
 from ..protocol import NAMESPACE_PATTERN, SOCKETS_NAMESPACE
+from ..secret_text import SecretAddress
 from . import outbox_config, rpc_config, stream_config
 
 #: What every namespace has unless INSTANT_NAMESPACES says otherwise: a client that was away gets what it missed.
@@ -132,8 +133,8 @@ def _without_history() -> bool:
 
 
 def _engine() -> dict[str, Any]:
-    engine = conf.INSTANT_ENGINE
-    scheme, _, place = engine.partition("://")
+    engine = SecretAddress(conf.INSTANT_ENGINE)
+    scheme, _, place = map(SecretAddress, engine.partition("://"))
     if engine == "memory":
         return {"engine": {"type": "memory"}}
     if place and scheme in ("redis", "rediss", "redis+sentinel", "rediss+sentinel"):

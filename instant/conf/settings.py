@@ -19,9 +19,10 @@ from ..exceptions import InvalidSetting
 from ..legacy.df_websockets_settings import DfWebsocketsSettings
 from ..legacy.django_ws_settings import DjangoWsSettings
 from ..legacy.version_0_1_settings import Version01Settings, deprecated_hmac_key
+from ..secret_text import Secret
 from . import validation
 from .fast_settings import read
-from .validation import described, fits
+from .validation import described, fits, for_message
 
 #: Options of one Centrifugo namespace, by their names in the server's config.
 NamespaceOptions = Mapping[str, Any]
@@ -39,14 +40,11 @@ class _Setting:
             return self.default
         value = read(self.name, self.default)
         if value is not self.checked:
-            self.check(value)
+            if value is not self.default and not fits(value, self.hint):
+                value = for_message(self.name, value)  # error pages show local variables
+                raise InvalidSetting(f"{self.name} is {value}; it must be {described(self.hint)}.")
+            self.checked = value
         return value
-
-    def check(self, value: object) -> None:
-        if value is not self.default and not fits(value, self.hint):
-            shown = "wrong" if self.name.endswith(("_KEY", "_DSN", "_SECRET")) else repr(value)
-            raise InvalidSetting(f"{self.name} is {shown}; it must be {described(self.hint)}.")
-        self.checked = value
 
 
 class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
@@ -157,9 +155,9 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
     def hmac_key(self) -> str:
         """The key that signs tokens: CENTRIFUGO_HMAC_KEY, else one derived from SECRET_KEY."""
         if self.CENTRIFUGO_HMAC_KEY:
-            return self.CENTRIFUGO_HMAC_KEY
+            return Secret(self.CENTRIFUGO_HMAC_KEY)
         old = deprecated_hmac_key(self.CENTRIFUGO_SECRET_KEY)
-        return old or _derived("hmac", settings.SECRET_KEY)
+        return Secret(old) if old else _derived("hmac", settings.SECRET_KEY)
 
     @property
     def previous_hmac_key(self) -> str | None:
@@ -263,9 +261,9 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
 
 
 @lru_cache(maxsize=16)
-def _derived(purpose: str, secret: str | bytes) -> str:
+def _derived(purpose: str, secret: str | bytes) -> Secret:
     """A key of its own for each purpose: who learns one of them learns neither the others nor SECRET_KEY."""
-    return salted_hmac(f"instant.{purpose}", "centrifugo", secret=secret, algorithm="sha256").hexdigest()
+    return Secret(salted_hmac(f"instant.{purpose}", "centrifugo", secret=secret, algorithm="sha256").hexdigest())
 
 
 for _name, _hint in get_type_hints(Settings).items():

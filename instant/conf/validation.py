@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit, urlunsplit
 
 from ..exceptions import InvalidSetting
+from ..secret_text import Secret, SecretAddress
 
 
 def fits(value: object, hint: Any) -> bool:
@@ -29,6 +30,25 @@ def fits(value: object, hint: Any) -> bool:
         numbers = (int, float) if hint is float else int
         return isinstance(value, numbers) and not isinstance(value, bool)
     return hint is Any or isinstance(value, hint)
+
+
+def for_message(name: str, value: object) -> str:
+    """Return the value of a setting as a message may show it: nothing of a key, and no credentials of an address."""
+    if is_key(name):
+        return "wrong"
+    if is_address(name) and value is not None:
+        return repr(SecretAddress(value)) if isinstance(value, str) else f"of type {type(value).__name__}"
+    return repr(value)
+
+
+def is_key(name: str) -> bool:
+    """Tell whether the setting of this name is a secret as a whole."""
+    return name.endswith(("_KEY", "_SECRET"))
+
+
+def is_address(name: str) -> bool:
+    """Tell whether the setting of this name is an address, which may hold credentials."""
+    return name.endswith(("_HOST", "_DSN", "_ENGINE", "_URL", "_BRIDGE"))
 
 
 def _fit(items: Mapping[Any, Any], key_hint: Any, item_hint: Any) -> bool:
@@ -51,47 +71,57 @@ def described(hint: Any) -> str:
 
 
 @lru_cache(maxsize=16)
-def server_url(host: str, port: int | None) -> str:
+def server_url(host: str, port: int | None) -> SecretAddress:
     """Return the address of a host, with the port unless it names one, and without a slash at the end."""
     if port is not None and not 0 < port < 65536:
         raise InvalidSetting(f"CENTRIFUGO_PORT is {port}; it must be from 1 to 65535, or None.")
-    try:
-        url = urlsplit(host if "://" in host else f"http://{host}")
-        own_port, valid = url.port, url.scheme in ("http", "https") and bool(url.hostname)
-    except ValueError:
-        own_port, valid = None, False
-    if not valid:
+    address = SecretAddress(host if "://" in host else f"http://{host}")
+    if not _is_url(address, "http", "https"):
         raise InvalidSetting(
-            f'CENTRIFUGO_HOST is {host!r}; it must be like "http://localhost" or "https://example.org".'
+            f'CENTRIFUGO_HOST is {SecretAddress(host)!r}; it must be like "http://localhost" or "https://example.org".'
         )
-    netloc = url.netloc if port is None or own_port else f"{url.netloc}:{port}"
-    return urlunsplit((url.scheme, netloc, url.path.rstrip("/"), "", ""))
+    url = urlsplit(address)
+    netloc = url.netloc if port is None or url.port else f"{url.netloc}:{port}"
+    return SecretAddress(urlunsplit((url.scheme, netloc, url.path.rstrip("/"), "", "")))
 
 
 @lru_cache(maxsize=16)
-def backend_url(address: str) -> str:
+def backend_url(address: str) -> SecretAddress:
     """Return INSTANT_BACKEND_URL without a slash at the end."""
-    try:
-        url = urlsplit(address)
-        valid = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
-        valid = False
-    if not valid or url.query or url.fragment or not (address.isascii() and address.isprintable()):
-        raise InvalidSetting(f'INSTANT_BACKEND_URL is {address!r}; it must be like "http://10.0.0.5:8000".')
-    return address.rstrip("/")
+    if not _is_url(address, "http", "https") or not _is_plain(address) or urlsplit(address).port == 0:
+        shown = repr(SecretAddress(address))
+        raise InvalidSetting(f'INSTANT_BACKEND_URL is {shown}; it must be like "http://10.0.0.5:8000".')
+    return SecretAddress(address.rstrip("/"))
 
 
 @lru_cache(maxsize=16)
-def host_and_port(name: str, address: str, scheme: str) -> str:
+def host_and_port(name: str, address: str, scheme: str) -> SecretAddress:
     """Return an address of this scheme that is a host and a port."""
+    if not _is_url(address, scheme) or not _is_plain(address) or not _is_host_and_port(address):
+        shown = repr(SecretAddress(address))
+        raise InvalidSetting(f'{name} is {shown}; it must be a host and a port, like "{scheme}://10.0.0.5:8428".')
+    return SecretAddress(f"{scheme}://{urlsplit(address).netloc}")
+
+
+# The frames that raise an error hold no parts of an address: error pages show local variables.
+
+
+def _is_url(address: str, *schemes: str) -> bool:
     try:
         url = urlsplit(address)
-        valid = url.scheme == scheme and bool(url.hostname) and bool(url.port) and not (url.query or url.fragment)
+        return url.scheme in schemes and bool(url.hostname) and (url.port is None or url.port >= 0)
     except ValueError:
-        valid = False
-    if not valid or url.path.strip("/") or not (address.isascii() and address.isprintable()):
-        raise InvalidSetting(f'{name} is {address!r}; it must be a host and a port, like "{scheme}://10.0.0.5:8428".')
-    return f"{scheme}://{url.netloc}"
+        return False
+
+
+def _is_host_and_port(address: str) -> bool:
+    url = urlsplit(address)
+    return bool(url.port) and not url.path.strip("/")
+
+
+def _is_plain(address: str) -> bool:
+    url = urlsplit(address)
+    return not (url.query or url.fragment) and address.isascii() and address.isprintable()
 
 
 @lru_cache(maxsize=16)
@@ -103,10 +133,10 @@ def rate(name: str, text: str) -> tuple[int, float]:
     return int(found[1]), float(found[2])
 
 
-def for_header(name: str, value: str) -> str:
+def for_header(name: str, value: str) -> Secret:
     """Return a value that an HTTP header can hold."""
     if not (value.isascii() and value.isprintable()):
         raise InvalidSetting(
             f"{name} has characters that no HTTP header can hold, as the end of a line; it must be printable ASCII."
         )
-    return value
+    return Secret(value)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 from django.contrib.auth.models import AnonymousUser
 
 from ..access.guards import is_authenticated
-from ..channels.user_ids import users_named
+from ..channels.user_ids import user_named
 
 
 class OpenSocket(Protocol):
@@ -75,7 +75,7 @@ class WebSocketHandler:
         A deleted or inactive user opens no socket. Like all that is kept on `self` it may become old:
         `refresh_from_db()` reads it again.
         """
-        found = next((user for _, user in users_named([self._sub])), None) if self._sub else None
+        found = user_named(self._sub, self.info.meta) if self._sub else None
         return found if found is not None and getattr(found, "is_active", True) else AnonymousUser()
 
     def send(self, message: Any) -> bool:

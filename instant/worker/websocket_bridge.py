@@ -19,6 +19,7 @@ from ..access.proxy_secret import is_proxy_secret
 from ..centrifugo.rpc_config import SECRET_HEADER
 from ..centrifugo.stream_config import BRIDGE_PATH, HANDED_ON
 from ..exceptions import Deny, ServerFailed
+from ..secret_text import Secret
 from ..sockets import close_codes, envelopes
 from ..sockets.connection import Feed, Opening, Socket, asked
 from ..sockets.handler import SocketInfo
@@ -87,7 +88,8 @@ class Bridge:
             return web.Response(status=404, text="no socket here\n")
         offered = _offered(request)
         try:
-            guest = await _in_thread(websocket_authentication.admit, offered, request.headers)
+            # The arguments of a call are local variables, which error mails show.
+            guest = await _in_thread(lambda: websocket_authentication.admit(offered, request.headers))
         except Deny as refusal:
             return web.Response(status=refusal.code, text=f"{refusal.reason}\n")
         protocol = websocket_authentication.protocol_of(offered)
@@ -228,7 +230,7 @@ async def _in_thread(function: Any, *args: Any) -> Any:
 
 def _offered(request: web.Request) -> list[str]:
     given = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
-    return [name.strip() for name in given.split(",") if name.strip()]
+    return [Secret(name.strip()) for name in given.split(",") if name.strip()]
 
 
 def _handed_on(headers: Mapping[str, str]) -> dict[str, str]:

@@ -50,6 +50,7 @@ SITES: dict[str, list[dict[str, Any]]] = {
     "instant.E006": [{"INSTANT_STAFF_CHANNELS": [["$a"]], "INSTANT_USERS_CHANNELS": [["$b"], ["$a", ["/x/"]]]}],
     "instant.W001": [{"ALLOWED_HOSTS": ["*"]}, {"CORS_ALLOW_ALL_ORIGINS": True}],
     "instant.W002": [{"CORS_ALLOWED_ORIGIN_REGEXES": [r"^https://\w+\.example\.org$"]}],
+    "instant.W010": [{"INSTANT_USER_ID": "username"}],
     "instant.W030": [{"CORS_ALLOW_HEADERS": ["accept"]}],
     "instant.E060": [
         {"INSTANT_CLIENT_ADDRESS": "no.such.function"},

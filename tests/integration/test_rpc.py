@@ -16,7 +16,8 @@ from django.test import Client, RequestFactory
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer as LiveDjango
 
-from instant.access.tokens import connection_token
+from instant import publish, publish_to_users, user_channel
+from instant.access.tokens import channel_token, connection_token
 from instant.centrifugo.config import render
 from instant.exceptions import Deny, Disconnect
 from instant.pages.filling import fill
@@ -148,6 +149,31 @@ def test_what_is_refused(alice: User, server: LiveServer) -> None:
         assert refused(client, "rpc.fail") == (500, "internal error", False)
         assert refused(client, "rpc.echo", [1])[0::2] == (400, False)
         assert refused(client, "rpc.echo", {"unknown": 1})[0::2] == (400, False)
+        assert call(client, "rpc.open") == {"value": "alice"}
+
+
+@pytest.mark.parametrize("change", ["deleted", "renamed"])
+def test_a_saved_token_is_not_the_next_users_of_the_name(
+    change: str, alice: User, server: LiveServer, settings: Settings
+) -> None:
+    settings.INSTANT_USER_ID = "username"
+    token, channel = connection_token(alice), user_channel(alice)
+    joining = channel_token(channel, alice)
+    with SyncClient(server.websocket_url, token) as client:
+        assert call(client, "rpc.open") == {"value": "alice"}
+    if change == "deleted":
+        alice.delete()
+    else:
+        User.objects.filter(pk=alice.pk).update(username="alice2")
+    new = User.objects.create_user("alice", is_staff=True)
+    with SyncClient(server.websocket_url, token) as client:
+        assert refused(client, "rpc.open") == (403, "this account is not active", False)
+        client.join(channel, joining)
+        publish_to_users([new], "for the new user only")
+        publish(channel, "last", wait=True)
+        client.wait(lambda: bool(client.received), "for the last message")
+        assert client.texts() == ["last"]
+    with SyncClient(server.websocket_url, connection_token(new)) as client:
         assert call(client, "rpc.open") == {"value": "alice"}
 
 

@@ -175,7 +175,9 @@ def test_who_asks_for_a_page_can_be_left_out(ann: User) -> None:
 def test_of_a_call_by_username(ann: User, settings: Settings) -> None:
     settings.INSTANT_USER_ID = "username"
     User.objects.create_user(str(ann.pk))
-    assert WindowInfo.from_client("ann", {}).user == ann
+    assert WindowInfo.from_client("ann", {"pk": str(ann.pk)}).user == ann
+    with pytest.raises(Deny):
+        WindowInfo.from_client("ann", {})
 
 
 @pytest.mark.parametrize("user", ["0", "x", "-1"])
