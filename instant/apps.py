@@ -21,11 +21,13 @@ class InstantConfig(AppConfig):
     def ready(self) -> None:
         from . import checks
         from .channels import rules
+        from .conf import hidden_settings
         from .events import discovery as events
         from .revocation import causes
         from .sockets import registry as sockets
         from .windows import discovery as windows
 
+        hidden_settings.mask()
         checks.register()
         causes.connect()
         rules.autodiscover()

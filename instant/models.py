@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import django
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
@@ -241,8 +242,20 @@ class PayloadField(_Text):
         return (f"{sql}::text" if compiler.connection.vendor == "postgresql" else sql), params
 
 
+def _only_methods(*methods: str) -> models.CheckConstraint:
+    # Django 5.1 renamed the argument, and Django 6.0 dropped the old name.
+    argument: dict[str, Any] = {"condition" if django.VERSION >= (5, 1) else "check": Q(method__in=methods)}
+    return models.CheckConstraint(name="instant_outbox_methods", **argument)
+
+
 class OutboxEntry(models.Model):
-    """A call of the server's API that waits for the server, in the shape that Centrifugo's consumer reads."""
+    """A message that waits for the server, in the shape that Centrifugo's consumer reads.
+
+    The consumer would execute any method of the server's API, such as `disconnect`. So the table has a constraint.
+    """
+
+    #: The methods that publish.
+    METHODS = ("publish", "broadcast")
 
     id = models.BigAutoField(primary_key=True)
     method = models.CharField(max_length=32, default="publish")
@@ -254,6 +267,7 @@ class OutboxEntry(models.Model):
     class Meta:
         verbose_name = _("Outbox entry")
         verbose_name_plural = _("Outbox entries")
+        constraints = (_only_methods("publish", "broadcast"),)
 
     def __str__(self) -> str:
         return f"{self.method} {self.pk}"

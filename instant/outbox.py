@@ -6,6 +6,7 @@ one sends again, under the same idempotency keys.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -154,6 +155,9 @@ class Relay:
         _entries().filter(pk__in=done).delete()
         for row, error in refused:
             logger.error("row %s of the outbox is set aside: %s", row.pk, error)
+            if row.method not in OutboxEntry.METHODS:  # the constraint refuses to update it as it is
+                kept = json.dumps({"refused": {"method": row.method, "payload": row.payload}})
+                _entries().filter(pk=row.pk).update(method="publish", payload=kept)
         _entries().filter(pk__in=[row.pk for row, _ in refused]).update(partition=SET_ASIDE)
 
     def _went_away(self, error: Exception) -> float:
@@ -212,11 +216,34 @@ def _one_request(rows: Sequence[OutboxEntry] | QuerySet[OutboxEntry]) -> list[Ou
 
 
 def _sent(batch: Sequence[OutboxEntry]) -> list[ServerError | None]:
-    """Send the rows as one request, and return the error of each.
+    """Send the rows as one request, and return the error of each. Rows that do not publish are not sent.
 
     Raises:
         ServerError: none was taken.
     """
+    faults = [_fault_of(row) for row in batch]
+    good = [row for row, fault in zip(batch, faults, strict=True) if fault is None]
+    errors = iter(_answered(good) if good else ())
+    return [fault or next(errors) for fault in faults]
+
+
+def _fault_of(row: OutboxEntry) -> ServerError | None:
+    """Other programs may write rows. Not every database checks the method, or that the payload is one JSON object."""
+    if row.method not in OutboxEntry.METHODS:
+        return ServerError(f"its method is {row.method!r}; the outbox takes publish and broadcast only")
+    try:
+        if isinstance(json.loads(row.payload, parse_constant=_no_number), dict):
+            return None
+    except (ValueError, RecursionError):
+        pass
+    return ServerError("its payload is no JSON object")
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _answered(batch: Sequence[OutboxEntry]) -> list[ServerError | None]:
     commands = ",".join(f'{{"{row.method}":{row.payload}}}' for row in batch)
     replies: list[dict[str, Any]] = http.post("batch", f'{{"commands":[{commands}]}}'.encode(), TIMEOUT)["replies"]
     if len(replies) != len(batch):

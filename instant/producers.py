@@ -12,8 +12,7 @@ from django.conf import settings
 
 from .backends import get_backend
 from .channels.declared import default_channel
-from .channels.names import personal_channel
-from .channels.user_ids import subs_of
+from .channels.user_ids import user_channels
 from .exceptions import InvalidMessage, PublishError, PublishManyError
 from .exclude import tags_of
 from .messages import Message, Receipt
@@ -179,7 +178,7 @@ def publish_to_users(users: Iterable[Any], message: str | None = None, **options
         PublishManyError: some failed, as of `publish_many`.
     """
     how = {name: options.pop(name) for name in ("on_commit", "fail_silently", "timeout", "wait") if name in options}
-    names = [personal_channel(sub) for _, sub in subs_of(users)]
+    names = [name for _, name in user_channels(users)]
     return publish_many([{"channels": names, "message": message, **options}], **how) if names else None
 
 

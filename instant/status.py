@@ -10,6 +10,7 @@ from . import outbox
 from .centrifugo import cent_api
 from .conf.settings import conf
 from .exceptions import InstantError, ServerError
+from .secret_text import shown
 
 
 def status() -> dict[str, dict[str, Any]]:
@@ -29,9 +30,9 @@ def _server() -> dict[str, Any]:
     try:
         nodes = cent_api.call("info").nodes
     except ServerError as error:
-        return {"url": conf.server_url, "problem": str(error)}
+        return {"url": shown(conf.server_url), "problem": str(error)}
     return {
-        "url": conf.server_url,
+        "url": shown(conf.server_url),
         "nodes": len(nodes),
         "version": ", ".join(sorted({node.version for node in nodes})),
         "clients": sum(node.num_clients for node in nodes),

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.cache import caches
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
@@ -19,10 +20,12 @@ from pytest_django import Settings
 from instant.centrifugo import history_positions
 from instant.centrifugo.binary import reported_version
 from instant.centrifugo.config import render
+from instant.proxies.rate_limits import Buckets
 from instant.revocation import repeating
 from instant.sockets import registry as sockets
 from instant.testing import LiveServer
 from instant.testing.live_servers import free_port
+from instant.views import login_throttle, token_rate
 from instant.windows import registry
 from tests.features import use_features
 from tests.postgres import cluster, migrated_file, postgres, sqlite  # noqa: F401 - fixtures
@@ -63,6 +66,14 @@ def settings_as_before() -> Iterator[None]:
 def no_repeating(monkeypatch: pytest.MonkeyPatch) -> None:
     """No thread repeats revocations behind a test's back; the test of the thread brings one of its own."""
     monkeypatch.setattr(repeating._repeater, "start", lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No failed log-in and no request for tokens of another test counts."""
+    caches["default"].clear()
+    login_throttle._local.reset()
+    monkeypatch.setattr(token_rate, "requests", Buckets())
 
 
 @pytest.fixture(autouse=True)

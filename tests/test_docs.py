@@ -135,6 +135,7 @@ def test_no_snippet_is_left_out() -> None:
     known = {("python", ""), ("python", "settings.py"), ("python", "urls.py"), ("console", ""), ("json", "")}
     known |= {("html", ""), ("js", ""), ("js", "module"), ("nginx", "")}  # tests/browser, tests/integration
     known |= {("ini", "")}  # tests/sockets
+    known |= {("sql", "writer"), ("sql", "insert"), ("sql", "consumer")}  # tests/centrifugo/test_outbox_roles.py
     known |= {("html", "template"), ("js", "template")}  # tests/pages/test_scripts.py
     for page in PAGES:
         if page.name not in ("tutorial.md", "live-tutorial.md"):  # tests of tests/browser read all of them
@@ -154,9 +155,9 @@ def test_all_settings_are_listed_with_their_defaults() -> None:
 
 
 def test_all_checks_are_listed() -> None:
-    listed = set(re.findall(r"`(instant\.[EW]\d+)`", (ROOT / "docs/settings.md").read_text()))
+    listed = set(re.findall(r"`(instant\.[EWI]\d+)`", (ROOT / "docs/settings.md").read_text()))
     sources = "".join(path.read_text() for path in (ROOT / "instant").rglob("*.py"))
-    assert listed == set(re.findall(r'"(instant\.[EW]\d+)"', sources))
+    assert listed == set(re.findall(r'"(instant\.[EWI]\d+)"', sources))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

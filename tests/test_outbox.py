@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -70,6 +70,73 @@ def test_what_was_rolled_back_is_not_sent(alias: str) -> None:
     with fake_server() as server:
         assert Relay().deliver() == 0
     assert server.requests == []
+
+
+def insert(alias: str, method: str, payload: str, partition: int = 0) -> None:
+    """Write a row as another program may: our constraint is not on tables that were made by hand."""
+    table = OutboxEntry._meta.db_table
+    with connections[alias].cursor() as cursor:
+        if connections[alias].vendor == "sqlite":
+            cursor.execute("PRAGMA ignore_check_constraints = ON")
+        else:
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS instant_outbox_methods")
+        cursor.execute(
+            f"INSERT INTO {table} (method, payload, partition, created_at) VALUES (%s, %s, %s, %s)",
+            [method, payload, partition, timezone.now()],
+        )
+        if connections[alias].vendor == "sqlite":
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+
+
+@pytest.mark.parametrize(
+    "method", ["disconnect", "unsubscribe", "subscribe", "refresh", "history_remove", "", "PUBLISH", 'publish":{}},{"x']
+)
+def test_other_methods_are_set_aside_and_never_sent(alias: str, method: str, caplog: pytest.LogCaptureFixture) -> None:
+    fill(1)
+    insert(alias, method, '{"user": "5", "channel": "public"}')
+    fill(1)
+    with fake_server() as server:
+        assert Relay().deliver() == 3
+    assert texts(server.requests) == ["0", "0"]
+    assert "is set aside" in caplog.text
+    assert backlog().unread == 1
+
+
+def test_a_request_of_other_methods_only_is_not_made(alias: str) -> None:
+    insert(alias, "disconnect", '{"user": "5"}')
+    with fake_server() as server:
+        assert Relay().deliver() == 1
+    assert server.requests == []
+    assert backlog()[0::2] == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{"channel": "a", "data": 1}},{"disconnect":{"user": "5"}',
+        '{"channel": "a", "data": NaN}',
+        '["channel"]',
+        "{",
+        "",
+        "[" * 100_000,
+    ],
+)
+def test_a_payload_that_is_no_object_is_set_aside(sqlite: str, payload: str) -> None:
+    """On SQLite and MySQL the column holds any text: it must not become more commands, or stop the others."""
+    insert(sqlite, "publish", payload)
+    fill(1)
+    with fake_server() as server:
+        assert Relay().deliver() == 2
+    assert texts(server.requests) == ["0"]
+    assert backlog().unread == 1
+
+
+def test_the_database_refuses_other_methods(alias: str) -> None:
+    OutboxEntry.objects.create(method="broadcast", payload="{}", partition=-1)
+    for method in ("disconnect", "", "PUBLISH", "publish "):
+        for partition in (0, -1):
+            with pytest.raises(IntegrityError), transaction.atomic(using=alias):
+                OutboxEntry.objects.create(method=method, payload="{}", partition=partition)
 
 
 def test_while_the_server_is_away_all_stays(alias: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,6 +87,39 @@ def test_a_missing_trigger_is_seen(postgres: str) -> None:
     with connections[postgres].cursor() as cursor:
         cursor.execute("ALTER TABLE instant_outboxentry DISABLE TRIGGER instant_outbox_notify")
     assert not outbox.is_announced()
+
+
+@pytest.fixture(params=["empty", "file"])
+def earlier(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The alias of a database, on PostgreSQL and SQLite, before the outbox had a constraint."""
+    if request.param == "empty":
+        alias = request.getfixturevalue("empty")
+        migrate(alias, "instant", "0006")
+        yield alias
+        return
+    blocker = request.getfixturevalue("django_db_blocker")
+    path = request.getfixturevalue("tmp_path") / "db.sqlite3"
+    with blocker.unblock(), opened({**connections.databases["default"], "NAME": str(path)}) as alias:
+        migrate(alias, "instant", "0006")
+        yield alias
+
+
+def test_rows_of_other_methods_are_set_aside_where_nothing_executes_them(earlier: str) -> None:
+    rows = OutboxEntry.objects.using(earlier)
+    good = [rows.create(method=method, payload='{"z":1,"a":2}', partition=3).pk for method in ("publish", "broadcast")]
+    wrong = [rows.create(method=method, payload='{"user":"5"}', partition=0).pk for method in ("disconnect", "", "x")]
+    migrate(earlier)
+    kept = rows.filter(pk__in=good).order_by("pk").values_list("method", "payload", "partition")
+    assert list(kept) == [("publish", '{"z":1,"a":2}', 3), ("broadcast", '{"z":1,"a":2}', 3)]
+    found = {row.pk: row for row in rows.filter(pk__in=wrong)}
+    assert {row.partition for row in found.values()} == {outbox.SET_ASIDE}
+    assert [json.loads(found[pk].payload)["refused"] for pk in wrong] == [
+        {"method": method, "payload": {"user": "5"}} for method in ("disconnect", "", "x")
+    ]
+    # Sent again by mistake, they are publications without a channel.
+    assert {row.method for row in found.values()} == {"publish"}
+    migrate(earlier, "instant", "0006")
+    migrate(earlier)
 
 
 def test_where_the_table_is_elsewhere_there_is_no_trigger(empty: str, settings: Settings) -> None:

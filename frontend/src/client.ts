@@ -1,7 +1,7 @@
 /** What `useInstant()` returns, put together from the session, the windows and the sockets. */
 
 import type { Centrifuge } from "centrifuge";
-import type { DisconnectEvent, State, SubscribeEvent, UnsubscribeEvent } from "./core/clientEvents.js";
+import type { DisconnectEvent, RevokedEvent, State, SubscribeEvent, UnsubscribeEvent } from "./core/clientEvents.js";
 import type { InstantError } from "./core/errors.js";
 import type { JsonValue } from "./core/json.js";
 import type { Undo } from "./core/listeners.js";
@@ -12,6 +12,7 @@ import { type Person, presence, type PresenceEvent } from "./core/presence.js";
 import { PAGE } from "./core/protocol.js";
 import { Session } from "./core/clientSession.js";
 import { subscribe, type Subscription } from "./core/joinedChannel.js";
+import type { Whisper } from "./core/whispers.js";
 import type { InstantSocket, SocketOptions } from "./sockets/interface.js";
 import { Sockets } from "./sockets/sockets.js";
 import type { CallOptions, CallOpts } from "./windows/calls.js";
@@ -44,6 +45,8 @@ export interface Instant {
   unsubscribe(name: string): void;
   /** Handle the messages of a channel, of an event class, or all messages ("*"). */
   on(selector: string, handler: Handler): Undo;
+  /** Receive what clients publish themselves. No handler, event or signal gets it. */
+  onWhisper(run: (whisper: Whisper) => void): Undo;
   /** Events of Django models, and a site's own events. */
   readonly events: InstantEvents;
   /** Return who is in a channel that this page has joined. Rejects if the options of its namespace do not allow it. */
@@ -72,6 +75,8 @@ export interface Instant {
   onError(run: (error: InstantError) => void): Undo;
   onSubscribe(run: (event: SubscribeEvent) => void): Undo;
   onUnsubscribe(run: (event: UnsubscribeEvent) => void): Undo;
+  /** The page lost a channel that it had joined, because its user may not be in it any more. */
+  onRevoked(run: (event: RevokedEvent) => void): Undo;
   onState(run: (state: State) => void): Undo;
 }
 
@@ -104,6 +109,7 @@ export function instantOf(session: Session, windows = new Windows(session, true)
     subscribe: (name) => subscribe(session, name),
     unsubscribe: (name) => session.unsubscribe(name),
     on: (selector, handler) => events.messages.on(selector, handler),
+    onWhisper: (run) => events.whispers.add(run),
     events: eventsOf(events.messages),
     presence: (channel) => presence(session.client, channel, session.account.user),
     onJoin: (run) => events.joined.add(run),
@@ -117,6 +123,7 @@ export function instantOf(session: Session, windows = new Windows(session, true)
     onError: (run) => events.error.add(run),
     onSubscribe: (run) => events.subscribed.add(run),
     onUnsubscribe: (run) => events.unsubscribed.add(run),
+    onRevoked: (run) => events.revoked.add(run),
     onState: (run) => events.state.add(run),
   };
 }

@@ -1,7 +1,7 @@
 /** The npm package, and the global `djangoInstant` of instant.js. */
 
 export { type Channel, type Instant, useInstant } from "./client.js";
-export type { DisconnectEvent, State, SubscribeEvent, UnsubscribeEvent } from "./core/clientEvents.js";
+export type { DisconnectEvent, RevokedEvent, State, SubscribeEvent, UnsubscribeEvent } from "./core/clientEvents.js";
 export {
   ChannelError,
   ChannelLeft,
@@ -21,6 +21,7 @@ export type { EventHandler, EventHandlers, Fields, InstantEvent, InstantEvents, 
 export type { Options } from "./core/options.js";
 export type { Person, PresenceEvent } from "./core/presence.js";
 export type { Subscription } from "./core/joinedChannel.js";
+export type { Whisper } from "./core/whispers.js";
 export type { InstantSocket, SocketEventMap, SocketMessage, SocketOptions } from "./sockets/interface.js";
 export { CallFailed, CallRefused, CallTimeout } from "./windows/callErrors.js";
 export type { CallOptions, CallOpts } from "./windows/calls.js";

@@ -25,6 +25,11 @@ instant.onError((error: InstantError) => {
   export_(error.channel);
 });
 instant.onSubscribe(({ channel, wasRecovering, recovered }) => export_([channel, wasRecovering, recovered]));
+instant.onRevoked(({ channel, reason }) => export_([channel, reason]));
+instant.onWhisper(({ channel, data, user, client }) => export_([channel, data, user, client]));
+// @ts-expect-error: the data may be anything that a client sends
+instant.onWhisper(({ data }) => export_(data.text));
+useInstant({ connectionLimitDelay: 60_000 });
 
 interface Post {
   title: string;

@@ -1,7 +1,7 @@
 """Who may join which channel, and the tokens for it.
 
-`membership` decides, `client_credentials` writes what a client needs, `tokens` signs. `permissions` has what signals,
-sockets and events ask; `origins` and `proxy_secret` tell whose requests these are.
+`channel_access` decides, `client_credentials` writes what a client needs, `tokens` signs. `guards` has the permissions
+of signals, sockets and events; `origins` and `proxy_secret` tell whose requests these are.
 """
 
 from __future__ import annotations

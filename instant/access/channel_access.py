@@ -6,6 +6,8 @@ A name is judged by what it is: a user's own channel, one of the settings or of 
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,9 +16,8 @@ from django.contrib.auth import get_user_model
 
 from .. import protocol
 from ..channels import declared, rules
-from ..channels.names import personal_channel
 from ..channels.namespaces import check_own_name
-from ..channels.user_ids import user_id
+from ..channels.user_ids import user_channel, user_id
 from ..chunks import QUERY_SIZE, chunks
 from ..conf.settings import conf
 from ..exceptions import InvalidChannel
@@ -77,8 +78,8 @@ def at_path(offers: Iterable[Offer], path: str | None) -> list[Access]:
 
 def _open_to(user: User) -> Iterator[Offer]:
     """Each channel with its paths; one that is declared twice, twice."""
-    if sub := user_id(user):
-        yield Access(personal_channel(sub), protocol.PERSONAL), ()
+    if user.is_authenticated:
+        yield Access(user_channel(user), protocol.PERSONAL), ()
     of_settings = {channel.name: channel for channel in declared.declared()}
     levels = open_to(user)
     for channel in of_settings.values():
@@ -124,16 +125,29 @@ def allowed(user: User, names: Iterable[str]) -> dict[str, Access]:
 
 def allowed_of(offers: Iterable[Offer], user: User, names: Iterable[str]) -> dict[str, Access]:
     """Return what `allowed` does, for a user whose offers have been read."""
+    return allowed_in_time(offers, user, names, math.inf)[0]
+
+
+def allowed_in_time(
+    offers: Iterable[Offer], user: User, names: Iterable[str], seconds: float
+) -> tuple[dict[str, Access], list[str]]:
+    """Return what `allowed_of` does, and the names whose rules were not called, because the rules before them had taken
+    `seconds`. A rule that is running is not interrupted."""
     if not may_connect(user):
-        return {}
+        return {}, []
+    end = time.monotonic() + seconds
     known = {access.name: access for access, _ in offers}
     wanted = dict.fromkeys(names)
     found = {name: known[name] for name in wanted if name in known}
+    late: list[str] = []
     for name, match in by_rule(name for name in wanted if name not in known).items():
+        if time.monotonic() > end:
+            late.append(name)
+            continue
         verdict = rules.ask(user, name, match)
         if verdict is not None:
             found[name] = Access(name, protocol.RULE, verdict or None)
-    return {name: found[name] for name in wanted if name in found}
+    return {name: found[name] for name in wanted if name in found}, late
 
 
 def by_rule(names: Iterable[str]) -> dict[str, Match]:

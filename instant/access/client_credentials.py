@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypedDict
+from urllib.parse import urlsplit, urlunsplit
 
 from django.core.exceptions import PermissionDenied
 
 from .. import protocol
 from ..channels.user_ids import user_id
 from ..conf.settings import conf
-from .channel_access import Access, Offer, allowed_of, at_path, may_connect, offers_to
+from .channel_access import Access, Offer, allowed_in_time, at_path, may_connect, offers_to
 from .tokens import channel_token_for, connection_token
 
 if TYPE_CHECKING:
     from ..channels.user_ids import User
 
+logger = logging.getLogger("instant")
+
 #: Why a channel is refused; the same for one that does not exist, so that names cannot be probed.
 NOT_ALLOWED = "you may not join this channel, or it does not exist"
+#: Seconds that the rules of one request may take. It is a time and not a number of calls: a page may join as many
+#: channels by rule as one request may name, and does so if the rules are fast.
+RULES_SECONDS = 5.0
+#: Why a channel is refused whose rule was not called any more.
+TOO_LATE = f"the rules of the other channels took {RULES_SECONDS:g} seconds: ask again, for fewer channels at once"
 
 
 class ChannelCredentials(TypedDict):
@@ -56,6 +65,7 @@ def credentials(
     """Return the JSON with which `user`'s client connects and joins, for a view of your own (DRF, mobile).
 
     With `channels`, tokens for just these names, wherever they are joined; what the user may not join is in `refused`.
+    So are channels whose rules would be called after the rules of the others have taken 5 seconds, with that reason.
     Else for all, or with the `path` of a page for those of that page. `page_channels` are joined besides, without being
     asked about, and `meta` is for the server's proxies: both come from a page that Django signed (see
     `instant.windows.page_window`).
@@ -90,14 +100,25 @@ def credentials_from(
     if isinstance(channels, str):
         raise TypeError(f"channels is a list of names, not the name {channels!r}")
     asked = None if channels is None else list(dict.fromkeys(channels))
-    found = at_path(offers, path) if asked is None else list(allowed_of(offers, user, asked).values())
+    late: list[str] = []
+    if asked is None:
+        found = at_path(offers, path)
+    else:
+        allowed, late = allowed_in_time(offers, user, asked, RULES_SECONDS)
+        found = list(allowed.values())
+    if late:
+        logger.warning("%d channels were refused: the rules of the others took %g seconds", len(late), RULES_SECONDS)
     found += [Access(name, protocol.PAGE) for name in page_channels if asked is None or name in asked]
-    given = {access.name for access in found}
+    given, unasked = {access.name for access in found}, set(late)
     return {
         "ws_token": connection_token(user, meta=meta, expires_in=expires_in),
         "websocket_url": websocket_url or default_websocket_url(),
         "channels": channel_credentials(user, found),
-        "refused": [{"name": name, "reason": NOT_ALLOWED} for name in asked or () if name not in given],
+        "refused": [
+            {"name": name, "reason": TOO_LATE if name in unasked else NOT_ALLOWED}
+            for name in asked or ()
+            if name not in given
+        ],
     }
 
 
@@ -113,4 +134,8 @@ def channel_credentials(user: User, found: Iterable[Access]) -> list[ChannelCred
 def default_websocket_url() -> str:
     """Return the address that browsers use where there is no request to tell the host: INSTANT_WEBSOCKET_URL, else
     the address that Django itself uses."""
-    return conf.INSTANT_WEBSOCKET_URL or conf.server_url.replace("http", "ws", 1)
+    if conf.INSTANT_WEBSOCKET_URL:
+        return conf.INSTANT_WEBSOCKET_URL
+    # The credentials in CENTRIFUGO_HOST are Django's.
+    url = urlsplit(conf.server_url.replace("http", "ws", 1))
+    return urlunsplit(url._replace(netloc=url.netloc.rpartition("@")[2]))

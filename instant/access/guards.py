@@ -1,98 +1,126 @@
 """Permissions: who may call a signal, open a socket, or join the channel of a model event.
 
-Signals have guards: functions of the signal's connection, the window's info and the arguments as they came. Sockets and
-events have a `permission`: text, a function of the user, or a method. What the server calls itself is not asked about.
+All three take the same permissions: a guard of this module, text like "app.codename" for a permission of Django's, or a
+function of the user. A signal also takes a function of the call, and a socket or an event a method. `guard_of` makes a
+`Guard` of each, and `Guard.allows` is the only way in which they are called. The server's own calls ask nobody.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from ..exceptions import InvalidHandler
-
-#: As `permission`: everyone who is logged in, and everyone who has a connection.
-AUTHENTICATED: Final = "authenticated"
-EVERYONE: Final = "everyone"
+from ..project_functions import awaited, can_take, is_true, place_of
 
 
-class WindowUser(Protocol):
-    """What guards ask of a window's info."""
+class Guard:
+    """A permission, for signals, sockets and events alike.
 
-    @property
-    def is_authenticated(self) -> bool: ...
-    @property
-    def is_staff(self) -> bool: ...
-    @property
-    def is_superuser(self) -> bool: ...
-    def has_perm(self, permission: str) -> bool: ...
+    A function of your own may call one, with the user or with what it got itself: `is_staff(user)`,
+    `is_staff(signal, window_info, kwargs)`.
+    """
+
+    def __init__(self, name: str, function: Callable[..., Any], *, takes_call: bool = False) -> None:
+        self._name, self._function, self._takes_call = name, function, takes_call
+
+    def __repr__(self) -> str:
+        return self._name
+
+    def allows(self, user: Any, *call: Any) -> Any:
+        """Return the answer for `user`, which may have to be awaited, and which `is_true` reads.
+
+        `call` is what a function gets that decides about more than the user: a signal's gets the connection, the
+        window's info and the arguments, a socket's method its object. Users who are not active are denied first.
+        """
+        if user.is_authenticated and not getattr(user, "is_active", True):
+            return False
+        return self._function(*call) if self._takes_call else self._function(user)
+
+    def __call__(self, user: Any, window_info: Any = None, kwargs: Any = None, /) -> bool:
+        if window_info is None:
+            return is_true(awaited(self.allows(user)))
+        return not window_info.is_refused and is_true(awaited(self.allows(window_info.user)))
 
 
-Guard = Callable[[Any, Any, "dict[str, Any]"], Any]
+#: What may be given as a permission.
+Permission = Guard | str | Callable[..., Any]
 
+#: Everyone who has a connection, visitors included.
+everyone: Final = Guard("everyone", lambda user: True)
+#: Visitors: connections without a user.
+is_anonymous: Final = Guard("is_anonymous", lambda user: not user.is_authenticated)
+#: Users who are logged in.
+is_authenticated: Final = Guard("is_authenticated", lambda user: bool(user.is_authenticated))
+is_staff: Final = Guard("is_staff", lambda user: bool(getattr(user, "is_staff", False)))
+is_superuser: Final = Guard("is_superuser", lambda user: bool(getattr(user, "is_superuser", False)))
+#: Nobody who asks from outside: only the server's own code calls the signal.
+server_side: Final = Guard("server_side", lambda user: False)
 
-def everyone(signal: Any, window_info: WindowUser, kwargs: dict[str, Any]) -> bool:
-    """Allow whoever has a connection."""
-    return True
-
-
-def is_authenticated(signal: Any, window_info: WindowUser, kwargs: dict[str, Any]) -> bool:
-    """Allow who is logged in."""
-    return window_info.is_authenticated
-
-
-def is_staff(signal: Any, window_info: WindowUser, kwargs: dict[str, Any]) -> bool:
-    """Allow staff."""
-    return window_info.is_staff
-
-
-def is_superuser(signal: Any, window_info: WindowUser, kwargs: dict[str, Any]) -> bool:
-    """Allow superusers."""
-    return window_info.is_superuser
+#: The same guards by the names that sockets and events had for them first.
+AUTHENTICATED: Final = is_authenticated
+EVERYONE: Final = everyone
 
 
 def has_perm(permission: str) -> Guard:
-    """Allow who has this permission, as "app.codename"."""
-    if not isinstance(permission, str) or "." not in permission:
-        raise ValueError(f"a permission is like 'app.codename', not {permission!r}")
-
-    def has_permission(signal: Any, window_info: WindowUser, kwargs: dict[str, Any]) -> bool:
-        return window_info.has_perm(permission)
-
-    return has_permission
-
-
-def user_test(permission: object) -> Callable[[Any], bool] | None:
-    """Return AUTHENTICATED, or a permission "app.codename", as a function of the user; None for anything else."""
-    if permission == AUTHENTICATED:
-        return lambda user: bool(user.is_authenticated)
-    if isinstance(permission, str) and "." in permission:
-        return lambda user: bool(user.has_perm(permission))
-    return None
-
-
-def handler_rule(handler_class: type[Any]) -> Callable[[Any], Any]:
-    """Return the `permission` of a socket's handler class as a function of its object.
+    """Return the guard that allows users who have this permission of Django's, as "app.codename".
 
     Raises:
-        InvalidHandler: it is none.
+        ValueError: the permission has another form.
+    """
+    if not isinstance(permission, str) or not all(permission.partition(".")):
+        raise ValueError(f"a permission is like 'app.codename', not {permission!r}")
+    return Guard(f"has_perm({permission!r})", lambda user: bool(user.has_perm(permission)))
+
+
+def guard_of(permission: object, *, takes_call: bool = False, functions: str = "a function of the user") -> Guard:
+    """Return the guard that a permission stands for.
+
+    `takes_call` says that a function is called with what its place has, see `Guard.allows`; `functions` names in the
+    error which functions that place takes.
+
+    Raises:
+        TypeError: it is no permission. The text says what it is, and what to write instead.
+    """
+    if isinstance(permission, Guard):
+        return permission
+    if isinstance(permission, str) and all(permission.partition(".")):
+        return has_perm(permission)
+    if permission is has_perm:
+        raise TypeError("has_perm itself; name a permission: has_perm('app.codename')")
+    # An instance of a class is always true, so a class would allow everyone.
+    if isinstance(permission, type) or not callable(permission) or not (takes_call or can_take(permission, 1)):
+        raise TypeError(
+            f"{permission!r}; it must be a guard such as is_staff, a permission like 'app.codename', or {functions}"
+        )
+    return Guard(place_of(permission), permission, takes_call=takes_call)
+
+
+def call_guard(permission: object) -> Guard:
+    """Return the guard of a signal: a function that can take three arguments is called with the connection, the
+    window's info and the arguments.
+
+    Raises:
+        TypeError: it is no permission.
+    """
+    return guard_of(
+        permission,
+        takes_call=callable(permission) and can_take(permission, 3),
+        functions="a function of the user, or of these three: signal, window_info, kwargs",
+    )
+
+
+def handler_guard(handler_class: type[Any]) -> Guard:
+    """Return the guard of a socket's handler class. A method is called with the handler.
+
+    Raises:
+        TypeError: its `permission` is none.
     """
     found = inspect.getattr_static(handler_class, "permission")
-    if found == EVERYONE:  # without reading the user, which a method on the event loop could not do
-        return lambda handler: True
-    if (test := user_test(found)) is not None:
-        return lambda handler: test(handler.user)
-    if isinstance(found, str) or not (callable(found) or hasattr(found, "__get__")):
-        raise InvalidHandler(
-            f"{handler_class.__qualname__}.permission is {found!r}; it must be AUTHENTICATED, EVERYONE, a permission "
-            "like 'app.codename', a function of the user, or a method"
-        )
-    if inspect.isfunction(found):
-        # A function in a class's body is a method, even one that knows of users only: its argument's name tells.
-        if next(iter(inspect.signature(found).parameters), "") == "self":
-            return lambda handler: handler.permission()
-        function: Callable[[Any], Any] = found
-    else:
-        function = getattr(handler_class, "permission")  # noqa: B009 - bound, where it is a static or class method
-    return lambda handler: function(handler.user)
+    # A function in a class's body is a method, even one that knows of users only: its argument's name tells.
+    is_method = inspect.isfunction(found) and next(iter(inspect.signature(found).parameters), "") == "self"
+    return guard_of(
+        getattr(handler_class, "permission"),  # noqa: B009 - bound, where it is a static or class method
+        takes_call=is_method,
+        functions="a function of the user, or a method permission(self)",
+    )

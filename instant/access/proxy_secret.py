@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.crypto import constant_time_compare
 
 from ..conf.settings import conf
+from ..secret_text import Secret
 
 
 def is_proxy_secret(given: object) -> bool:
@@ -12,4 +13,7 @@ def is_proxy_secret(given: object) -> bool:
 
     All of them are compared, in constant time, so that the duration reveals nothing.
     """
-    return isinstance(given, str) and True in [constant_time_compare(given, secret) for secret in conf.proxy_secrets]
+    if not isinstance(given, str):
+        return False
+    given = Secret(given)  # error pages show local variables
+    return True in [constant_time_compare(given, secret) for secret in conf.proxy_secrets]

@@ -11,8 +11,8 @@ from django.contrib.auth.models import AnonymousUser
 
 from .. import protocol
 from ..channels import declared, rules
-from ..channels.names import namespace_of, personal_channel
-from ..channels.user_ids import users_named
+from ..channels.names import namespace_of
+from ..channels.user_ids import user_channel, users_named
 from ..chunks import QUERY_SIZE, chunks
 from ..models import Channel, open_to
 from .channel_access import by_rule, may_connect
@@ -74,7 +74,7 @@ def refused(pairs: Iterable[Pair], users: Users, rule_budget: int) -> tuple[list
 
 def _is_open(user: Any, sub: str, name: str, row: _Row | None, groups: Mapping[Any, set[Any]]) -> bool:
     if row is None:
-        return bool(sub) and name == personal_channel(sub)
+        return bool(sub) and name == user_channel(user)
     if row.level == protocol.GROUPS:
         return bool(sub) and not row.groups.isdisjoint(groups.get(user.pk, ()))
     return row.level in open_to(user)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import HASH_SESSION_KEY
 
-from ..channels.user_ids import user_id
+from ..channels.user_ids import identity, user_id
 from ..keyed_hash import keyed
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def session_of(request: Any) -> Session:
 
 def bound_meta(user: User, session: str = "", window: str = "") -> dict[str, Any]:
     """Return the `meta` of a connection token: whose it is, of which session (a hash), and of which window's key."""
-    meta = {"user": user_id(user), "session": session, "auth": auth_of(user)}
+    meta = {"user": user_id(user), "session": session, "auth": auth_of(user), **identity(user)}
     return {**meta, "window": window} if window else meta
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from ..channels.namespaces import check_name
-from ..channels.user_ids import user_id
+from ..channels.user_ids import identity, user_id
 from ..conf.settings import conf
+from ..secret_text import Secret
 from .session_binding import bound_meta, shown_info
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def connection_token(user: User, *, meta: dict[str, Any] | None = None, expires_
     It carries no channels: a namespace in it that the server lacks would end the whole login (error 102). `meta` is for
     the server's proxies only; see `session_binding`, whose `bound_meta` is the default.
     """
-    bound = bound_meta(user) if meta is None else meta
+    bound = bound_meta(user) if meta is None else {**meta, **identity(user)}
     ttl = conf.INSTANT_TOKEN_TTL if expires_in is None else max(min(conf.INSTANT_TOKEN_TTL, expires_in), 1)
     info = shown_info(bound)
     return _signed(user_id(user), ttl, {"meta": bound, **({"info": info} if info else {})})
@@ -64,4 +65,4 @@ def connection_claims(token: str) -> dict[str, Any] | None:
 
 def _signed(sub: str, ttl: int, claims: dict[str, Any]) -> str:
     now = int(time.time())
-    return jwt.encode({"sub": sub, "exp": now + ttl, "iat": now, **claims}, conf.hmac_key, algorithm=ALGORITHM)
+    return Secret(jwt.encode({"sub": sub, "exp": now + ttl, "iat": now, **claims}, conf.hmac_key, algorithm=ALGORITHM))

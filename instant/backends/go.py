@@ -18,6 +18,7 @@ from django.core.checks import CheckMessage, Error
 from ..conf.settings import conf
 from ..exceptions import PublishError, Rejected, Unreachable
 from ..messages import Message, Receipt
+from ..secret_text import masked
 from . import go_publisher
 from .go_publisher import NoPublisher
 from .queueing import REST, QueueingBackend
@@ -97,7 +98,7 @@ class _Connection:
                 taken += [entry for number in numbers if (entry := self.unanswered.pop(number, None))]
             elif kind == b"E":
                 number, code, again = _FAILED.unpack_from(body)
-                reason = body[_FAILED.size :].decode(errors="replace")
+                reason = masked(body[_FAILED.size :].decode(errors="replace"))
                 if entry := self.unanswered.pop(number, None):
                     failed.append((entry, Receipt(entry[0], error=_error(entry[0], code, again, reason))))
             elif kind == b"X":

@@ -25,6 +25,7 @@ from django.utils.crypto import salted_hmac
 
 from ..conf.settings import conf
 from ..exceptions import InstantError
+from ..secret_text import masked
 from ..version import __version__
 from . import process_exit
 
@@ -73,8 +74,7 @@ def configuration() -> dict[str, Any]:
 
 def fingerprint(config: dict[str, Any]) -> str:
     """Return what names this configuration, and tells nothing of its key: another one has a publisher of its own."""
-    text = json.dumps([__version__, config], sort_keys=True)
-    return salted_hmac("instant.go", text, algorithm="sha256").hexdigest()
+    return salted_hmac("instant.go", json.dumps([__version__, config], sort_keys=True), algorithm="sha256").hexdigest()
 
 
 def socket_path(name: str) -> Path:
@@ -147,12 +147,11 @@ def figures() -> dict[str, Any] | None:
 
 def _started(path: Path, name: str, config: dict[str, Any]) -> socket.socket:
     """Connect to the one that another process has started in the meantime, else start it."""
-    line = json.dumps({**config, "fingerprint": name}).encode() + b"\n"
     deadline = time.monotonic() + START_TIMEOUT
     while (connection := _greeted(path, name)) is None:
         if time.monotonic() > deadline:
             raise NoPublisher(f"the publisher at {path} takes no connections and has not ended", retryable=True)
-        if not _start(path, line):
+        if not _start(path, {**config, "fingerprint": name}):
             time.sleep(0.05)  # one that ends still has it
     return connection
 
@@ -232,7 +231,7 @@ def _check_peer(connection: socket.socket, path: Path) -> int:
     return int(pid)
 
 
-def _start(path: Path, line: bytes) -> bool:
+def _start(path: Path, config: dict[str, Any]) -> bool:
     """Start a publisher and wait until it listens; False where another one has the socket.
 
     Raises:
@@ -240,7 +239,7 @@ def _start(path: Path, line: bytes) -> bool:
     """
     said: Future[tuple[bytes, int]] = Future()
     try:
-        threading.Thread(target=_tend, args=(path, line, said), name="instant-publisher", daemon=True).start()
+        threading.Thread(target=_tend, args=(path, config, said), name="instant-publisher", daemon=True).start()
         word, status = said.result(2 * START_TIMEOUT)
     except RuntimeError as error:  # no threads are started when the interpreter ends
         raise NoPublisher(f"the publisher did not start: {error}", retryable=False) from error
@@ -252,11 +251,11 @@ def _start(path: Path, line: bytes) -> bool:
         return True
     if status == _TAKEN:
         return False
-    reason = word.decode(errors="replace").strip() or "it said nothing"
+    reason = masked(word.decode(errors="replace").strip()) or "it said nothing"
     raise NoPublisher(f"the publisher did not start (exit status {status}): {reason}", retryable=True)
 
 
-def _tend(path: Path, line: bytes, said: Future[tuple[bytes, int]]) -> None:
+def _tend(path: Path, config: dict[str, Any], said: Future[tuple[bytes, int]]) -> None:
     """Start the process, hand on what it says, and take note of its end: else it would stay as a zombie."""
     process_exit.leave_signals_to_main_thread(False)  # the publisher, which is ended by SIGTERM, has this thread's mask
     try:
@@ -281,7 +280,7 @@ def _tend(path: Path, line: bytes, said: Future[tuple[bytes, int]]) -> None:
     assert process.stdout is not None
     assert process.stderr is not None
     with suppress(BrokenPipeError), process.stdin:
-        process.stdin.write(line)
+        process.stdin.write(json.dumps(config).encode() + b"\n")
     word = process.stdout.readline()
     timer.cancel()
     if word != b"ready\n":

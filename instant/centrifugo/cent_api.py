@@ -16,6 +16,7 @@ from ..conf.settings import conf
 from ..exceptions import ServerError
 from ..process_state import reset_in_child
 from ..protocol import MAX_BATCH_COMMANDS, REVOKED_CODE, REVOKED_REASON
+from ..secret_text import masked, shown, without_frames
 from . import http
 
 if TYPE_CHECKING:
@@ -53,18 +54,21 @@ def call(method: str, **params: Any) -> Any:
     try:
         result = getattr(_client(conf.server_url, conf.api_key), method)(request)
     except cent.CentApiResponseError as error:
-        raise http.api_error({"code": error.code, "message": error.message}) from error
+        raise http.api_error({"code": error.code, "message": error.message}) from without_frames(error)
     except cent.CentUnauthorizedError as error:
-        raise ServerError("the server refused the API key", code=401) from error
+        raise ServerError("the server refused the API key", code=401) from without_frames(error)
     except cent.CentTransportError as error:
         code = error.status_code
-        raise ServerError(f"the server answered with HTTP {code}", code=code, retryable=code >= 500) from error
+        text = f"the server answered with HTTP {code}"
+        raise ServerError(text, code=code, retryable=code >= 500) from without_frames(error)
     except (cent.CentNetworkError, CentTimeoutError, OSError) as error:  # cent lets some errors of requests through
-        raise ServerError(f"server not reachable: {error}", retryable=True) from error
+        raise ServerError(f"server not reachable: {masked(str(error))}", retryable=True) from without_frames(error)
     except cent.CentError as error:
-        raise ServerError(str(error)) from error
+        raise ServerError(masked(str(error))) from without_frames(error)
+    except Exception as error:
+        raise without_frames(error)  # noqa: B904 - itself
     if result is None:
-        raise ServerError(f"what answers at {conf.server_url} is not Centrifugo")
+        raise ServerError(f"what answers at {shown(conf.server_url)} is not Centrifugo")
     return result
 
 

@@ -13,6 +13,7 @@ from ..channels.namespaces import namespaces, reserved
 from ..conf.settings import NamespaceOptions, conf
 from ..exceptions import InvalidSetting
 from ..protocol import NAMESPACE_PATTERN, SOCKETS_NAMESPACE
+from ..secret_text import SecretAddress
 from . import outbox_config, rpc_config, stream_config
 
 #: What every namespace has unless INSTANT_NAMESPACES says otherwise: clients recover missed messages, and by presence
@@ -37,6 +38,8 @@ NAMESPACE_OPTIONS = frozenset(
         *("subscription_type", "map", "shared_poll"),
     }
 )
+#: Channels that a connection may join. A request for tokens may name as many.
+CHANNEL_LIMIT = 1_024
 _DURATIONS = frozenset({"history_ttl", "history_meta_ttl"})
 _OF_HISTORY = ("history_", "force_recovery", "force_positioning", "allow_recovery", "allow_positioning", "auto_cache")
 _DURATION = re.compile(r"([0-9]+(ms|s|m|h))+")
@@ -63,7 +66,9 @@ def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bo
             "token": token,
             # At 0 a slow call makes the client miss its ping, and the server closes it.
             "concurrency": 8,
-            "channel_limit": 1024,
+            "channel_limit": CHANNEL_LIMIT,
+            # For each node of the server. The server does not limit visitors, whose user is "".
+            "user_connection_limit": conf.user_connections,
             "recovery_max_publication_limit": _longest_history(rendered.values()),
         },
         "http_api": {"key": conf.api_key},
@@ -129,8 +134,8 @@ def _without_history() -> bool:
 
 
 def _engine() -> dict[str, Any]:
-    engine = conf.INSTANT_ENGINE
-    scheme, _, place = engine.partition("://")
+    engine = SecretAddress(conf.INSTANT_ENGINE)
+    scheme, _, place = map(SecretAddress, engine.partition("://"))
     if engine == "memory":
         return {"engine": {"type": "memory"}}
     if place and scheme in ("redis", "rediss", "redis+sentinel", "rediss+sentinel"):

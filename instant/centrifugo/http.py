@@ -21,6 +21,7 @@ from urllib3.exceptions import TimeoutError as PoolTimeout
 from ..conf.settings import conf
 from ..exceptions import ServerError
 from ..process_state import reset_in_child
+from ..secret_text import Secret, masked, shown, without_frames
 from .fast_response import FastResponse
 
 if TYPE_CHECKING:
@@ -120,7 +121,9 @@ def _post_once(method: str, body: bytes, deadline: float, meanwhile: Callable[[]
             redirect=False,
         )
     except HTTPError as error:
-        raise _no_answer(url, error) from error
+        raise _no_answer(url, error) from without_frames(error)
+    except Exception as error:
+        raise without_frames(error)  # noqa: B904 - itself
     return _parsed(url, response.status, response.data)
 
 
@@ -141,8 +144,12 @@ async def _apost_once(method: str, body: bytes, deadline: float) -> dict[str, An
             f"{url}/api/{method}", data=body, headers=_headers(conf.api_key), timeout=left, allow_redirects=False
         ) as response:
             return _parsed(url, response.status, await response.read())
+    except ServerError:
+        raise
     except (aiohttp.ClientError, asyncio.TimeoutError) as error:
-        raise _no_answer(url, error) from error
+        raise _no_answer(url, error) from without_frames(error)
+    except Exception as error:
+        raise without_frames(error)  # noqa: B904 - itself
 
 
 async def _session() -> aiohttp.ClientSession:
@@ -168,7 +175,7 @@ async def _kept_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
 
 @lru_cache(maxsize=4)
 def _headers(key: str) -> dict[str, str]:
-    return {"X-API-Key": key, "Content-Type": "application/json"}
+    return {"X-API-Key": Secret(key), "Content-Type": "application/json"}
 
 
 @lru_cache(maxsize=4)
@@ -178,26 +185,30 @@ def _path(url: str) -> str:
 
 
 def _no_answer(url: str, error: BaseException) -> ServerError:
+    cause = masked(str(error))
     if isinstance(error, (asyncio.TimeoutError, PoolTimeout)) and "connect" not in type(error).__name__.lower():
-        return ServerError(f"the server at {url} did not answer in time: {error or 'timed out'}", retryable=True)
-    return ServerError(f"no connection to the server at {url}: {error} (is `manage.py runws` running?)", retryable=True)
+        return ServerError(f"the server at {shown(url)} did not answer in time: {cause or 'timed out'}", retryable=True)
+    text = f"no connection to the server at {shown(url)}: {cause} (is `manage.py runws` running?)"
+    return ServerError(text, retryable=True)
 
 
 def _parsed(url: str, status: int, body: bytes) -> dict[str, Any]:
     if status == 401:
         raise ServerError(
-            f"the server at {url} refused the API key: it may have been started with other settings "
+            f"the server at {shown(url)} refused the API key: it may have been started with other settings "
             "(CENTRIFUGO_API_KEY, SECRET_KEY); start it again with `manage.py runws`",
             code=401,
         )
     if status != 200:
-        raise ServerError(f"the server at {url} answered with HTTP {status}", code=status, retryable=status >= 500)
+        raise ServerError(
+            f"the server at {shown(url)} answered with HTTP {status}", code=status, retryable=status >= 500
+        )
     try:
         answer = json.loads(body)
     except ValueError:
         answer = None
     if not isinstance(answer, dict) or not any(isinstance(answer.get(key), kind) for key, kind in _ANSWERS.items()):
-        raise ServerError(f"what answers at {url} is not Centrifugo: {body[:80]!r}", code=status)
+        raise ServerError(f"what answers at {shown(url)} is not Centrifugo: {body[:80]!r}", code=status)
     if "error" in answer:
         raise api_error(answer["error"])
     return answer

@@ -10,9 +10,12 @@ from django.db import connections, router
 
 from ..conf.settings import conf
 from ..exceptions import InvalidSetting
+from ..secret_text import SecretAddress
 
 #: The consumer, its locks, and the channel by which PostgreSQL's trigger wakes it.
 NAME = "instant_outbox"
+#: What names a database to libpq, and not to the server's driver.
+_UNTOLD = {"service", "passfile"}
 #: What Django hands to libpq, and what the server's driver knows by the same name.
 _OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs", "connect_timeout")
 
@@ -39,7 +42,7 @@ def render() -> list[dict[str, Any]]:
         InvalidSetting: the server cannot be told how to reach the database.
     """
     options = {
-        "dsn": conf.INSTANT_OUTBOX_DSN or _dsn(database()),
+        "dsn": SecretAddress(conf.INSTANT_OUTBOX_DSN or _dsn(database())),
         "outbox_table_name": apps.get_model("instant", "OutboxEntry")._meta.db_table,
         "num_partitions": conf.outbox_partitions,
         "partition_select_limit": 100,
@@ -49,14 +52,22 @@ def render() -> list[dict[str, Any]]:
     return [{"enabled": True, "name": NAME, "type": "postgresql", "postgresql": options}]
 
 
-def _dsn(alias: str) -> str:
-    settings = connections[alias].settings_dict
-    options, host = settings["OPTIONS"], str(settings["HOST"])
-    if not settings["NAME"] or "," in host or {"service", "passfile"} & set(options):
+def _dsn(alias: str) -> SecretAddress:
+    # The frame that raises holds no password.
+    if not _has_address(connections[alias].settings_dict):
         raise InvalidSetting(
             f"DATABASES[{alias!r}] has several hosts, a service or a passfile, which the server cannot be told of: "
             'set INSTANT_OUTBOX_DSN to "postgresql://user:password@host:5432/name"'
         )
+    return SecretAddress(_address(connections[alias].settings_dict))
+
+
+def _has_address(settings: dict[str, Any]) -> bool:
+    return bool(settings["NAME"]) and "," not in str(settings["HOST"]) and not _UNTOLD & set(settings["OPTIONS"])
+
+
+def _address(settings: dict[str, Any]) -> str:
+    options, host = settings["OPTIONS"], str(settings["HOST"])
     query = {name: options[name] for name in _OPTIONS if name in options}
     if host.startswith("/"):  # the folder of a Unix socket
         query = {"host": host, **query}

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..channels.names import namespace_of, personal_channel
+from ..channels.names import namespace_of
 from ..channels.namespaces import check_name
-from ..channels.user_ids import subs_of
+from ..channels.user_ids import user_channels
 from ..chunks import chunks
 from ..exceptions import PresenceUnavailable, ServerError
 from ..protocol import MAX_BATCH_COMMANDS
@@ -64,7 +64,7 @@ def online(users: Iterable[Any], *, timeout: float | None = None) -> list[Any]:
         PresenceUnavailable: the options of channels without a namespace keep no presence.
         ServerError: the server gave no answer.
     """
-    found = [(user, personal_channel(sub)) for user, sub in subs_of(users)]
+    found = user_channels(users)
     names = list(dict.fromkeys(name for _, name in found))
     present: set[str] = set()
     for part in chunks(names, MAX_BATCH_COMMANDS):

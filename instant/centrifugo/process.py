@@ -17,6 +17,7 @@ from typing import Any
 
 from ..conf.settings import Settings
 from ..exceptions import ServerFailed
+from ..secret_text import masked
 from .binary import require_version_6
 from .config_reloading import Reloading
 
@@ -53,7 +54,8 @@ def check_config(binary: Path, path: Path) -> None:
     done = subprocess.run([binary, "checkconfig", "-c", path], capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
-        raise ServerFailed(f"Centrifugo refuses its config: {_message(lines[-1]) if lines else 'no reason given'}")
+        reason = masked(_message(lines[-1])) if lines else "no reason given"
+        raise ServerFailed(f"Centrifugo refuses its config: {reason}")
 
 
 def _message(line: str) -> str:

@@ -24,7 +24,7 @@ from django.utils.module_loading import autodiscover_modules
 
 from .. import features
 from ..exceptions import InvalidChannel, InvalidMessage
-from ..project_functions import awaited, place_of
+from ..project_functions import awaited, is_true, place_of
 from ..protocol import NAMESPACE_BOUNDARY, NAMESPACE_PATTERN, PAGES_NAMESPACE, PERSONAL_PREFIX
 from ..serializer import encode
 from . import names
@@ -134,10 +134,10 @@ _namespaces: set[str] = set()
 def rule(pattern: str) -> Callable[[_F], _F]:
     """Ask the function below who may join the channels of `pattern`, as `$post:<int:pk>`.
 
-    It is called with the user, and what the pattern found by name; it may be async. False and None keep the user out,
-    all else lets them join, what is false by itself too. A dict, which may be empty, has the subscription's `info` for
-    others to see, and options of the server for this one: `presence`, `join_leave`, `force_push_join_leave`,
-    `force_recovery`, `force_positioning`. Rules belong into an app's `channels.py`, which is imported at start.
+    It is called with the user, and what the pattern found by name; it may be async. Any falsy answer denies, except
+    for an empty dict. A dict allows, and has the subscription's `info` for others to see, and options of the server for
+    this subscription: `presence`, `join_leave`, `force_push_join_leave`, `force_recovery`, `force_positioning`. Rules
+    belong into an app's `channels.py`, which is imported at start.
     """
 
     def decorator(function: _F) -> _F:
@@ -208,9 +208,9 @@ def faults() -> Iterator[Fault]:
 
 
 def ask(user: AbstractBaseUser | AnonymousUser, name: str, match: Match) -> dict[str, Any] | None:
-    """Return the claims that its rule gives `user` a token for this name with, or None where it does not let join.
+    """Return what its rule adds to the token with which `user` joins this name, or None if the rule denies.
 
-    Whatever goes wrong is a no, and is logged with the rule.
+    Any exception denies, and is logged with the rule.
     """
     try:
         return _claims(awaited(match.function(user, **match.kwargs)))
@@ -220,10 +220,8 @@ def ask(user: AbstractBaseUser | AnonymousUser, name: str, match: Match) -> dict
 
 
 def _claims(answer: object) -> dict[str, Any] | None:
-    if answer is None or answer is False:
-        return None
     if not isinstance(answer, Mapping):
-        return {}
+        return {} if is_true(answer) else None
     if unknown := sorted(str(key) for key in answer if key != "info" and key not in OVERRIDES):
         raise TypeError(f"a rule's answer has info and {', '.join(OVERRIDES)}, not {', '.join(unknown)}")
     claims: dict[str, Any] = {}

@@ -1,8 +1,8 @@
-"""Users on the server: their ids, and the channel that each user has to itself, `$user.<id>`."""
+"""Users on the server: their ids, and the channel that each user has to itself, `$user.<pk>`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
@@ -36,33 +36,60 @@ def user_of(request: HttpRequest) -> Any:
     return request.user
 
 
+def identity(user: User) -> dict[str, str]:
+    """Return what binds a connection token to `user`, for its `meta`, which only the server and Django read.
+
+    A username may be used again after a deletion or a rename, so with INSTANT_USER_ID = "username" it is the pk.
+    """
+    return {"pk": str(user.pk)} if conf.INSTANT_USER_ID == "username" and user.is_authenticated else {}
+
+
+def user_named(sub: str, meta: Mapping[str, Any]) -> Any:
+    """Return the user of a connection: `sub` is the user's id on the server, `meta` what Django signed into its token.
+
+    None where the user does not exist any more, and where the token was made for an earlier user of the same name, or
+    under an earlier name.
+    """
+    if conf.INSTANT_USER_ID != "username":
+        return next((user for _, user in users_named([sub])), None)
+    pk = meta.get("pk")
+    if not isinstance(pk, str):
+        return None
+    try:
+        user = get_user_model()._default_manager.filter(pk=pk).first()
+    except (ValueError, ValidationError):
+        return None
+    return user if user is not None and user_id(user) == sub else None
+
+
 def user_channel(user: User) -> str:
     """Return the name of the channel that is this user's own: publish to it, and all pages of the user hear it.
+
+    It has the pk, also where INSTANT_USER_ID is "username": else it would become that of the next user of the name.
 
     Raises:
         InvalidChannel: visitors who are not logged in have none.
     """
-    sub = user_id(user)
-    if not sub:
+    if not user.is_authenticated:
         raise InvalidChannel("visitors who are not logged in have no channel of their own")
-    return personal_channel(sub)
+    return personal_channel(str(user.pk))
 
 
-def subs_of(users: Iterable[Any]) -> list[tuple[Any, str]]:
-    """Return each of these users, or pks, with what names it on the server; one that does not exist is left out
-    where INSTANT_USER_ID is "username"."""
+def user_channels(users: Iterable[Any]) -> list[tuple[Any, str]]:
+    """Return each of these users, or pks, with its channel; visitors are left out."""
     if isinstance(users, str | bytes):
         raise TypeError(f"users are a list, or a queryset, not {users!r}")
     if isinstance(users, QuerySet) and not issubclass(users.model, get_user_model()):
         raise TypeError(f"a queryset of users, not of {users.model.__name__}")
-    given = list(users)
-    pks = [user for user in given if not hasattr(user, "is_authenticated")]
-    for pk in pks:
-        if pk is None or isinstance(pk, Model):
-            raise TypeError(f"a user or its pk, not {pk!r}")
-    names = _usernames(pks) if conf.INSTANT_USER_ID == "username" and pks else {str(pk): str(pk) for pk in pks}
-    found = [(user, user_id(user) if hasattr(user, "is_authenticated") else names.get(str(user), "")) for user in given]
-    return [(user, sub) for user, sub in found if sub]
+    found = []
+    for user in users:
+        if not hasattr(user, "is_authenticated"):
+            if user is None or isinstance(user, Model):
+                raise TypeError(f"a user or its pk, not {user!r}")
+            found.append((user, personal_channel(str(user))))
+        elif user.is_authenticated:
+            found.append((user, user_channel(user)))
+    return found
 
 
 def users_named(subs: Iterable[str]) -> Iterator[tuple[str, Any]]:
@@ -79,12 +106,3 @@ def users_named(subs: Iterable[str]) -> Iterator[tuple[str, Any]]:
     for chunk in chunks(wanted, QUERY_SIZE):
         for user in model._default_manager.filter(**{f"{field}__in": chunk}):
             yield user_id(user), user
-
-
-def _usernames(pks: Sequence[Any]) -> dict[str, str]:
-    model = get_user_model()
-    names: dict[str, str] = {}
-    for chunk in chunks(pks, QUERY_SIZE):
-        rows = model._default_manager.filter(pk__in=chunk).values_list("pk", model.USERNAME_FIELD)
-        names.update((str(pk), name) for pk, name in rows)
-    return names

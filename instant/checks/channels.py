@@ -25,22 +25,37 @@ def register() -> None:
 
 
 def check_namespaces(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """W003: a namespace lets clients in, or lets them publish, without asking Django."""
+    """W003: clients may join the channels of a namespace, or publish to them, without Django's permission."""
     try:
         return list(_opened())
     except InvalidSetting:
         return []
 
 
+#: What W003 says of the options that start with this: what clients do, and a hint.
+_OPENING = {
+    "allow_subscribe": (
+        "clients join channels without a token from Django.",
+        "Remove it: every channel is joined by a token from Django, public ones too.",
+    ),
+    "allow_publish": (
+        "clients publish without Django's permission.",
+        "What they publish is data of clients: pages receive it by instant.onWhisper() only, and never as a message, "
+        "an event, a signal or HTML. The server does not limit its rate, and keeps it in the channel's history, where "
+        "it can push out Django's messages before a client recovers them. With allow_publish_for_client it also comes "
+        "from clients that may not join the channel. Remove the option, or use this namespace only for channels that "
+        "Django does not publish to.",
+    ),
+}
+
+
 def _opened() -> Iterator[CheckMessage]:
     for name, options in conf.INSTANT_NAMESPACES.items():
-        opened = sorted(key for key in options if key.startswith(("allow_subscribe", "allow_publish")) and options[key])
-        if opened:
-            yield checks.Warning(
-                f"INSTANT_NAMESPACES[{name!r}] sets {', '.join(opened)}: clients use them without asking Django.",
-                hint="Remove it: every channel is joined by a token from Django, public ones too.",
-                id="instant.W003",
-            )
+        for start, (meaning, hint) in _OPENING.items():
+            opened = sorted(key for key in options if key.startswith(start) and options[key])
+            if opened:
+                text = f"INSTANT_NAMESPACES[{name!r}] sets {', '.join(opened)}: {meaning}"
+                yield checks.Warning(text, hint=hint, id="instant.W003")
 
 
 def check_declared(app_configs: object, **kwargs: Any) -> list[CheckMessage]:

@@ -24,6 +24,7 @@ def register() -> None:
     """Register the checks with Django; called once, when the apps are ready."""
     checks.register(check_settings)
     checks.register(check_sender_header)
+    checks.register(check_user_id)
 
 
 def check_settings(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
@@ -57,7 +58,8 @@ def check_settings(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
 
 def _derived_settings() -> object:
     whole = conf.server_url, conf.api_key, conf.outbox_partitions
-    return whole, conf.backend_url, conf.proxy_secret, conf.proxy_timeout, conf.rpc_rate
+    rates = conf.rpc_rate, conf.token_rate, conf.user_connections
+    return whole, conf.backend_url, conf.proxy_secret, conf.proxy_timeout, rates
 
 
 def _errors(check_id: str, hint: str, read: Callable[[], object]) -> list[CheckMessage]:
@@ -81,5 +83,20 @@ def check_sender_header(app_configs: object, **kwargs: Any) -> list[CheckMessage
             hint="from corsheaders.defaults import default_headers; "
             f'CORS_ALLOW_HEADERS = [*default_headers, "{SENDER_HEADER.lower()}"]',
             id="instant.W030",
+        )
+    ]
+
+
+def check_user_id(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """W010: users are known to the server by names, which may be used again."""
+    if getattr(settings, "INSTANT_USER_ID", "pk") != "username":
+        return []
+    return [
+        checks.Warning(
+            'INSTANT_USER_ID is "username": whoever gets the name of a deleted or renamed user has the same id on the '
+            "server.",
+            hint='Set INSTANT_USER_ID = "pk". Otherwise a saved connection token still connects under the name until '
+            "it expires (INSTANT_TOKEN_TTL). Calls and sockets are refused at once.",
+            id="instant.W010",
         )
     ]

@@ -6,7 +6,7 @@ here; keys that are not set are derived from SECRET_KEY, so that the main job wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -19,9 +19,10 @@ from ..exceptions import InvalidSetting
 from ..legacy.df_websockets_settings import DfWebsocketsSettings
 from ..legacy.django_ws_settings import DjangoWsSettings
 from ..legacy.version_0_1_settings import Version01Settings, deprecated_hmac_key
+from ..secret_text import Secret
 from . import validation
 from .fast_settings import read
-from .validation import described, fits
+from .validation import described, fits, for_message
 
 #: Options of one Centrifugo namespace, by their names in the server's config.
 NamespaceOptions = Mapping[str, Any]
@@ -39,14 +40,11 @@ class _Setting:
             return self.default
         value = read(self.name, self.default)
         if value is not self.checked:
-            self.check(value)
+            if value is not self.default and not fits(value, self.hint):
+                value = for_message(self.name, value)  # error pages show local variables
+                raise InvalidSetting(f"{self.name} is {value}; it must be {described(self.hint)}.")
+            self.checked = value
         return value
-
-    def check(self, value: object) -> None:
-        if value is not self.default and not fits(value, self.hint):
-            shown = "wrong" if self.name.endswith(("_KEY", "_DSN", "_SECRET")) else repr(value)
-            raise InvalidSetting(f"{self.name} is {shown}; it must be {described(self.hint)}.")
-        self.checked = value
 
 
 class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
@@ -118,8 +116,17 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
     INSTANT_PROXY_SECRET: str | None = None
     #: Seconds that the server waits for Django's answer to a call.
     INSTANT_PROXY_TIMEOUT: float = 3.0
-    #: Calls that one connection may make, "number/seconds"; each process of Django counts for itself. None: no limit.
+    #: Calls that one user may make, or one connection of a visitor, "number/seconds"; each process of Django counts for
+    #: itself. None: no limit.
     INSTANT_RPC_RATE: str | None = "100/10s"
+    #: Requests for tokens of one session, likewise; a visitor without a session counts for the address, ten times that.
+    INSTANT_TOKEN_RATE: str | None = "600/60s"  # noqa: S105
+    #: A function of a request, or its dotted path, that returns the client's address. None: REMOTE_ADDR.
+    INSTANT_CLIENT_ADDRESS: Callable[[Any], Any] | str | None = None
+    #: The alias in CACHES of the cache that counts failed log-ins.
+    INSTANT_THROTTLE_CACHE: str = "default"
+    #: Connections that one user may have at each node of the server. None or 0: no limit.
+    INSTANT_USER_CONNECTIONS: int | None = 50
 
     #: Whether pages have windows, for signals and topics. None: whether the project registers a signal.
     INSTANT_WINDOWS: bool | None = None
@@ -148,9 +155,9 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
     def hmac_key(self) -> str:
         """The key that signs tokens: CENTRIFUGO_HMAC_KEY, else one derived from SECRET_KEY."""
         if self.CENTRIFUGO_HMAC_KEY:
-            return self.CENTRIFUGO_HMAC_KEY
+            return Secret(self.CENTRIFUGO_HMAC_KEY)
         old = deprecated_hmac_key(self.CENTRIFUGO_SECRET_KEY)
-        return old or _derived("hmac", settings.SECRET_KEY)
+        return Secret(old) if old else _derived("hmac", settings.SECRET_KEY)
 
     @property
     def previous_hmac_key(self) -> str | None:
@@ -194,8 +201,21 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
 
     @property
     def rpc_rate(self) -> tuple[int, float] | None:
-        """INSTANT_RPC_RATE as calls, and the seconds in which a connection may make them."""
-        return validation.rate(self.INSTANT_RPC_RATE) if self.INSTANT_RPC_RATE else None
+        """INSTANT_RPC_RATE as calls, and the seconds in which a user may make them."""
+        return validation.rate("INSTANT_RPC_RATE", self.INSTANT_RPC_RATE) if self.INSTANT_RPC_RATE else None
+
+    @property
+    def token_rate(self) -> tuple[int, float] | None:
+        """INSTANT_TOKEN_RATE as requests, and the seconds in which a session may make them."""
+        return validation.rate("INSTANT_TOKEN_RATE", self.INSTANT_TOKEN_RATE) if self.INSTANT_TOKEN_RATE else None
+
+    @property
+    def user_connections(self) -> int:
+        """INSTANT_USER_CONNECTIONS; 0 stands for no limit."""
+        number = self.INSTANT_USER_CONNECTIONS or 0
+        if number < 0:
+            raise InvalidSetting(f"INSTANT_USER_CONNECTIONS is {number}; it must be at least 1, or None for no limit.")
+        return number
 
     @property
     def socket_handlers(self) -> Mapping[str, str]:
@@ -241,9 +261,9 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
 
 
 @lru_cache(maxsize=16)
-def _derived(purpose: str, secret: str | bytes) -> str:
+def _derived(purpose: str, secret: str | bytes) -> Secret:
     """A key of its own for each purpose: who learns one of them learns neither the others nor SECRET_KEY."""
-    return salted_hmac(f"instant.{purpose}", "centrifugo", secret=secret, algorithm="sha256").hexdigest()
+    return Secret(salted_hmac(f"instant.{purpose}", "centrifugo", secret=secret, algorithm="sha256").hexdigest())
 
 
 for _name, _hint in get_type_hints(Settings).items():

@@ -6,12 +6,13 @@ The functions below `described` raise InvalidSetting where the value has another
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit, urlunsplit
 
 from ..exceptions import InvalidSetting
+from ..secret_text import Secret, SecretAddress
 
 
 def fits(value: object, hint: Any) -> bool:
@@ -19,6 +20,8 @@ def fits(value: object, hint: Any) -> bool:
     origin = get_origin(hint)
     if origin is Literal:
         return value in get_args(hint)
+    if origin is Callable:
+        return callable(value)
     if origin is Mapping:
         return isinstance(value, Mapping) and _fit(value, *get_args(hint))
     if origin is not None:
@@ -27,6 +30,25 @@ def fits(value: object, hint: Any) -> bool:
         numbers = (int, float) if hint is float else int
         return isinstance(value, numbers) and not isinstance(value, bool)
     return hint is Any or isinstance(value, hint)
+
+
+def for_message(name: str, value: object) -> str:
+    """Return the value of a setting as a message may show it: nothing of a key, and no credentials of an address."""
+    if is_key(name):
+        return "wrong"
+    if is_address(name) and value is not None:
+        return repr(SecretAddress(value)) if isinstance(value, str) else f"of type {type(value).__name__}"
+    return repr(value)
+
+
+def is_key(name: str) -> bool:
+    """Tell whether the setting of this name is a secret as a whole."""
+    return name.endswith(("_KEY", "_SECRET"))
+
+
+def is_address(name: str) -> bool:
+    """Tell whether the setting of this name is an address, which may hold credentials."""
+    return name.endswith(("_HOST", "_DSN", "_ENGINE", "_URL", "_BRIDGE"))
 
 
 def _fit(items: Mapping[Any, Any], key_hint: Any, item_hint: Any) -> bool:
@@ -41,68 +63,80 @@ def described(hint: Any) -> str:
         item_hint = get_args(hint)[1]
         inner = "" if item_hint is Any else f", of a name to {described(item_hint)}"
         return f"a mapping{inner}"
+    if get_origin(hint) is Callable:
+        return "a function"
     if get_origin(hint) is not None:
         return " or ".join(described(choice) for choice in get_args(hint))
     return "None" if hint is type(None) else f"of type {hint.__name__}"
 
 
 @lru_cache(maxsize=16)
-def server_url(host: str, port: int | None) -> str:
+def server_url(host: str, port: int | None) -> SecretAddress:
     """Return the address of a host, with the port unless it names one, and without a slash at the end."""
     if port is not None and not 0 < port < 65536:
         raise InvalidSetting(f"CENTRIFUGO_PORT is {port}; it must be from 1 to 65535, or None.")
-    try:
-        url = urlsplit(host if "://" in host else f"http://{host}")
-        own_port, valid = url.port, url.scheme in ("http", "https") and bool(url.hostname)
-    except ValueError:
-        own_port, valid = None, False
-    if not valid:
+    address = SecretAddress(host if "://" in host else f"http://{host}")
+    if not _is_url(address, "http", "https"):
         raise InvalidSetting(
-            f'CENTRIFUGO_HOST is {host!r}; it must be like "http://localhost" or "https://example.org".'
+            f'CENTRIFUGO_HOST is {SecretAddress(host)!r}; it must be like "http://localhost" or "https://example.org".'
         )
-    netloc = url.netloc if port is None or own_port else f"{url.netloc}:{port}"
-    return urlunsplit((url.scheme, netloc, url.path.rstrip("/"), "", ""))
+    url = urlsplit(address)
+    netloc = url.netloc if port is None or url.port else f"{url.netloc}:{port}"
+    return SecretAddress(urlunsplit((url.scheme, netloc, url.path.rstrip("/"), "", "")))
 
 
 @lru_cache(maxsize=16)
-def backend_url(address: str) -> str:
+def backend_url(address: str) -> SecretAddress:
     """Return INSTANT_BACKEND_URL without a slash at the end."""
-    try:
-        url = urlsplit(address)
-        valid = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
-        valid = False
-    if not valid or url.query or url.fragment or not (address.isascii() and address.isprintable()):
-        raise InvalidSetting(f'INSTANT_BACKEND_URL is {address!r}; it must be like "http://10.0.0.5:8000".')
-    return address.rstrip("/")
+    if not _is_url(address, "http", "https") or not _is_plain(address) or urlsplit(address).port == 0:
+        shown = repr(SecretAddress(address))
+        raise InvalidSetting(f'INSTANT_BACKEND_URL is {shown}; it must be like "http://10.0.0.5:8000".')
+    return SecretAddress(address.rstrip("/"))
 
 
 @lru_cache(maxsize=16)
-def host_and_port(name: str, address: str, scheme: str) -> str:
+def host_and_port(name: str, address: str, scheme: str) -> SecretAddress:
     """Return an address of this scheme that is a host and a port."""
+    if not _is_url(address, scheme) or not _is_plain(address) or not _is_host_and_port(address):
+        shown = repr(SecretAddress(address))
+        raise InvalidSetting(f'{name} is {shown}; it must be a host and a port, like "{scheme}://10.0.0.5:8428".')
+    return SecretAddress(f"{scheme}://{urlsplit(address).netloc}")
+
+
+# The frames that raise an error hold no parts of an address: error pages show local variables.
+
+
+def _is_url(address: str, *schemes: str) -> bool:
     try:
         url = urlsplit(address)
-        valid = url.scheme == scheme and bool(url.hostname) and bool(url.port) and not (url.query or url.fragment)
+        return url.scheme in schemes and bool(url.hostname) and (url.port is None or url.port >= 0)
     except ValueError:
-        valid = False
-    if not valid or url.path.strip("/") or not (address.isascii() and address.isprintable()):
-        raise InvalidSetting(f'{name} is {address!r}; it must be a host and a port, like "{scheme}://10.0.0.5:8428".')
-    return f"{scheme}://{url.netloc}"
+        return False
+
+
+def _is_host_and_port(address: str) -> bool:
+    url = urlsplit(address)
+    return bool(url.port) and not url.path.strip("/")
+
+
+def _is_plain(address: str) -> bool:
+    url = urlsplit(address)
+    return not (url.query or url.fragment) and address.isascii() and address.isprintable()
 
 
 @lru_cache(maxsize=16)
-def rate(text: str) -> tuple[int, float]:
-    """Return calls, and the seconds in which they may be made."""
+def rate(name: str, text: str) -> tuple[int, float]:
+    """Return a rate as a number, and the seconds in which so many may be made."""
     found = re.fullmatch(r"([1-9][0-9]*)/([0-9]*\.?[0-9]+)s", text)
     if not found or not float(found[2]):
-        raise InvalidSetting(f'INSTANT_RPC_RATE is {text!r}; it must be calls and seconds, like "100/10s", or None.')
+        raise InvalidSetting(f'{name} is {text!r}; it must be a number and seconds, like "100/10s", or None.')
     return int(found[1]), float(found[2])
 
 
-def for_header(name: str, value: str) -> str:
+def for_header(name: str, value: str) -> Secret:
     """Return a value that an HTTP header can hold."""
     if not (value.isascii() and value.isprintable()):
         raise InvalidSetting(
             f"{name} has characters that no HTTP header can hold, as the end of a line; it must be printable ASCII."
         )
-    return value
+    return Secret(value)

@@ -87,8 +87,8 @@ class Client:
         return int(self.hub.clock())
 
     def public_info(self) -> dict[str, Any]:
-        """Return what others are told about the connection."""
-        return wire.with_raw(wire.filled(user=self.user, client=self.id), conn_info=self.info)
+        """Return what others are told about the connection; the user of a visitor is "", as on the server."""
+        return wire.with_raw({"user": self.user, "client": self.id}, conn_info=self.info)
 
     def info_in(self, channel: str) -> dict[str, Any]:
         """Return what a publication of this client in the channel carries."""

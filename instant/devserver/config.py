@@ -127,7 +127,8 @@ def _value(hint: Any, value: Any, path: str) -> Any:
         if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
             raise ConfigError(f"{path} must map names to strings")
         return value
-    if type(value) is not hint:
+    # True is no number; text may be of a subclass, as Django's secrets are.
+    if type(value) is not hint and not (hint is str and isinstance(value, str)):
         raise ConfigError(f"{path}: {value!r} must be a {hint.__name__}")
     return value
 

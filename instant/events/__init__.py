@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from ..access.guards import AUTHENTICATED
+    from ..access.guards import (
+        AUTHENTICATED,
+        EVERYONE,
+        everyone,
+        has_perm,
+        is_anonymous,
+        is_authenticated,
+        is_staff,
+        is_superuser,
+        server_side,
+    )
     from .base import BaseEventModel
     from .custom_event import Event
     from .discovery import autodiscover
@@ -22,21 +32,39 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUTHENTICATED",
+    "EVERYONE",
     "OP_CREATE",
     "OP_DELETE",
     "OP_UPDATE",
     "BaseEventModel",
     "Event",
     "autodiscover",
+    "everyone",
+    "has_perm",
+    "is_anonymous",
+    "is_authenticated",
+    "is_staff",
+    "is_superuser",
     "muted",
     "on",
     "registered",
+    "server_side",
 ]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "..access.guards": ("AUTHENTICATED",),
+        "..access.guards": (
+            "AUTHENTICATED",
+            "EVERYONE",
+            "everyone",
+            "has_perm",
+            "is_anonymous",
+            "is_authenticated",
+            "is_staff",
+            "is_superuser",
+            "server_side",
+        ),
         ".base": ("BaseEventModel",),
         ".discovery": ("autodiscover",),
         ".custom_event": ("Event",),

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from django.contrib.auth import get_permission_codename
 from django.db import models
 
-from ..access.guards import user_test
+from ..access.guards import guard_of
+from ..project_functions import awaited, can_take, is_true
 from ..protocol import EVENTS_PREFIX
 from .operations import OPERATIONS, Operation
 from .payload import Plan
@@ -34,7 +35,8 @@ class EventDeclaration:
     #: Where to: a name, names, or a method `channel(self, instance)` that returns one of these, or None to send
     #: nothing. None: "$events.app.Model".
     channel: Any = None
-    #: Who may join the default channel: a permission, AUTHENTICATED, or a function of the user. None: who may view it.
+    #: Who may join the default channel: a guard, a permission as "app.codename", a function of the user, or a method
+    #: `permission(self, user)`. None: who may view it.
     permission: Any = None
     #: Whether the changes of one object in one transaction are told as one.
     coalesce: ClassVar[bool] = True
@@ -75,19 +77,20 @@ class EventDeclaration:
 
     @cached_property
     def rule(self) -> Callable[..., Any]:
-        """Who may join the default channel, as a function of the user."""
+        """Who may join the default channel, as a function of the user: True or False, and no more.
+
+        Raises:
+            InvalidEvent: `permission` is none.
+        """
         permission = self.permission
         if permission is None:
             meta = self.plan.model._meta
             permission = f"{meta.app_label}.{get_permission_codename('view', meta)}"
-        if callable(permission):
-            # In a class's body a function becomes a method, though it is one of the user alone.
-            function = getattr(permission, "__func__", permission)
-            takes_self = permission is not function and function.__code__.co_argcount > 1
-            return permission if takes_self else function  # type: ignore[no-any-return]
-        test = user_test(permission)
-        if test is None:
-            raise self.plan.wrong(
-                f"permission is {permission!r}; it must be like 'app.codename', or a function of the user"
-            )
-        return test
+        # In a class's body a function becomes a method, though it is one of the user alone.
+        function = getattr(permission, "__func__", permission)
+        is_method = function is not permission and not can_take(function, 1)
+        try:
+            guard = guard_of(permission if is_method else function)
+        except TypeError as error:
+            raise self.plan.wrong(f"permission is {error}") from error
+        return lambda user: is_true(awaited(guard.allows(user)))

@@ -16,6 +16,7 @@ from ..access.client_credentials import credentials
 from ..access.tokens import channel_token
 from ..channels.user_ids import user_of
 from ..views.json_views import json_body, json_view
+from ..views.token_rate import require_token_rate
 from ..views.tokens import names_in
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 def instant_auth(request: HttpRequest) -> HttpResponse:
     """Answer `{"client": id, "channels": names}` with `{name: {"sign": token, "info": ""}}`, and with `{"status": 403}`
     for each channel that the user may not join."""
+    require_token_rate(request)
     content = json_body(request)
     wanted = content.get("channels", [])
     names = names_in([wanted] if isinstance(wanted, str) else wanted) or []

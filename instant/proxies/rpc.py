@@ -57,10 +57,12 @@ def answer(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> di
 
 
 def _answered(request: RpcRequest) -> dict[str, Any]:
-    if not calls.take(request.client, conf.rpc_rate):
+    # All connections of a user share a bucket. Visitors share the user "", so each connection of theirs has its own.
+    caller = f"user {request.user}" if request.user else f"client {request.client}"
+    if not calls.take(caller, conf.rpc_rate):
         logger.warning("refused a call of %r: user %r makes too many", request.method, request.user)
         return replies.error(replies.TOO_MANY, f"too many calls, at most {conf.INSTANT_RPC_RATE}")
-    if request.meta and request.meta.get("user") != request.user:
+    if "window" in request.meta and request.meta.get("user") != request.user:
         logger.warning("refused a call of %r: its window is another user's than %r", request.method, request.user)
         return replies.error(replies.FORBIDDEN, "this window belongs to another user")
     return replies.result(

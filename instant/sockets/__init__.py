@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from ..access.guards import AUTHENTICATED, EVERYONE
+    from ..access.guards import (
+        AUTHENTICATED,
+        EVERYONE,
+        everyone,
+        has_perm,
+        is_anonymous,
+        is_authenticated,
+        is_staff,
+        is_superuser,
+        server_side,
+    )
     from .handler import SocketInfo, WebSocketHandler
     from .registry import autodiscover, registered, socket
 
@@ -21,14 +31,31 @@ __all__ = [
     "SocketInfo",
     "WebSocketHandler",
     "autodiscover",
+    "everyone",
+    "has_perm",
+    "is_anonymous",
+    "is_authenticated",
+    "is_staff",
+    "is_superuser",
     "registered",
+    "server_side",
     "socket",
 ]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "..access.guards": ("AUTHENTICATED", "EVERYONE"),
+        "..access.guards": (
+            "AUTHENTICATED",
+            "EVERYONE",
+            "everyone",
+            "has_perm",
+            "is_anonymous",
+            "is_authenticated",
+            "is_staff",
+            "is_superuser",
+            "server_side",
+        ),
         ".handler": ("SocketInfo", "WebSocketHandler"),
         ".registry": ("autodiscover", "registered", "socket"),
     },

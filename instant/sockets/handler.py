@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Protocol
 
 from django.contrib.auth.models import AnonymousUser
 
-from ..access.guards import AUTHENTICATED
-from ..channels.user_ids import users_named
+from ..access.guards import is_authenticated
+from ..channels.user_ids import user_named
 
 
 class OpenSocket(Protocol):
@@ -42,9 +42,9 @@ class WebSocketHandler:
     socket never run at the same time.
     """
 
-    #: Who may open a socket: AUTHENTICATED, EVERYONE, a permission as "app.codename", a function of the user, or a
-    #: method `permission(self)`, plain or async.
-    permission: Any = AUTHENTICATED
+    #: Who may open a socket: a guard such as `is_staff` or `everyone`, a permission as "app.codename", a function of
+    #: the user, or a method `permission(self)`, plain or async.
+    permission: Any = is_authenticated
 
     #: The name by which it was opened, the client's id, what the page gave as `data`, and what else is known.
     namespace: str = ""
@@ -70,11 +70,12 @@ class WebSocketHandler:
 
     @cached_property
     def user(self) -> Any:
-        """The user, read from the database when it is first asked for; a visitor where it is gone or inactive.
+        """The user, read from the database before `permission` is asked; an `AnonymousUser` for a visitor.
 
-        Like all that is kept on `self` it may become old: `refresh_from_db()` reads it again.
+        A deleted or inactive user opens no socket. Like all that is kept on `self` it may become old:
+        `refresh_from_db()` reads it again.
         """
-        found = next((user for _, user in users_named([self._sub])), None) if self._sub else None
+        found = user_named(self._sub, self.info.meta) if self._sub else None
         return found if found is not None and getattr(found, "is_active", True) else AnonymousUser()
 
     def send(self, message: Any) -> bool:

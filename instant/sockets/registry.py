@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from django.utils.module_loading import autodiscover_modules, import_string
 
-from ..access.guards import handler_rule
+from ..access.guards import handler_guard
 from ..conf.settings import conf
 from ..exceptions import InvalidHandler, InvalidSetting
 from ..project_functions import dotted_name
@@ -101,4 +101,7 @@ def _checked(name: str, found: object, where: str) -> None:
         raise InvalidHandler(f"{where}: {name!r} is no name of a socket: letters, digits, _, - and . only")
     if not isinstance(found, type) or not issubclass(found, WebSocketHandler):
         raise InvalidHandler(f"{where}: {found!r} is no WebSocketHandler")
-    handler_rule(found)
+    try:
+        handler_guard(found)
+    except TypeError as error:
+        raise InvalidHandler(f"{found.__qualname__}.permission is {error}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +10,10 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 
 from ..access.ended_sessions import has_ended
-from ..access.guards import EVERYONE, handler_rule
-from ..channels.user_ids import users_named
+from ..access.guards import handler_guard
 from ..conf.settings import conf
 from ..exceptions import Deny
+from ..project_functions import is_true
 from . import close_codes, registry
 from .connection import Opening, Socket
 from .handler import WebSocketHandler
@@ -86,7 +85,9 @@ async def _admitted(
         if opening.who is not None:
             handler.user = opening.who
         await calls.run(_require_session, handler)
-        allowed = await calls.run(_ask, handler)
+        answer = await calls.run(_answer, handler)
+        # In a thread as well: a queryset asks the database.
+        is_allowed = answer if isinstance(answer, bool) else await calls.run(is_true, answer)
     except Deny:
         raise
     except PermissionDenied as error:
@@ -94,7 +95,7 @@ async def _admitted(
     except Exception as error:
         logger.exception("refused a socket %r: it failed", opening.name)
         raise close_codes.failed() from error
-    if not allowed:
+    if not is_allowed:
         raise close_codes.forbidden()
     return handler
 
@@ -106,28 +107,20 @@ def _require_session(handler: WebSocketHandler) -> None:
         Deny: it has.
     """
     info = handler.info
-    if handler._sub and info.transport in ("centrifugo", "websocket") and info.meta:
-        user = next((user for _, user in users_named([handler._sub])), None)
-        if user is not None and has_ended(user, info.meta):
-            raise close_codes.forbidden()
+    # Who comes by a cookie has no `meta`: the session has just been read.
+    is_by_token = info.transport == "centrifugo" or (info.transport == "websocket" and info.meta)
+    if handler._sub and is_by_token and has_ended(handler.user, info.meta):
+        raise close_codes.forbidden()
 
 
-def _ask(handler: WebSocketHandler) -> Any:
+def _answer(handler: WebSocketHandler) -> Any:
     """Return what the permission says, which may have to be awaited.
 
+    The user is read here in any case: an async method could not read it itself.
+
     Raises:
-        Deny: the user is gone, or not active any more; for these nobody is asked.
+        Deny: the user is deleted, or not active any more.
     """
-    rule = handler_rule(type(handler))
-    is_open = inspect.getattr_static(type(handler), "permission") == EVERYONE
-    # An async method could not read the user itself.
-    if not is_open or _has_async(type(handler)):
-        is_refused = bool(handler._sub) and not handler.user.is_authenticated
-        if is_refused and not is_open:
-            raise close_codes.forbidden()
-    return rule(handler)
-
-
-def _has_async(handler_class: type[WebSocketHandler]) -> bool:
-    """Tell whether any of its methods runs on the event loop."""
-    return any(inspect.iscoroutinefunction(getattr(handler_class, name)) for name in handler_class._NAMES)
+    if handler._sub and not handler.user.is_authenticated:
+        raise close_codes.forbidden()
+    return handler_guard(type(handler)).allows(handler.user, handler)

@@ -13,6 +13,8 @@ from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 from django.views.decorators.debug import sensitive_variables
 
 from ..access import origins
+from ..secret_text import Secret
+from . import login_throttle
 from .json_views import Refused, json_body, json_view, require_json, text_field
 from .tokens import answer_for, path_in
 
@@ -31,26 +33,31 @@ class JsonCsrf(CsrfViewMiddleware):
 @csrf_exempt  # nobody has a CSRF token before the first answer: Content-Type and Origin are looked at instead
 @json_view("POST")
 @ensure_csrf_cookie
-@sensitive_variables("content", "password")
+@sensitive_variables()
 def login_and_get_tokens(request: HttpRequest) -> HttpResponse:
     """Log in who sends `{"username", "password"}`, and answer with the tokens of that user, and of nobody else; with
     `"path"` beside it, those of the page there."""
     _require_known_origin(request)
     require_json(request)
-    content = json_body(request)
-    path = path_in(content)
-    user = _authenticated(request, text_field(content, "username"), text_field(content, "password"))
+    username, password, path = _fields(json_body(request))
+    user = _authenticated(request, username, password)
     auth.login(request, user)
     return JsonResponse(answer_for(request, path=path))
+
+
+def _fields(content: dict[str, Any]) -> tuple[str, Secret, str | None]:
+    return text_field(content, "username"), Secret(text_field(content, "password")), path_in(content)
 
 
 @sensitive_variables("password")
 def _authenticated(request: HttpRequest, username: str, password: str) -> Any:
     if "\0" in username or "\0" in password:  # PostgreSQL raises for it
         raise Refused(403, "wrong_credentials", "wrong username or password")
+    attempt = login_throttle.count_attempt(request, username)
     user = auth.authenticate(request, username=username, password=password)
     if user is None or not user.is_active:  # AllowAllUsersModelBackend lets the inactive pass
         raise Refused(403, "wrong_credentials", "wrong username or password")
+    attempt.succeeded()
     return user
 
 

@@ -10,14 +10,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, JsonRe
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from ..access import channel_access
 from ..conf.settings import conf
 from ..exceptions import InvalidChannel, InvalidMessage, PublishError, TooLarge
 from ..models import Channel
 from ..producers import publish
-from .json_views import Refused, View, json_view
+from .json_views import Refused, View, json_view, length_required
 
 #: A list of more names helps nobody to choose one.
 MAX_KNOWN = 1_000
@@ -52,7 +52,9 @@ _FORBIDDEN = (
 )
 
 
-@csrf_protect  # also on a site without the middleware
+@csrf_exempt  # from the middleware, which would read the body before its length is checked
+@length_required
+@csrf_protect
 def frontend(request: HttpRequest) -> HttpResponseBase:
     """Show the page; with POST, send a message and answer in JSON."""
     return _send(request) if request.method == "POST" else _page(request)
@@ -76,6 +78,7 @@ def _page(request: HttpRequest) -> HttpResponse:
     return render(request, "instant/frontend.html", context)
 
 
+@length_required
 @_for_superusers
 def frontend_labels(request: HttpRequest) -> HttpResponse:
     """Answer with the labels of `instant/event_class_format.js` as a script of its own: the page has none inline."""

@@ -12,10 +12,12 @@ from django.views.decorators.csrf import csrf_exempt
 from ..access.proxy_secret import is_proxy_secret
 from ..centrifugo.rpc_config import HANDED_ON, SECRET_HEADER
 from ..proxies.rpc import respond, too_large
+from ..secret_text import Secret
 from .json_views import Refused, json_view
 
 logger = logging.getLogger("instant")
 
+_SECRET = f"HTTP_{SECRET_HEADER.upper().replace('-', '_')}"
 #: Bytes of a body: a client's message has 64 KiB at most, of which the server writes each `<` as six characters.
 MAX_BODY = 6 * 64 * 1024 + 32 * 1024
 
@@ -33,15 +35,16 @@ def rpc(request: HttpRequest) -> HttpResponse:
 
 def _require_secret(request: HttpRequest) -> None:
     """Look at the secret before anything else is read."""
+    if _SECRET in request.META:  # error pages and mails show it
+        request.META[_SECRET] = Secret(request.META[_SECRET])
     if not is_proxy_secret(request.headers.get(SECRET_HEADER)):
         logger.warning("refused a call without the proxy secret: was the server started with these settings?")
         raise Refused(403, "wrong_secret", "only the websockets server may ask here")
 
 
 def _body(request: HttpRequest) -> bytes | None:
-    """The body; None where it is too large, which is seen before it is read, where it says its length."""
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdecimal() or int(length) > MAX_BODY:
+    """Return the body, or None if it is too large. A Content-Length that is too large is refused unread."""
+    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY:  # json_view has seen that it is a number
         return None
     try:
         content = request.body

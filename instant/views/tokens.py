@@ -10,14 +10,14 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 
 from ..access import channel_access, client_credentials
+from ..centrifugo.config import CHANNEL_LIMIT
 from ..pages.credentials import InvalidHost, credentials_for
 from ..windows import page_window
 from .json_views import Refused, json_body, json_view
+from .token_rate import require_token_rate
 
 #: Characters of a window's text: one of INSTANT_MAX_TOPICS topics has some 10,000.
 MAX_BLOB = 64 * 1024
-#: More names in one request are a mistake, or an attack.
-MAX_NAMES = 10_000
 
 
 @csrf_exempt  # it changes nothing, and its answer cannot be read by another site
@@ -27,6 +27,7 @@ def get_connection_token(request: HttpRequest) -> HttpResponse:
     """Answer with the tokens of who asks: all of them, with `{"path": path}` those of the page there, or with
     `{"channels": [names]}` those of just these channels. `"window"` beside it is what the page was given as its window:
     the connection stays that window's, and its channels are among the others; null comes back where it does not fit."""
+    require_token_rate(request)
     content = json_body(request) if request.method == "POST" else {}
     names, path, blob = names_in(content.get("channels")), path_in(content), _blob_in(content)
     window = None if blob is None else page_window.of_blob(request, blob)
@@ -38,10 +39,11 @@ def get_connection_token(request: HttpRequest) -> HttpResponse:
 def channels_subscription(request: HttpRequest) -> HttpResponse:
     """Answer with channel tokens: `{"channel": name}`, `{"channels": [names]}` (`client` beside it, as in version 2, is
     not needed), or all with an empty body. 403 only where every name is refused."""
+    require_token_rate(request)
     content = json_body(request)
     names = names_in(content.get("channels"))
     if "channel" in content:
-        names = [*(names or []), *names_in([content["channel"]])]
+        names = names_in([*(names or []), content["channel"]])
     user = request.user
     if not channel_access.may_connect(user):
         raise _log_in_first()
@@ -77,14 +79,14 @@ def names_in(value: Any) -> Any:
     """Return the list of names that a request asks for, or None where it asks for none.
 
     Raises:
-        Refused: it is no list of texts, or too long.
+        Refused: it is no list of texts, or has more names than a connection may join.
     """
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise Refused(400, "invalid_channels", "channels must be a list of names, and channel a name")
-    if len(value) > MAX_NAMES:
-        raise Refused(400, "invalid_channels", f"at most {MAX_NAMES} channels in one request")
+    if len(value) > CHANNEL_LIMIT:
+        raise Refused(400, "invalid_channels", f"at most {CHANNEL_LIMIT} channels in one request")
     return value
 
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from ..access.guards import everyone, has_perm, is_authenticated, is_staff, is_superuser
+    from ..access.guards import (
+        everyone,
+        has_perm,
+        is_anonymous,
+        is_authenticated,
+        is_staff,
+        is_superuser,
+        server_side,
+    )
     from ..exceptions import Deny, Disconnect
     from .django_messages import deliver_messages
     from .forms import SerializedForm
@@ -36,10 +44,12 @@ __all__ = [
     "deliver_messages",
     "everyone",
     "has_perm",
+    "is_anonymous",
     "is_authenticated",
     "is_staff",
     "is_superuser",
     "serialize_topic",
+    "server_side",
     "set_websocket_topics",
     "signal",
     "signal_attribute",
@@ -49,7 +59,15 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "..access.guards": ("everyone", "has_perm", "is_authenticated", "is_staff", "is_superuser"),
+        "..access.guards": (
+            "everyone",
+            "has_perm",
+            "is_anonymous",
+            "is_authenticated",
+            "is_staff",
+            "is_superuser",
+            "server_side",
+        ),
         "..exceptions": ("Deny", "Disconnect"),
         ".django_messages": ("deliver_messages",),
         ".forms": ("SerializedForm",),

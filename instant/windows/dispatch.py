@@ -60,8 +60,15 @@ def call(name: str, opts: Mapping[str, Any] | None, info: WindowInfo) -> Answer:
 
 def _allowed(name: str, opts: Mapping[str, Any], info: WindowInfo) -> _Allowed:
     """All arguments are looked at before the first function is called."""
-    connections = find(name)
+    connections = [connection for connection in find(name) if not connection.is_server_side]
     if not connections:
+        if server_side := find(name):
+            logger.warning(
+                "refused a call of %s: its guard is server_side, which is the default, so only the server may call it. "
+                "To allow browsers, give it another guard: @signal(%r, is_allowed_to=is_authenticated)",
+                server_side[0],
+                name,
+            )
         raise Deny(404, "there is no such signal")
     if not isinstance(opts, Mapping):
         raise Deny(400, "the arguments are no object")

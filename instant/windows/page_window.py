@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 
 from .. import features
 from ..access.session_binding import bound_meta, session_of
-from ..channels.user_ids import user_id, user_of
+from ..channels.user_ids import user_of
 from . import topics
+
+if TYPE_CHECKING:
+    from ..channels.user_ids import User
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ def of_page(request: HttpRequest) -> Given | None:
     if not features.in_use().windows:
         return None
     window, user, session = topics.window_of(request), user_of(request), session_of(request).hash
-    blob = topics.signed(window, user_id(user), session)
+    blob = topics.signed(window, owner(user), session)
     own = topics.own_channel(window.key)
     fresh = frozenset([own] if own else [])
     return Given(window.channels, bound_meta(user, session, window.key), blob, fresh)
@@ -42,7 +45,7 @@ def of_blob(request: HttpRequest, blob: str) -> Given:
     user = user_of(request)
     # A visitor's session may have begun since, and one without a session could be anybody's anyway.
     for session in dict.fromkeys([session_of(request).hash, ""]):
-        window = topics.read(blob, user_id(user), session)
+        window = topics.read(blob, owner(user), session)
         if window is not None:
             return Given(window.channels, bound_meta(user, session, window.key), blob)
     return Given()
@@ -56,3 +59,8 @@ def topics_of(request: HttpRequest) -> list[str]:
     window = topics.window_of(request)
     own = topics.own_channel(window.key)
     return [name for name in window.channels if name != own]
+
+
+def owner(user: User) -> str:
+    """Return what binds a window to its user: the pk, as a username may be used again."""
+    return str(user.pk) if user.is_authenticated else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from ..access.guards import Guard, is_authenticated
+from ..access.guards import Guard, Permission, call_guard, server_side
 from ..exceptions import InvalidSignal
 from ..project_functions import place_of
 from .arguments import Parameters
@@ -24,12 +24,26 @@ class Connection:
 
     path: str
     function: Callable[..., Any]
-    is_allowed_to: Guard
+    is_allowed_to: Permission
     queue: str | None
     where: str
 
     def __str__(self) -> str:
         return f"{self.path!r} of {self.where}"
+
+    @cached_property
+    def guard(self) -> Guard:
+        """What `is_allowed_to` stands for.
+
+        Raises:
+            InvalidSignal: it is no permission.
+        """
+        return _guard_of(self.path, self.is_allowed_to)
+
+    @property
+    def is_server_side(self) -> bool:
+        """Whether browsers may never call it, and are answered as if there were no such signal."""
+        return self.guard is server_side
 
     @cached_property
     def parameters(self) -> Parameters:
@@ -44,14 +58,15 @@ class Connection:
 _connections: dict[str, list[Connection]] = {}
 
 
-def signal(path: str, is_allowed_to: Guard = is_authenticated, queue: str | None = None) -> Callable[[_F], _F]:
+def signal(path: str, is_allowed_to: Permission = server_side, queue: str | None = None) -> Callable[[_F], _F]:
     """Call the function below when the signal `path` is triggered on the server: `f(window_info, **kwargs)`.
 
-    Several functions may have one path. `is_allowed_to` judges calls from browsers. With a `queue` Celery calls it,
-    else whoever triggers it. Signals belong into an app's `windows.py` or `signals.py`, which is imported at start.
+    Several functions may have one path. Browsers may call it only if `is_allowed_to` allows: without one, only the
+    server calls it. With a `queue` Celery calls it, else whoever triggers it. Signals belong into an app's `windows.py`
+    or `signals.py`, which is imported at start.
 
     Raises:
-        InvalidSignal: the path, the queue or the function cannot be right.
+        InvalidSignal: the path, the queue, the guard or the function is wrong.
     """
     if not isinstance(path, str) or not path or not (path.isascii() and path.isprintable()) or len(path) > _LONGEST:
         raise InvalidSignal(f"a signal's path is printable ASCII, as 'app.name', not {path!r}")
@@ -59,14 +74,20 @@ def signal(path: str, is_allowed_to: Guard = is_authenticated, queue: str | None
         raise InvalidSignal(f"the signal {path!r}: the server takes what stands before a ':' for a namespace")
     if queue is not None and (not isinstance(queue, str) or not queue):
         raise InvalidSignal(f"the signal {path!r}: a queue is a name, or None, not {queue!r}")
-    if not callable(is_allowed_to):
-        raise InvalidSignal(f"the signal {path!r}: is_allowed_to is a function, not {is_allowed_to!r}")
+    _guard_of(path, is_allowed_to)
 
     def decorator(function: _F) -> _F:
         _add(Connection(path, function, is_allowed_to, queue, place_of(function)))
         return function
 
     return decorator
+
+
+def _guard_of(path: str, permission: Permission) -> Guard:
+    try:
+        return call_guard(permission)
+    except TypeError as error:
+        raise InvalidSignal(f"the signal {path!r}: is_allowed_to is {error}") from error
 
 
 def _add(connection: Connection) -> None:

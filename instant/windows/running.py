@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..exceptions import Deny, Disconnect
-from ..project_functions import awaited
+from ..project_functions import awaited, is_true
 from ..savepoints import in_savepoints
 from .broadcasting import broadcast
 from .queued_calls import NO_QUEUE, Call
@@ -18,11 +18,14 @@ logger = logging.getLogger("instant")
 
 
 def allows(connection: Connection, info: WindowInfo, opts: Mapping[str, Any]) -> bool:
-    """Tell whether the guard of a function lets the window call it; one that fails does not."""
+    """Report whether the guard of a function allows the call of a window. Any exception denies, and is logged.
+
+    The caller has refused users who are deleted or not active.
+    """
     try:
-        return bool(awaited(connection.is_allowed_to(connection, info, dict(opts))))
+        return is_true(awaited(connection.guard.allows(info.user, connection, info, dict(opts))))
     except Exception:
-        logger.exception("the guard of the signal %s failed: nobody may call it", connection)
+        logger.exception("the guard of the signal %s failed, so the call is denied", connection)
         return False
 
 
@@ -61,6 +64,8 @@ def run(call: Call, uid: str | None = None) -> None:
         return
     errors: list[Exception] = []
     for connection in find(call.name):
+        if call.from_client and connection.is_server_side:
+            continue
         if call.queue is None or call.queue == (connection.queue or NO_QUEUE):
             errors += _run_one(connection, call, info)
     if errors:

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone, translation
 
-from ..channels.user_ids import users_named
+from ..channels.user_ids import user_named
 from ..conf.settings import conf
 from ..exceptions import Deny, InvalidSetting
 from ..exclude import clients_of
@@ -79,14 +79,14 @@ class WindowInfo:
         connection, `meta` what Django signed into its token, `headers` those that the server hands on.
 
         Raises:
-            Deny: the user is gone or may not log in any more.
+            Deny: the user is gone, may not log in any more, or is another one than the token was made for.
         """
         request: Any = HttpRequest()
         given = {**(headers or {}), SENDER_HEADER: client}
         names = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in given.items()}
         request.META = {**names, "REMOTE_ADDR": address}
         request.instant_window_key = str(meta.get("window") or "")
-        request.user = next((found for _, found in users_named([user])), None) if user else AnonymousUser()
+        request.user = user_named(user, meta) if user else AnonymousUser()
         if request.user is None or (user and not getattr(request.user, "is_active", True)):
             raise Deny(403, "this account is not active")
         info = cls.from_request(request)

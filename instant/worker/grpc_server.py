@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
+from django.views.decorators.debug import sensitive_variables
 
 from ..access.proxy_secret import is_proxy_secret
 from ..centrifugo.rpc_config import SECRET_HEADER
@@ -59,15 +60,16 @@ class Worker:
         await self._server.stop(patience)
 
     async def _serve(self, _: Any, context: _Context) -> None:
-        metadata = tuple(context.invocation_metadata() or ())
-        if not _is_trusted(metadata):
+        # The metadata holds the secret, and error mails show local variables.
+        if not _is_trusted(_metadata(context)):
             logger.error("refused a stream: it shows another secret; start the websockets server again, by `runws`")
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong secret")
         question = await context.read()
         if not isinstance(question, grpc_messages.Asked):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first message asks to subscribe")
         try:
-            socket = await self._pool.open(_read(question, metadata), envelopes.wrapped)
+            opening = _read(question, _metadata(context))
+            socket = await self._pool.open(opening, envelopes.wrapped)
         except Deny as refusal:
             await context.write(grpc_messages.refused(refusal.code, refusal.reason))
             return
@@ -111,6 +113,11 @@ def _read(question: grpc_messages.Asked, metadata: Metadata) -> Opening:
     return asked(question.channel, question.user, question.client, data=data, meta=meta, headers=headers)
 
 
+def _metadata(context: _Context) -> Metadata:
+    return tuple(context.invocation_metadata() or ())
+
+
+@sensitive_variables()
 def _is_trusted(metadata: Metadata) -> bool:
     """Only the server of these settings knows the secret; another program of this machine does not."""
     return is_proxy_secret(next((value for name, value in metadata if name == SECRET_HEADER.lower()), None))

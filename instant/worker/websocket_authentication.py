@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from importlib import import_module
 from types import SimpleNamespace
@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.http.request import split_domain_port, validate_host
+from django.views.decorators.debug import sensitive_variables
 
 from ..access import origins
 from ..access.ended_sessions import has_ended
 from ..access.tokens import connection_claims
-from ..channels.user_ids import user_id, users_named
+from ..channels.user_ids import identity, user_id, user_named
 from ..conf.settings import conf
 from ..exceptions import Deny
 
@@ -32,7 +34,7 @@ class Guest:
     """Who wants in: the id of the user as tokens have it, and the session that says so, if one does."""
 
     user: str
-    session: str = ""
+    session: str = field(default="", repr=False)
     meta: Mapping[str, Any] | None = None
 
 
@@ -43,6 +45,7 @@ def protocol_of(offered: list[str]) -> str | None:
     return next((name for name in offered if name.startswith(f"{PROTOCOL}.")), None)
 
 
+@sensitive_variables()
 def admit(offered: list[str], headers: Mapping[str, str]) -> Guest:
     """Return who asks to open a plain WebSocket. To be called in a thread.
 
@@ -68,14 +71,15 @@ def is_still_in(guest: Guest) -> bool:
     """Tell whether the user may still log in, and the session is still there. To be called in a thread."""
     if not guest.user:
         return True
-    user = next((user for _, user in users_named([guest.user])), None)
+    user = user_named(guest.user, guest.meta or {})
     if user is None or not getattr(user, "is_active", True):
         return False
     if guest.meta is not None and has_ended(user, guest.meta):
         return False
-    return not guest.session or _of_session(guest.session) == guest.user
+    return not guest.session or _of_session(guest.session) == user
 
 
+@sensitive_variables()
 def _by_cookie(headers: Mapping[str, str]) -> Guest:
     cookies: SimpleCookie = SimpleCookie()
     try:
@@ -83,17 +87,20 @@ def _by_cookie(headers: Mapping[str, str]) -> Guest:
     except Exception:  # whatever a stranger sends
         return Guest("")
     morsel = cookies.get(settings.SESSION_COOKIE_NAME)
-    user = _of_session(morsel.value) if morsel else ""
-    return Guest(user, morsel.value if morsel and user else "")
+    user = _of_session(morsel.value) if morsel else AnonymousUser()
+    if not morsel or not user.is_authenticated:
+        return Guest("")
+    return Guest(user_id(user), morsel.value, identity(user))
 
 
-def _of_session(key: str) -> str:
+@sensitive_variables()
+def _of_session(key: str) -> Any:
     store = import_module(settings.SESSION_ENGINE).SessionStore(key)
     request: Any = SimpleNamespace(session=store, META={})
     try:
-        return user_id(get_user(request))
+        return get_user(request)
     except (TypeError, ValueError, ValidationError):
-        return ""
+        return AnonymousUser()
 
 
 def _check_origin(headers: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType, http_exceptions, web
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
@@ -19,6 +19,7 @@ from ..access.proxy_secret import is_proxy_secret
 from ..centrifugo.rpc_config import SECRET_HEADER
 from ..centrifugo.stream_config import BRIDGE_PATH, HANDED_ON
 from ..exceptions import Deny, ServerFailed
+from ..secret_text import Secret
 from ..sockets import close_codes, envelopes
 from ..sockets.connection import Feed, Opening, Socket, asked
 from ..sockets.handler import SocketInfo
@@ -53,7 +54,7 @@ class Bridge:
         app = web.Application()
         app.router.add_get(BRIDGE_PATH, self._hand_on)
         app.router.add_get("/{path:.*}", self._plain)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FAREWELL)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FAREWELL, logger=_OneLine(logger))
         self._guests: dict[Socket, Guest] = {}
         self._rechecking: asyncio.Task[None] | None = None
 
@@ -87,7 +88,8 @@ class Bridge:
             return web.Response(status=404, text="no socket here\n")
         offered = _offered(request)
         try:
-            guest = await _in_thread(websocket_authentication.admit, offered, request.headers)
+            # The arguments of a call are local variables, which error mails show.
+            guest = await _in_thread(lambda: websocket_authentication.admit(offered, request.headers))
         except Deny as refusal:
             return web.Response(status=refusal.code, text=f"{refusal.reason}\n")
         protocol = websocket_authentication.protocol_of(offered)
@@ -138,6 +140,22 @@ class Bridge:
                 except Exception:
                     logger.exception("cannot tell whether user %r may still log in", guest.user)
 
+
+class _OneLine(logging.LoggerAdapter[logging.Logger]):
+    """Logs what aiohttp reports. A malformed request is one line: any port scanner sends them, and a traceback shows
+    aiohttp's parser only."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info")
+        if isinstance(error, http_exceptions.HttpProcessingError):
+            reason = " ".join(error.message.split())[:_LONGEST_REASON]
+            self.logger.warning("refused a malformed request to the bridge: %s %r", type(error).__name__, reason)
+        else:
+            super().log(level, msg, *args, **kwargs)
+
+
+#: Characters of what is wrong with a request, which quotes it.
+_LONGEST_REASON = 100
 
 #: How the devserver is told that the stream is cut: its client comes back by itself.
 _CUT = close_codes.Closing(1012, "service restart")
@@ -212,7 +230,7 @@ async def _in_thread(function: Any, *args: Any) -> Any:
 
 def _offered(request: web.Request) -> list[str]:
     given = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
-    return [name.strip() for name in given.split(",") if name.strip()]
+    return [Secret(name.strip()) for name in given.split(",") if name.strip()]
 
 
 def _handed_on(headers: Mapping[str, str]) -> dict[str, str]:

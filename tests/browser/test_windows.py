@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 from pytest_django import Settings
 
 from instant import publish
-from instant.access.guards import everyone
+from instant.access.guards import everyone, is_authenticated
 from instant.centrifugo.config import render
 from instant.exceptions import Deny
 from instant.testing import LiveServer
@@ -65,7 +65,7 @@ urlpatterns = [path("windows/<str:name>/", page), path("collect/", collect), *li
 
 
 def connect_signals() -> None:
-    @signal("app.send")
+    @signal("app.send", is_allowed_to=is_authenticated)
     def send(window_info: Any, targets: list[str]) -> int:
         named = {"WINDOW": WINDOW, "USER": USER, "BROADCAST": BROADCAST, "obj": Group.objects.get()}
         named |= {"model": Group, "text": "text", "number": 42}

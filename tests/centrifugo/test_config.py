@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from django.conf import settings as django_settings
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.test import override_settings
 from pytest_django import Settings
 
@@ -315,3 +315,34 @@ def test_a_longer_history_is_given_back_whole(server_kind: Any) -> None:
             client.run(client.client.connect())
             client.wait(lambda: len(client.received) == 400, "for what was missed")
             assert [payload["data"] for _, payload in client.received] == list(range(400))
+
+
+@pytest.mark.parametrize(("value", "rendered"), [(50, 50), (1, 1), (0, 0), (None, 0)])
+def test_the_connections_of_a_user(value: int | None, rendered: int) -> None:
+    assert render()["client"]["user_connection_limit"] == 50
+    with override_settings(INSTANT_USER_CONNECTIONS=value):
+        assert render()["client"]["user_connection_limit"] == rendered
+
+
+def test_one_user_has_so_many_connections_and_visitors_have_any_number(server_kind: Any) -> None:
+    ann, ben = (User(pk=number, username=f"user{number}") for number in (1, 2))
+
+    async def connect(http: aiohttp.ClientSession, url: str, token: str) -> Any:
+        """Return the socket and the code with which it is closed at once, None if it stays open."""
+        socket = await http.ws_connect(f"{url}/connection/websocket")
+        await socket.send_str(json.dumps({"id": 1, "connect": {"token": token}}))
+        answer = await socket.receive(30)
+        return socket, answer.data if answer.type is aiohttp.WSMsgType.CLOSE else None
+
+    async def codes(url: str, *tokens: str) -> list[int | None]:
+        async with aiohttp.ClientSession() as http:
+            found = [await connect(http, url, token) for token in tokens]
+            first = found[0][0]
+            await first.close()
+            await asyncio.sleep(0.2)
+            return [code for _, code in found] + [(await connect(http, url, tokens[0]))[1]]
+
+    visitor, of_ann, of_ben = (connection_token(user) for user in (AnonymousUser(), ann, ben))
+    with override_settings(INSTANT_USER_CONNECTIONS=2), live_server(server_kind) as server:
+        found = asyncio.run(codes(server.websocket_url, of_ann, of_ann, of_ann, of_ben, *[visitor] * 5))
+    assert found == [None, None, 3504, None, *[None] * 5, None]

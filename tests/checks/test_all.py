@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib.auth.backends import ModelBackend
 from django.core import checks
 from django.core.checks import CheckMessage
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.test import override_settings
+from pytest_django import Settings
 
 from instant.backends import BaseBackend
-from instant.checks import backends, channels, deployment, outbox
+from instant.checks import backends, channels, deployment, limits, outbox
 from instant.checks import settings as of_settings
 from instant.messages import Message, Receipt
 from tests.checks.test_outbox import OUTBOX
@@ -29,6 +32,12 @@ SITES: dict[str, list[dict[str, Any]]] = {
         {"INSTANT_OUTBOX_PARTITIONS": 0},
         {"INSTANT_STAFF_CHANNELS": ["$staff"]},
         {"INSTANT_USERS_CHANNELS": [["$gone:users"]]},
+        {"INSTANT_TOKEN_RATE": "many"},
+        {"INSTANT_TOKEN_RATE": "0/60s"},
+        {"INSTANT_CLIENT_ADDRESS": 5},
+        {"INSTANT_THROTTLE_CACHE": None},
+        {"INSTANT_USER_CONNECTIONS": -1},
+        {"INSTANT_USER_CONNECTIONS": "50"},
         {"INSTANT_PUBLIC_CHANNEL": "ü", "INSTANT_ENABLE_PUBLIC_CHANNEL": True},
     ],
     "instant.E002": [
@@ -41,7 +50,17 @@ SITES: dict[str, list[dict[str, Any]]] = {
     "instant.E006": [{"INSTANT_STAFF_CHANNELS": [["$a"]], "INSTANT_USERS_CHANNELS": [["$b"], ["$a", ["/x/"]]]}],
     "instant.W001": [{"ALLOWED_HOSTS": ["*"]}, {"CORS_ALLOW_ALL_ORIGINS": True}],
     "instant.W002": [{"CORS_ALLOWED_ORIGIN_REGEXES": [r"^https://\w+\.example\.org$"]}],
+    "instant.W010": [{"INSTANT_USER_ID": "username"}],
     "instant.W030": [{"CORS_ALLOW_HEADERS": ["accept"]}],
+    "instant.E060": [
+        {"INSTANT_CLIENT_ADDRESS": "no.such.function"},
+        {"INSTANT_CLIENT_ADDRESS": "os.sep"},
+        {"INSTANT_THROTTLE_CACHE": "gone"},
+    ],
+    "instant.W060": [
+        {"CACHES": {"default": {"BACKEND": f"django.core.cache.backends.{name}"}}}
+        for name in ("locmem.LocMemCache", "dummy.DummyCache")
+    ],
     "instant.W003": [
         {"INSTANT_NAMESPACES": {"chat": {"allow_subscribe_for_client": True}}},
         {"INSTANT_NAMESPACES": {"": {"allow_publish_for_subscriber": True}}},
@@ -50,8 +69,14 @@ SITES: dict[str, list[dict[str, Any]]] = {
 DEPLOYED = {"CENTRIFUGO_HMAC_KEY": "h" * 32, "CENTRIFUGO_API_KEY": "a" * 32}
 DEPLOYMENTS: dict[str, list[dict[str, Any]]] = {
     "instant.W004": [{}, {"CENTRIFUGO_HMAC_KEY": "h" * 32}, {"CENTRIFUGO_API_KEY": "a" * 32}],
+    "instant.W061": [
+        {**DEPLOYED, "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")},
+        {**DEPLOYED, "USE_X_FORWARDED_HOST": True},
+    ],
     "instant.W005": [{**DEPLOYED, "INSTANT_WEBSOCKET_URL": "ws://rt.example.org"}],
 }
+#: Settings that the text of a check need not name.
+UNNAMED = ("INSTANT_ENABLE_PUBLIC_CHANNEL", "CACHES", "ALLOWED_HOSTS")
 
 
 def found(*, deploy: bool = False, **values: Any) -> list[CheckMessage]:
@@ -74,17 +99,30 @@ def test_each_check_finds_its_fault_once_and_alone(check_id: str, values: dict[s
     assert message.hint
     assert message.level == (checks.ERROR if ".E" in check_id else checks.WARNING)
     for name in values:
-        if name not in (*DEPLOYED, "INSTANT_ENABLE_PUBLIC_CHANNEL") and "CORS" not in name and name != "ALLOWED_HOSTS":
+        if name not in (*DEPLOYED, *UNNAMED) and "CORS" not in name:
             assert name in message.msg
 
 
 def test_every_id_has_a_case() -> None:
     """Ids are in the docstrings of the checks, which stand for the list of them."""
-    modules = (of_settings, backends, channels, deployment, outbox)
+    modules = (of_settings, backends, channels, deployment, limits, outbox)
     found = [(module, name) for module in modules for name in dir(module) if name.startswith("check_")]
     docs = " ".join(getattr(module, name).__doc__ or "" for module, name in found)
     known = {f"instant.{word.strip('.:;,')}" for word in docs.split() if word[:1] in "EW" and word[1:4].isdigit()}
     assert known == {*SITES, *DEPLOYMENTS, *OUTBOX, *ELSEWHERE}
+
+
+def test_a_namespace_open_to_clients_says_what_that_means() -> None:
+    opened = {"allow_subscribe_for_client": True, "allow_publish_for_subscriber": True}
+    joined, published = found(INSTANT_NAMESPACES={"chat": {**opened, "allow_publish_for_client": False}})
+    assert joined.msg == (
+        "INSTANT_NAMESPACES['chat'] sets allow_subscribe_for_client: clients join channels without a token from Django."
+    )
+    assert published.msg == (
+        "INSTANT_NAMESPACES['chat'] sets allow_publish_for_subscriber: clients publish without Django's permission."
+    )
+    for what in ("data of clients", "onWhisper() only", "does not limit its rate", "push out Django's messages"):
+        assert what in str(published.hint)
 
 
 def test_a_plain_site_hears_nothing() -> None:
@@ -94,6 +132,39 @@ def test_a_plain_site_hears_nothing() -> None:
 
 def test_a_deployed_site_hears_nothing() -> None:
     assert found(deploy=True, **DEPLOYED, INSTANT_WEBSOCKET_URL="wss://rt.example.org") == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"DEBUG": True},
+        {"ROOT_URLCONF": "tests.checks.test_all"},
+        {"AUTHENTICATION_BACKENDS": ["tests.checks.test_all.Axes"]},
+        {"INSTANT_THROTTLE_CACHE": "shared"},
+    ],
+)
+def test_a_site_whose_log_ins_are_not_limited_here_hears_nothing_of_caches(values: dict[str, Any]) -> None:
+    local = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+        "shared": settings.CACHES["default"],
+    }
+    assert found(CACHES=local, **values) == []
+
+
+def test_a_site_without_urls_hears_nothing_of_caches(settings: Settings) -> None:
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    del settings.ROOT_URLCONF
+    assert limits.check_limits(None) == []
+
+
+def test_a_site_that_names_its_clients_hears_nothing_of_proxies() -> None:
+    proxied = {**DEPLOYED, "USE_X_FORWARDED_HOST": True}
+    assert found(deploy=True, **proxied, INSTANT_CLIENT_ADDRESS=lambda request: request.META["REMOTE_ADDR"]) == []
+
+
+#: Of the site without our urls, and of that with django-axes.
+urlpatterns: list[Any] = []
+Axes = type("Axes", (ModelBackend,), {"__module__": "axes.backends"})
 
 
 def test_all_wrong_settings_are_told_at_once() -> None:

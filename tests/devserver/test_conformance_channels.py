@@ -149,6 +149,16 @@ async def test_join_leave_and_presence(server):
         await two.quiet()
 
 
+async def test_a_visitor_has_an_empty_user(server):
+    channel = name("room")
+    async with server.peer(token=token("")) as visitor:
+        info = {"user": "", "client": visitor.result["client"]}
+        await visitor.ask("subscribe", channel=channel)
+        assert await visitor.push() == {"channel": channel, "join": {"info": info}}
+        present = {"presence": {info["client"]: info}}
+        assert await server.api("presence", channel=channel) == present
+
+
 async def test_a_closed_socket_leaves(server):
     channel = name("room")
     async with server.peer("1") as one:
@@ -184,6 +194,58 @@ async def test_client_publications_carry_their_author(server):
         assert await one.push() == {"channel": channel, "pub": {"data": None, "info": author}}
         assert await server.api("publish", channel=channel, data=[1], tags={"k": "v"}) == {}
         assert await one.push() == {"channel": channel, "pub": {"data": [1], "tags": {"k": "v"}}}
+
+
+async def test_client_publications_carry_their_author_live_in_recovery_and_in_history(server):
+    channel = name("talk")
+    start = await position(server, channel)
+    async with (
+        server.peer("1", token=token("1", info={"n": 1})) as author,
+        server.peer("", token=token("")) as visitor,
+        server.peer("2") as reader,
+    ):
+        await author.ask("subscribe", **signed(channel, "1", info={"c": 1}))
+        subscribed = {
+            "user": "1",
+            "client": author.result["client"],
+            "conn_info": {"n": 1},
+            "chan_info": {"c": 1},
+        }
+        outside = {"user": "", "client": visitor.result["client"]}
+        await author.ask("publish", channel=channel, data={"uid": "u", "info": {"user": "9"}})
+        await server.api("publish", channel=channel, data="of the API")
+        await visitor.ask("publish", channel=channel, data=None)
+        expected = [
+            {"data": {"uid": "u", "info": {"user": "9"}}, "info": subscribed},
+            {"data": "of the API"},
+            {"data": None, "info": outside},
+        ]
+        live = [(await author.push())["pub"] for _ in expected]
+        recovery = await reader.ask("subscribe", channel=channel, recover=True, **start)
+        asked = await reader.ask("history", channel=channel, limit=-1)
+        api = await server.api("history", channel=channel, limit=-1)
+        for publications in (live, recovery["publications"], asked["publications"], api["publications"]):
+            assert [without_place(publication) for publication in publications] == expected
+            assert [publication["offset"] for publication in publications] == [1, 2, 3]
+
+
+async def test_client_publications_carry_the_author_of_now(server):
+    channel = name("talk")
+    async with server.peer("1", token=token("1", info={"n": 1})) as author:
+        await author.ask("refresh", token=token("1", info={"n": 2}))
+        await author.ask("publish", channel=channel, data=1)
+        # As long as it is subscribed there, the channel's info is part of it.
+        await author.ask("subscribe", **signed(channel, "1", info={"c": 1}))
+        await author.ask("publish", channel=channel, data=2)
+        await author.ask("unsubscribe", channel=channel)
+        await author.ask("publish", channel=channel, data=3)
+        kept = (await server.api("history", channel=channel, limit=-1))["publications"]
+    plain = {"user": "1", "client": author.result["client"], "conn_info": {"n": 2}}
+    assert [item["info"] for item in kept] == [plain, {**plain, "chan_info": {"c": 1}}, plain]
+
+
+def without_place(publication):
+    return {key: value for key, value in publication.items() if key not in ("offset", "epoch")}
 
 
 async def test_server_side_subscriptions(server):

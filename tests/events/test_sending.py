@@ -70,6 +70,7 @@ def test_who_may_join() -> None:
     assert allowed(ann, permission="blog.view_post")
     assert not allowed(ann, permission="blog.delete_post")
     assert allowed(bob, permission=AUTHENTICATED)
+    assert not allowed(ann, permission=lambda user: {})
     assert not allowed(AnonymousUser(), permission=AUTHENTICATED)
     assert allowed(bob, permission=lambda user: user.username == "bob")
     assert not allowed(ann, permission=staticmethod(lambda user: user.username == "bob"))

@@ -16,7 +16,8 @@ from django.test import Client, RequestFactory
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer as LiveDjango
 
-from instant.access.tokens import connection_token
+from instant import publish, publish_to_users, user_channel
+from instant.access.tokens import channel_token, connection_token
 from instant.centrifugo.config import render
 from instant.exceptions import Deny, Disconnect
 from instant.pages.filling import fill
@@ -24,7 +25,7 @@ from instant.pages.page_state import page_of
 from instant.proxies import rate_limits, rpc
 from instant.testing import LiveServer
 from instant.testing.live_servers import free_port
-from instant.windows import WindowInfo, everyone, signal
+from instant.windows import WindowInfo, everyone, is_authenticated, signal
 from instant.windows.registry import remove
 from tests import live_pages
 from tests.clients import SyncClient
@@ -45,7 +46,7 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     told.clear()
     go_on.clear()
 
-    @signal("rpc.echo")
+    @signal("rpc.echo", is_allowed_to=is_authenticated)
     def echo(window_info: WindowInfo, value: Any = None) -> Any:
         told.append(window_info)
         return value
@@ -66,12 +67,14 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def kick(window_info: WindowInfo) -> None:
         raise Disconnect(4501, "go")
 
+    signal("rpc.internal")(told.append)
+
     @signal("rpc.fail", is_allowed_to=everyone)
     def fail(window_info: WindowInfo) -> None:
         raise ValueError("a secret")
 
     yield
-    for name in ("echo", "open", "slow", "deny", "kick", "fail"):
+    for name in ("echo", "open", "slow", "deny", "kick", "fail", "internal"):
         remove(f"rpc.{name}")
 
 
@@ -137,12 +140,40 @@ def test_a_call_and_its_answer(page: dict[str, Any], alice: User, server: LiveSe
 def test_what_is_refused(alice: User, server: LiveServer) -> None:
     with SyncClient(server.websocket_url, connection_token(alice)) as client:
         assert refused(client, "rpc.nothing")[0::2] == (404, False)
+        for data in (None, {"unknown": 1}, [1]):
+            assert refused(client, "rpc.internal", data) == refused(client, "rpc.nothing", data)
+        assert told == []
         assert refused(client, "")[0::2] == (404, False)
         assert refused(client, "other:name") == (104, "method not found", False)
         assert refused(client, "rpc.deny") == (1234, "not today", False)
         assert refused(client, "rpc.fail") == (500, "internal error", False)
         assert refused(client, "rpc.echo", [1])[0::2] == (400, False)
         assert refused(client, "rpc.echo", {"unknown": 1})[0::2] == (400, False)
+        assert call(client, "rpc.open") == {"value": "alice"}
+
+
+@pytest.mark.parametrize("change", ["deleted", "renamed"])
+def test_a_saved_token_is_not_the_next_users_of_the_name(
+    change: str, alice: User, server: LiveServer, settings: Settings
+) -> None:
+    settings.INSTANT_USER_ID = "username"
+    token, channel = connection_token(alice), user_channel(alice)
+    joining = channel_token(channel, alice)
+    with SyncClient(server.websocket_url, token) as client:
+        assert call(client, "rpc.open") == {"value": "alice"}
+    if change == "deleted":
+        alice.delete()
+    else:
+        User.objects.filter(pk=alice.pk).update(username="alice2")
+    new = User.objects.create_user("alice", is_staff=True)
+    with SyncClient(server.websocket_url, token) as client:
+        assert refused(client, "rpc.open") == (403, "this account is not active", False)
+        client.join(channel, joining)
+        publish_to_users([new], "for the new user only")
+        publish(channel, "last", wait=True)
+        client.wait(lambda: bool(client.received), "for the last message")
+        assert client.texts() == ["last"]
+    with SyncClient(server.websocket_url, connection_token(new)) as client:
         assert call(client, "rpc.open") == {"value": "alice"}
 
 

@@ -13,6 +13,7 @@ from django.http.response import Http404
 from django.test import Client, override_settings
 from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
+from pytest_django import Settings
 
 from instant.conf import conf
 from instant.exceptions import InvalidChannel
@@ -100,6 +101,16 @@ def test_other_methods_and_bodies(browser: Client) -> None:
     response = browser.get(AUTH)
     assert (response.status_code, response["Allow"]) == (405, "POST")
     assert browser.post(AUTH, b"{", content_type="application/json").status_code == 400
+
+
+def test_limits(browser: Client, settings: Settings) -> None:
+    """Those of get_token: it gives tokens, too."""
+    assert ask(browser, {"client": "c", "channels": ["x"] * 1_025}).status_code == 400
+    assert ask(browser, {"client": "c", "channels": ["x"] * 1_024}).status_code == 200
+    settings.INSTANT_TOKEN_RATE = "1/60s"
+    assert ask(browser, {"client": "c", "channels": ["x"]}).status_code == 200
+    response = ask(browser, {"client": "c", "channels": ["x"]})
+    assert (response.status_code, response.json()["error"]) == (429, "too_many")
 
 
 def test_visitors(alice: User) -> None:

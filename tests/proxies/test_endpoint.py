@@ -107,9 +107,11 @@ def test_sizes() -> None:
     assert MAX_BODY < 2.5 * 1024 * 1024  # Django's own limit
 
 
-@pytest.mark.parametrize("length", ["", "-1", "x", "1e3"])
-def test_odd_lengths(length: str) -> None:
-    assert error(post(CONTENT_LENGTH=length))[0] in (400, 413)
+def test_odd_lengths() -> None:
+    """Those that are no numbers are in tests/views/test_content_length.py: the server never sends them."""
+    assert error(post(CONTENT_LENGTH=""))[0] == 400
+    assert error(post(CONTENT_LENGTH="0"))[0] == 400
+    assert error(post(CONTENT_LENGTH=str(MAX_BODY + 1)))[0] == 413
 
 
 BROKEN = {

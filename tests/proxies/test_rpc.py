@@ -103,10 +103,34 @@ def test_too_many_calls_are_refused(settings: Settings, caplog: pytest.LogCaptur
     settings.INSTANT_RPC_RATE = "3/60s"
     assert ["result" in post().json() for _ in range(3)] == [True] * 3
     assert error(post()) == (429, "too many calls, at most 3/60s")
-    assert "result" in post({**BODY, "client": "c2"}).json()
+    assert error(post({**BODY, "client": "c2"}))[0] == 429
+    assert "result" in post({**BODY, "user": "43", "meta": None}).json()
     assert "makes too many" in caplog.text
     settings.INSTANT_RPC_RATE = None
     assert "result" in post().json()
+
+
+def test_each_connection_of_a_visitor_has_a_rate(settings: Settings) -> None:
+    settings.INSTANT_RPC_RATE = "2/60s"
+    visitor = {name: value for name, value in BODY.items() if name not in ("user", "meta")}
+    for client in ("c1", "c2", "42"):
+        answers = [post({**visitor, "client": client}).json() for _ in range(3)]
+        assert ["result" in answer for answer in answers] == [True, True, False]
+    assert "result" in post().json()  # the user whose id is the name of a connection
+
+
+def test_how_long_to_wait() -> None:
+    now = [0.0]
+    buckets = rate_limits.Buckets(lambda: now[0])
+    assert buckets.wait("c", (2, 10)) == 0
+    assert buckets.take("c", (2, 10))
+    assert buckets.wait("c", (2, 10)) == 0
+    assert buckets.take("c", (2, 10))
+    assert buckets.wait("c", (2, 10)) == 5
+    now[0] += 4
+    assert buckets.wait("c", (2, 10)) == pytest.approx(1)
+    now[0] += 1
+    assert buckets.wait("c", (2, 10)) == 0
 
 
 def test_the_bucket_fills_again() -> None:

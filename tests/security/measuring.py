@@ -1,4 +1,4 @@
-"""How long a channel is heard after the right to it has ended: by honest clients, and by hostile ones that keep tokens."""
+"""How long a channel is heard after the right to it has ended: by honest clients, and by hostile ones."""
 
 from __future__ import annotations
 

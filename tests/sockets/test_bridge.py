@@ -347,3 +347,53 @@ async def test_addresses_of_ipv6(site: Settings, http: aiohttp.ClientSession) ->
         async with http.ws_connect(f"http://[::1]:{port}/socket/echo") as socket:
             await socket.send_str("six")
             assert await socket.receive_str(timeout=PATIENCE) == "six"
+
+
+# What is no request
+
+
+MALFORMED = {
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) + b"\r\n\r\n",
+    "no method": b"\r\n \r\n\r\n",
+    "a bad version": b"GET /socket/echo HTTP/9.x\r\n\r\n",
+    "a bad length": b"GET /socket/echo HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
+    "a negative length": b"GET /socket/echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    "a bad header": b"GET /socket/echo HTTP/1.1\r\nHost: x\r\nno header\r\n\r\n",
+    "a NUL": b"GET /socket/echo HTTP/1.1\r\nHost: x\r\na: \x00\r\n\r\n",
+    "a bad chunk": b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "two lengths": b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "a long line": b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",
+    "a long header": b"GET / HTTP/1.1\r\nHost: x\r\na: " + b"x" * 20_000 + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+async def test_a_malformed_request_is_one_line_in_the_log(
+    kind: str, worker: RunningWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, _, port = conf.sockets_bridge.removeprefix("http://").rpartition(":")
+    caplog.clear()
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(MALFORMED[kind])
+    answer = await asyncio.wait_for(reader.readline(), PATIENCE)
+    writer.close()
+    assert answer.split()[1] == b"400"
+    lines = [record for record in caplog.records if record.name.startswith(("instant", "aiohttp", "asyncio"))]
+    assert len(lines) == 1, caplog.text
+    assert not [record for record in lines if record.exc_info or len(record.getMessage()) > 250]
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_failure_of_ours_is_logged_with_its_traceback(
+    worker: RunningWorker,
+    http: aiohttp.ClientSession,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*args: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(websocket_bridge, "_offered", fail)
+    assert await status(http, "/socket/echo") == 500
+    assert "RuntimeError: a bug" in caplog.text
+    assert "Traceback" in caplog.text

@@ -45,8 +45,8 @@ DOCUMENTED = Path(__file__).with_name("documented_paths.json")
 PROTOCOL = ("instant.protocol", "instant.contract")
 #: What Django adds to each model, some of it in some versions only.
 _OF_DJANGO = {"DoesNotExist", "MultipleObjectsReturned", "NotUpdated"}
-CHECK_ID = re.compile(r"instant\.[EW]\d{3}")
-LEVELS = {"E": "Error", "W": "Warning"}
+CHECK_ID = re.compile(r"instant\.[EWI]\d{3}")
+LEVELS = {"E": "Error", "W": "Warning", "I": "Info"}
 
 Table = dict[str, str]
 
@@ -112,7 +112,7 @@ def _collection(found: object) -> str:
     if isinstance(found, list | tuple):
         opening, closing = "[]" if isinstance(found, list) else "()"
         return opening + ", ".join(map(value, found)) + closing
-    return f"<{type(found).__name__}>"
+    return repr(found) if type(found).__name__ == "Guard" else f"<{type(found).__name__}>"
 
 
 def annotation(found: object) -> str:

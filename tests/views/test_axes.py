@@ -137,3 +137,30 @@ def test_a_receiver_of_its_signal_may_deny(alice: User, client: Client) -> None:
 def test_broken_bodies_stay_4xx(alice: User, client: Client, body: bytes) -> None:
     response = client.generic("POST", "/instant/login/", body, CONTENT_TYPE="application/json")
     assert response.status_code == 400
+
+
+# Our own limits
+
+
+@pytest.mark.parametrize("backend", ["axes.backends.AxesStandaloneBackend", "axes.backends.AxesBackend", "subclass"])
+def test_it_counts_alone(backend: str, alice: User, client: Client) -> None:
+    if backend == "subclass":
+        from axes.backends import AxesStandaloneBackend
+
+        globals()["OfTheSite"] = type("OfTheSite", (AxesStandaloneBackend,), {})
+        backend = f"{__name__}.OfTheSite"
+    backends = [backend, "django.contrib.auth.backends.ModelBackend"]
+    with override_settings(AUTHENTICATION_BACKENDS=backends, AXES_FAILURE_LIMIT=1000):
+        assert [login(client, "alice", "wrong").status_code for _ in range(15)] == [403] * 15
+        assert login(client, "alice", "pw").status_code == 200
+
+
+def test_where_it_is_off_we_count(alice: User, client: Client) -> None:
+    with override_settings(AXES_ENABLED=False, AXES_FAILURE_LIMIT=1000):
+        assert [login(client, "alice", "wrong").status_code for _ in range(11)] == [403] * 10 + [429]
+
+
+def test_without_its_backend_we_count(alice: User, client: Client) -> None:
+    backends = ["tests.views.test_login.RequestBackend", "django.contrib.auth.backends.ModelBackend"]
+    with override_settings(AUTHENTICATION_BACKENDS=backends, AXES_FAILURE_LIMIT=1000):
+        assert [login(client, "alice", "wrong").status_code for _ in range(11)] == [403] * 10 + [429]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -10,14 +12,20 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.http import HttpResponse
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
-from instant.access import client_credentials
+from instant.access import channel_access, client_credentials
 from instant.access.session_binding import session_hash
+from instant.centrifugo import config
+from instant.channels import rules
 from instant.conf import conf
 from instant.models import Channel
+from instant.proxies.rate_limits import Buckets
 from instant.revocation import repeating
+from instant.views import token_rate
+from instant.views.tokens import get_connection_token
 
 pytestmark = pytest.mark.django_db
 
@@ -113,8 +121,153 @@ def test_names_of_a_wrong_type_are_a_400(browser: Client, path: str, value: Any)
 
 @pytest.mark.parametrize("path", [GET_TOKEN, SUBSCRIBE])
 def test_too_many_names_are_a_400(browser: Client, path: str) -> None:
-    assert post(browser, path, {"channels": ["x"] * 10_000}).status_code != 400
-    assert post(browser, path, {"channels": ["x"] * 10_001}).status_code == 400
+    """As many as a connection may join."""
+    most = [f"x{number}" for number in range(config.render()["client"]["channel_limit"])]
+    assert post(browser, path, {"channels": most}).status_code != 400
+    response = post(browser, path, {"channels": [*most, "one"]})
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_channels")
+    assert "1024" in response.json()["reason"]
+
+
+def test_one_channel_besides_counts_too(browser: Client) -> None:
+    most = [f"x{number}" for number in range(config.CHANNEL_LIMIT)]
+    assert post(browser, SUBSCRIBE, {"channels": most, "channel": "one"}).status_code == 400
+    assert post(browser, SUBSCRIBE, {"channels": most[1:], "channel": "one"}).status_code == 403
+
+
+# Rules
+
+
+@pytest.fixture
+def called() -> Iterator[list[int]]:
+    """The numbers that the rule of `$slow:<number>` was called with; each call takes a second of `clock`."""
+    found: list[int] = []
+    clock = [0.0]
+
+    def slow(user: Any, number: int) -> bool:
+        found.append(number)
+        clock[0] += 1
+        return True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(channel_access.time, "monotonic", lambda: clock[0])
+        rules.add("$slow:<int:number>", slow)
+        yield found
+        rules.remove("$slow:<int:number>")
+
+
+@pytest.mark.usefixtures("channels")
+@pytest.mark.parametrize("path", [GET_TOKEN, SUBSCRIBE])
+def test_rules_have_a_time_in_all_and_the_rest_is_refused(
+    browser: Client, path: str, called: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = [f"$slow:{number}" for number in range(10)]
+    response = post(browser, path, {"channels": ["$secret", *wanted, "news"]})
+    assert response.status_code == 200
+    assert called == [0, 1, 2, 3, 4, 5]
+    assert names(response.json()) == [*wanted[:6], "news"]
+    reasons = {found["name"]: found["reason"] for found in response.json()["refused"]}
+    assert reasons.keys() == {"$secret", *wanted[6:]}
+    assert reasons["$secret"] == client_credentials.NOT_ALLOWED
+    assert all("fewer channels at once" in reasons[name] for name in wanted[6:])
+    assert "4 channels were refused" in caplog.text
+    assert names(post(browser, path, {"channels": wanted[6:]}).json()) == wanted[6:]
+
+
+def test_all_rules_of_a_full_page_are_called_where_they_are_fast(browser: Client) -> None:
+    rules.add("$fast:<int:number>", lambda user, number: True)
+    try:
+        wanted = [f"$fast:{number}" for number in range(config.CHANNEL_LIMIT)]
+        assert names(post(browser, GET_TOKEN, {"channels": wanted}).json()) == wanted
+    finally:
+        rules.remove("$fast:<int:number>")
+
+
+def test_who_may_be_in_a_channel_is_asked_without_that_time(alice: User, called: list[int]) -> None:
+    """A revocation must not take a user out because others took long."""
+    wanted = [f"$slow:{number}" for number in range(10)]
+    assert list(channel_access.allowed(alice, wanted)) == wanted
+
+
+# Rate
+
+
+def test_a_session_has_a_rate(browser: Client, alice: User, settings: Settings) -> None:
+    settings.INSTANT_TOKEN_RATE = "3/60s"
+    assert [browser.get(GET_TOKEN).status_code for _ in range(2)] == [200, 200]
+    assert post(browser, SUBSCRIBE).status_code == 200
+    for response in (browser.get(GET_TOKEN), post(browser, GET_TOKEN), post(browser, SUBSCRIBE)):
+        assert response.status_code == 429
+        assert response.json()["error"] == "too_many"
+        assert response["Retry-After"] == "20"
+        assert "no-store" in response["Cache-Control"]
+    other = Client()
+    other.force_login(alice)
+    assert other.get(GET_TOKEN).status_code == 200
+    settings.INSTANT_TOKEN_RATE = None
+    assert browser.get(GET_TOKEN).status_code == 200
+
+
+def test_the_default_rate_is_for_many_tabs_and_reconnects(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token_rate, "requests", Buckets(lambda: 0.0))
+    assert {browser.get(GET_TOKEN).status_code for _ in range(600)} == {200}
+    assert browser.get(GET_TOKEN).status_code == 429
+
+
+def test_visitors_without_a_session_have_ten_times_the_rate_by_address(settings: Settings) -> None:
+    settings.INSTANT_ALLOW_ANONYMOUS = True
+    settings.INSTANT_TOKEN_RATE = "2/60s"
+    found = []
+    for number in range(21):
+        client = Client()
+        if number % 2:  # a made-up cookie is no session
+            client.cookies["sessionid"] = f"{number:032}"
+        found.append(client.get(GET_TOKEN).status_code)
+    assert found == [200] * 20 + [429]
+    assert Client(REMOTE_ADDR="198.51.100.7").get(GET_TOKEN).status_code == 200
+
+
+@pytest.mark.parametrize("engine", ["signed_cookies", "cache", "file", "cached_db"])
+def test_a_made_up_cookie_is_no_session_of_any_engine(engine: str, settings: Settings, tmp_path: Path) -> None:
+    settings.INSTANT_ALLOW_ANONYMOUS = True
+    settings.INSTANT_TOKEN_RATE, settings.SESSION_FILE_PATH = "1/60s", str(tmp_path)
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    found = []
+    for number in range(11):
+        client = Client()
+        client.cookies["sessionid"] = f"{number:032}"
+        found.append(client.get(GET_TOKEN).status_code)
+    assert found == [200] * 10 + [429]
+
+
+def test_a_visitor_with_a_session_counts_for_it(settings: Settings) -> None:
+    settings.INSTANT_ALLOW_ANONYMOUS = True
+    settings.INSTANT_TOKEN_RATE = "1/60s"
+    for _ in range(11):
+        client = Client()
+        session = client.session
+        session["basket"] = 1
+        session.save()
+        client.cookies["sessionid"] = session.session_key
+        assert [client.get(GET_TOKEN).status_code for _ in range(2)] == [200, 429]
+
+
+def test_a_user_without_a_session_counts_as_a_user(alice: User, rf: RequestFactory, settings: Settings) -> None:
+    settings.INSTANT_TOKEN_RATE = "1/60s"
+    bob = User.objects.create_user("bob")
+    found = []
+    for user in (alice, bob, alice):
+        request = rf.get(GET_TOKEN)
+        request.user = user
+        found.append(get_connection_token(request).status_code)
+    assert found == [200, 200, 429]
+
+
+def test_an_unknown_address_has_no_rate(settings: Settings) -> None:
+    """All visitors of the site would share it."""
+    settings.INSTANT_ALLOW_ANONYMOUS = True
+    settings.INSTANT_TOKEN_RATE = "1/60s"
+    assert {Client(REMOTE_ADDR="").get(GET_TOKEN).status_code for _ in range(30)} == {200}
 
 
 @pytest.mark.parametrize("count", [3, 300])

@@ -19,7 +19,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from instant.exceptions import NotQueued
-from instant.windows import SERVER, WINDOW, WindowInfo, everyone, signal, trigger
+from instant.windows import SERVER, WINDOW, WindowInfo, everyone, is_authenticated, signal, trigger
 from instant.windows.dispatch import Queued, call
 from instant.windows.topics import channel_of
 from tests.benchmarks import redis
@@ -125,7 +125,7 @@ def connected() -> None:
     """The web's side of tests/windows/worker/windows.py."""
     signal("worker.note", everyone, queue="slow")(lambda window_info, **kwargs: None)
     signal("worker.note", everyone, queue="fast")(lambda window_info, **kwargs: None)
-    signal("worker.answer", queue="slow")(lambda window_info: None)
+    signal("worker.answer", is_authenticated, queue="slow")(lambda window_info: None)
     signal("worker.long", everyone, queue="slow")(lambda window_info, path: None)
 
 

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import io
+import re
+
 import pytest
 from django.core import checks as django_checks
+from django.core.management import call_command
 from pytest_django import Settings
 
 from instant.checks import windows
 from instant.testing.signals import SignalQueue  # noqa: F401 - a project's tests are no use of queues
-from instant.windows import queues, signal
+from instant.windows import has_perm, is_staff, queues, signal
 
 
 def ids(found) -> list[str]:
@@ -22,6 +26,45 @@ def test_good_signals() -> None:
     signal("a")(lambda window_info, **kwargs: None)
     assert windows.check_signals(None) == []
     assert windows.check_settings(None) == []
+
+
+class TestList:
+    """`manage.py check --tag instant_signals` lists what browsers may call."""
+
+    @pytest.fixture(autouse=True)
+    def signals(self) -> None:
+        signal("b.staff", is_staff)(lambda window_info: None)
+        signal("a.view", has_perm("blog.view_post"))(lambda window_info: None)
+        signal("a.own", lambda signal, window_info, kwargs: True, queue="slow")(lambda window_info: None)
+        signal("internal.purge")(lambda window_info: None)
+
+    def listed(self, *arguments: str) -> list[str]:
+        out = io.StringIO()
+        call_command("check", *arguments, stdout=out, stderr=out)
+        return [line for line in out.getvalue().splitlines() if "Browsers may call" in line]
+
+    @pytest.mark.parametrize("arguments", [["--tag", windows.TAG], ["-t", "models", "-t", windows.TAG, "--deploy"]])
+    def test_it_has_each_signal_with_its_guard_and_function(self, arguments: list[str]) -> None:
+        own, view, staff = self.listed(*arguments)
+        assert "(instant.I040) Browsers may call 'a.own' of tests.windows.test_checks.TestList" in own
+        assert "Guard: tests.windows.test_checks.TestList.signals.<locals>.<lambda> (" in own
+        assert re.search(r"'a\.view' of .*test_checks\.py:\d+\)\. Guard: has_perm\('blog\.view_post'\)\.$", view)
+        assert re.search(r"'b\.staff' of .*\. Guard: is_staff\.$", staff)
+
+    @pytest.mark.parametrize("arguments", [[], ["--deploy"], ["--tag", "models"], ["instant"]])
+    def test_other_checks_do_not_print_it(self, arguments: list[str]) -> None:
+        assert self.listed(*arguments) == []
+
+    def test_django_names_the_tag(self) -> None:
+        out = io.StringIO()
+        call_command("check", "--list-tags", stdout=out)
+        assert windows.TAG in out.getvalue().split()
+
+    def test_run_checks(self) -> None:
+        """The argument's name is what the check relies on: see `_tags_asked_for`."""
+        assert {message.id for message in django_checks.run_checks(tags=[windows.TAG])} == {"instant.I040"}
+        assert "instant.I040" not in {message.id for message in django_checks.run_checks()}
+        assert windows.list_signals(None) == []
 
 
 def test_an_annotation_that_cannot_be_read() -> None:

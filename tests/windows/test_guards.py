@@ -60,10 +60,11 @@ def test_guards(people: dict[str, WindowInfo], guard, expected: set[str]) -> Non
     assert allowed == expected
 
 
-def test_the_default_is_who_is_logged_in() -> None:
+def test_without_a_guard_only_the_server_calls_it(people: dict[str, WindowInfo]) -> None:
     signal("a")(lambda window_info: 1)
-    with pytest.raises(Deny):
-        call("a", {}, WindowInfo())
+    for info in people.values():
+        with pytest.raises(Deny, match="there is no such signal"):
+            call("a", {}, info)
 
 
 def test_a_guard_may_be_async(people: dict[str, WindowInfo]) -> None:
@@ -114,7 +115,7 @@ def test_a_permission_has_an_app() -> None:
 
 
 def test_a_refusal_is_logged_without_arguments(caplog: pytest.LogCaptureFixture) -> None:
-    signal("a")(lambda window_info, **kwargs: 1)
+    signal("a", is_staff)(lambda window_info, **kwargs: 1)
     with caplog.at_level(logging.WARNING), pytest.raises(Deny):
         call("a", {"password": "hunter2"}, WindowInfo())
     assert "'a'" in caplog.text

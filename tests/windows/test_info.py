@@ -177,6 +177,8 @@ def test_of_a_call_by_username(ann: User, settings: Settings) -> None:
     settings.INSTANT_USER_ID = "username"
     User.objects.create_user(str(ann.pk))
     assert WindowInfo.from_client("ann", bound_meta(ann)).user == ann
+    with pytest.raises(Deny):
+        WindowInfo.from_client("ann", {})
 
 
 @pytest.mark.parametrize("user", ["0", "x", "-1"])

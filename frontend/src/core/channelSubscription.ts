@@ -15,13 +15,21 @@ import {
 } from "centrifuge";
 import type { ClientEvents, SubscribeEvent, UnsubscribeEvent } from "./clientEvents.js";
 import type { Tags } from "./clientIds.js";
-import { CALLED, PERMISSION_DENIED, SERVER_UNSUBSCRIBED, SUBSCRIPTION_INVALIDATED, TOKEN_EXPIRED } from "./codes.js";
+import {
+  CALLED,
+  PERMISSION_DENIED,
+  SERVER_UNSUBSCRIBED,
+  SUBSCRIPTION_INVALIDATED,
+  TOKEN_EXPIRED,
+  UNAUTHORIZED,
+} from "./codes.js";
 import { Deferred } from "./deferred.js";
 import { ChannelError, ChannelLeft, ChannelRefused, type InstantError } from "./errors.js";
 import { onlyWhile } from "./listeners.js";
 import { toMessage } from "./messages.js";
 import { toPresenceEvent } from "./presence.js";
-import { SIGNAL } from "./protocol.js";
+import { REVOKED_REASON, SIGNAL } from "./protocol.js";
+import { toWhisper } from "./whispers.js";
 
 /** What a channel needs from its session. */
 export interface ChannelOwner {
@@ -40,6 +48,9 @@ export interface ChannelOwner {
   channelEnded(channel: ChannelSubscription, event: UnsubscribeEvent | null, error: InstantError | null): void;
   failed(error: InstantError): void;
 }
+
+/** Codes with which a channel ends if its user loses access: unsubscribed by the server, or refused by it or by Django. */
+const REVOCATIONS: ReadonlySet<number> = new Set([SERVER_UNSUBSCRIBED, PERMISSION_DENIED, UNAUTHORIZED]);
 
 /** A position that no history has, so that the server answers "not recovered". */
 const NOWHERE: StreamPosition = { offset: 0, epoch: "_" };
@@ -165,10 +176,13 @@ export class ChannelSubscription {
     subscription.on("leave", mine<LeaveContext>(({ info }) => left.emit(toPresenceEvent(this.name, info))));
   }
 
-  private onPublication({ data, offset, tags }: PublicationContext): void {
+  private onPublication({ data, offset, tags, info }: PublicationContext): void {
     if (this.position !== null && offset !== undefined) this.position = { ...this.position, offset };
     if (this.leaving) return;
-    const { messages, signals } = this.owner.events;
+    const { messages, signals, whispers } = this.owner.events;
+    // A client published this, not Django. Whatever it contains, it is no message, and its uid is not remembered:
+    // otherwise a client could suppress a message of Django by publishing that message's uid first.
+    if (info !== undefined) return whispers.emit(toWhisper(this.name, data, info));
     const message = toMessage(this.name, data);
     const handlers = message.eventClass === SIGNAL ? signals : messages;
     handlers.dispatch(message, this.owner.hasSent(tags));
@@ -226,6 +240,9 @@ export class ChannelSubscription {
     const event = this.joined && !this.leaving ? { channel: this.name, code, reason } : null;
     this.rejectWaiting(error ?? new ChannelRefused(this.name, reason));
     this.owner.channelEnded(this, event, this.leaving ? null : error);
+    if (event === null || !REVOCATIONS.has(code)) return;
+    const why = code === SERVER_UNSUBSCRIBED ? REVOKED_REASON : this.refusal || reason;
+    this.owner.events.revoked.emit({ channel: this.name, reason: why });
   }
 
   private onError(client: Centrifuge, { type, error }: SubscriptionErrorContext): void {

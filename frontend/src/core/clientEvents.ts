@@ -5,6 +5,7 @@ import { HandlerError, type InstantError } from "./errors.js";
 import { Listeners } from "./listeners.js";
 import { Handlers } from "./messages.js";
 import type { PresenceEvent } from "./presence.js";
+import type { Whisper } from "./whispers.js";
 
 export type State = "disconnected" | "connecting" | "connected";
 
@@ -27,6 +28,13 @@ export interface UnsubscribeEvent {
   readonly reason: string;
 }
 
+/** The page lost a channel that it had joined, because its user may not be in it any more. */
+export interface RevokedEvent {
+  readonly channel: string;
+  /** Django's or the server's reason: "access revoked" if the server unsubscribed the user. */
+  readonly reason: string;
+}
+
 /** All listeners and message handlers of a page. */
 export class ClientEvents {
   readonly connected = new Listeners<ConnectedContext>();
@@ -38,9 +46,12 @@ export class ClientEvents {
   readonly error = new Listeners<InstantError>();
   readonly subscribed = new Listeners<SubscribeEvent>();
   readonly unsubscribed = new Listeners<UnsubscribeEvent>();
+  readonly revoked = new Listeners<RevokedEvent>();
   readonly state = new Listeners<State>();
   readonly joined = new Listeners<PresenceEvent>();
   readonly left = new Listeners<PresenceEvent>();
+  readonly whispers = new Listeners<Whisper>();
+  /** Handlers of what Django publishes. Publications of clients are whispers. */
   readonly messages = new Handlers((message, cause) => {
     console.error("instant: a handler threw", cause);
     this.error.emit(new HandlerError(message.channel, cause));

@@ -6,12 +6,13 @@ import type { ChannelOwner, ChannelSubscription } from "./channelSubscription.js
 import { Channels } from "./channels.js";
 import { ClientEvents, type DisconnectEvent, type State, type SubscribeEvent, type UnsubscribeEvent } from "./clientEvents.js";
 import { ClientIds, type Tags } from "./clientIds.js";
-import { CALLED, UNAUTHORIZED } from "./codes.js";
+import { CALLED, CONNECTION_LIMIT, UNAUTHORIZED } from "./codes.js";
 import { Connection, type ConnectionOwner } from "./connection.js";
+import { ConnectionLimit } from "./connectionLimit.js";
 import { Deferred } from "./deferred.js";
 import { ChannelRefused, ConfigurationError, ConnectionClosed, InstantError, RequestFailed, UnauthorizedError } from "./errors.js";
 import { NextTick } from "./nextTick.js";
-import type { Options } from "./options.js";
+import { CONNECTION_LIMIT_DELAY, type Options } from "./options.js";
 import { Reconnects } from "./reconnectLimit.js";
 import { addHeaderToRequests } from "./senderHeader.js";
 import type { Credentials } from "./heldTokens.js";
@@ -28,12 +29,14 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
   private joinsAll = false;
   private wasConnected = false;
   private readonly reconnects = new Reconnects();
+  private readonly connectionLimit: ConnectionLimit;
   private readonly nextTick = new NextTick();
   /** The state that the listeners know. */
   private reportedState: State = "disconnected";
 
   constructor(private readonly options: Options) {
     this.events = new ClientEvents(options.debug ?? false);
+    this.connectionLimit = new ConnectionLimit(options.connectionLimitDelay ?? CONNECTION_LIMIT_DELAY);
     this.account = new Account(this, options);
     if (options.sendersTo?.length) addHeaderToRequests(this.clientIds, options.sendersTo);
   }
@@ -43,6 +46,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
   }
 
   get state(): State {
+    if (this.connectionLimit.isWaiting) return "connecting";
     return this.connection === null || this.connection.isClosed ? "disconnected" : this.connection.client.state;
   }
 
@@ -77,7 +81,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     if (client.state === "connected") return;
     this.connecting ??= new Deferred();
     const { promise } = this.connecting;
-    client.connect();
+    if (!this.connectionLimit.isWaiting) client.connect();
     await promise;
   }
 
@@ -116,7 +120,9 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     if (isOther) this.channels.changeUser(this.client);
     for (const channel of credentials.channels) this.channels.note(channel, names === null);
     this.refuse(credentials, names ?? []);
-    if (isOther && this.connection?.hasUsedToken) this.replaceConnection(this.connection);
+    // Limits are per user: the new user's connection does not wait for the previous user's limit.
+    const isStale = this.connection?.hasUsedToken || this.connectionLimit.isWaiting;
+    if (isOther && isStale && this.connection !== null) this.replaceConnection(this.connection).connect();
   }
 
   failed(error: unknown): void {
@@ -184,13 +190,15 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     this.wasConnected = true;
     this.clientIds.add(context.client);
     this.clearReconnects();
+    this.connectionLimit.clear();
     this.connecting?.resolve();
     this.connecting = null;
     this.events.connected.emit(context);
   }
 
   closed(connection: Connection, code: number, reason: string): void {
-    if (this.reconnects.allows(code)) this.reconnect(connection, { code, reason });
+    if (code === CONNECTION_LIMIT) this.connectLater(connection, { code, reason });
+    else if (this.reconnects.allows(code)) this.reconnect(connection, { code, reason });
     else this.end({ code, reason }, new ConnectionClosed(code, reason));
   }
 
@@ -264,14 +272,28 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     this.reconnects.add(event);
     this.account.tokens.clear();
     this.account.cancelRequest();
-    this.replaceConnection(connection);
+    this.replaceConnection(connection).connect();
   }
 
-  private replaceConnection(old: Connection): void {
+  /** The user has too many connections: a new client connects after a pause, with the tokens that there are. */
+  private connectLater(connection: Connection, event: DisconnectEvent): void {
+    const { lost, attempt } = this.events;
+    const failed = this.reportedState === "connected" ? lost : attempt;
+    const client = this.replaceConnection(connection);
+    this.connectionLimit.wait(() => client.connect());
+    const error = this.connectionLimit.error();
+    this.stateChanged();
+    failed.emit(event);
+    if (error !== null) this.failed(error);
+  }
+
+  /** Return the SDK's client of a new connection, which does not connect yet. */
+  private replaceConnection(old: Connection): Centrifuge {
+    this.connectionLimit.stop();
     old.close();
     this.channels.detach(old.client, null);
     this.connection = new Connection(this, this.options);
-    this.connection.client.connect();
+    return this.connection.client;
   }
 
   /** Once the server has answered all subscriptions, the new tokens are proven valid. */
@@ -286,6 +308,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     this.connection = this.connecting = null;
     this.joinsAll = this.wasConnected = false;
     this.reconnects.clear();
+    this.connectionLimit.clear();
     connection.close();
     this.account.cancelRequest();
     this.channels.detach(connection.client, error);

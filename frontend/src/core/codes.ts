@@ -18,3 +18,5 @@ export const SERVER_UNSUBSCRIBED = 2000;
 export const SUBSCRIPTION_INVALIDATED = 2502;
 export const CONNECTION_INVALIDATED = 3014;
 export const INVALID_TOKEN = 3500;
+/** The user has too many connections on this node of the server. The SDK does not reconnect; this package does. */
+export const CONNECTION_LIMIT = 3504;

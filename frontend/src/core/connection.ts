@@ -6,6 +6,7 @@ import {
   type ConnectingContext,
   type DisconnectedContext,
   type ErrorContext,
+  type StateContext,
   UnauthorizedError as Final,
 } from "centrifuge";
 import type { ClientEvents } from "./clientEvents.js";
@@ -94,7 +95,10 @@ export class Connection {
   private listen(): void {
     const { client, owner } = this;
     const mine = onlyWhile(() => !this.closed);
-    client.on("state", mine(() => owner.stateChanged(this)));
+    // "disconnected" is reported by `closed`: if the session then connects anew, the page's state is "connecting".
+    client.on("state", mine<StateContext>(({ newState }) => {
+      if (newState !== "disconnected") owner.stateChanged(this);
+    }));
     client.on("connecting", mine<ConnectingContext>((context) => this.onConnecting(context)));
     client.on("connected", mine<ConnectedContext>((context) => this.onConnected(context)));
     client.on("disconnected", mine<DisconnectedContext>((context) => this.onDisconnected(context)));

@@ -27,11 +27,17 @@ export interface Options {
   minReconnectDelay?: number;
   /** The longest time between two attempts to reconnect, in milliseconds. Default: 20000. */
   maxReconnectDelay?: number;
+  /**
+   * Milliseconds before the next attempt when the server refuses a connection because the user has too many. The pause
+   * is up to twice as long, at random. Default: 30000.
+   */
+  connectionLimitDelay?: number;
 }
 
 export const DEFAULT_PREFIX = "/instant/";
 export const MIN_RECONNECT_DELAY = 500;
 export const MAX_RECONNECT_DELAY = 20_000;
+export const CONNECTION_LIMIT_DELAY = 30_000;
 const SERVER_PATH = "/connection/websocket";
 
 /** Return the full ws:// address of the server: `url` may be relative, start with http, or lack the path. */

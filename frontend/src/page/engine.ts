@@ -128,6 +128,7 @@ export class Engine {
       ended.add(({ code, reason }) => this.happened("disconnect", { code, reason }, code, reason));
     }
     events.disconnected.add(() => this.joined.clear());
+    events.revoked.add((event) => dispatchDomEvent("instant:revoked", event));
     events.subscribed.add(({ channel, recovered }) => {
       if (!recovered) dispatchDomEvent("instant:missed", { channel });
     });

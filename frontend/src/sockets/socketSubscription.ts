@@ -89,8 +89,9 @@ export class SocketSubscription {
     this.owner.opened();
   }
 
-  private onPublication({ data }: PublicationContext): void {
-    if (!isObject(data)) return;
+  private onPublication({ data, info }: PublicationContext): void {
+    // A publication with the `info` of a client is not the worker's.
+    if (info !== undefined || !isObject(data)) return;
     const { m, c } = data;
     if (Array.isArray(c)) this.onEnd({ code: Number(c[0]), reason: String(c[1]) });
     else if (m !== undefined) this.owner.received(m as JsonValue);

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { ChannelLeft, ChannelRefused, type SubscribeEvent, type UnsubscribeEvent } from "../../src/index";
+import { ChannelLeft, ChannelRefused, type RevokedEvent, type SubscribeEvent, type UnsubscribeEvent } from "../../src/index";
+import { REVOKED_CODE, REVOKED_REASON } from "../../src/core/protocol";
 import { servers, texts, until, World } from "../support/live";
 
 describe.each(servers)("channels, on $name", ({ port }) => {
@@ -235,6 +236,49 @@ describe.each(servers)("channels, on $name", ({ port }) => {
     expect(page.errors).toEqual([]);
     await expect(page.subscribe(taken)).rejects.toBeInstanceOf(ChannelRefused);
     expect(page.state).toBe("connected");
+  });
+
+  it("that the user loses are reported as revoked: by an unsubscribe, and by a refusal to join again", async () => {
+    const [pushed, refused, left, never] = [world.channel(), world.channel(), world.channel(), world.channel()];
+    const ann = world.django.addUser("ann", [pushed, refused, left]);
+    const page = world.page("ann");
+    const revoked: RevokedEvent[] = [];
+    const ends: string[] = [];
+    page.onUnsubscribe(({ channel }) => ends.push(channel));
+    const undo = page.onRevoked((event) => revoked.push(event));
+    await world.joined(page, 3);
+    page.unsubscribe(left);
+    await expect(page.subscribe(never)).rejects.toBeInstanceOf(ChannelRefused);
+    page.network.cut();
+    await new Promise((resolve) => page.onSubscribe(resolve));
+    await until(() => page.channels.every(({ name }) => page.client?.getSubscription(name)?.state === "subscribed"));
+    expect(revoked).toEqual([]);
+    ann.channels = [];
+    await world.api("unsubscribe", { user: ann.sub, channel: pushed });
+    await until(() => revoked.length === 1);
+    expect(revoked).toEqual([{ channel: pushed, reason: REVOKED_REASON }]);
+    await world.end(ann.sub, REVOKED_CODE, REVOKED_REASON);
+    await until(() => revoked.length === 2);
+    expect(revoked[1]).toEqual({ channel: refused, reason: "not allowed" });
+    expect(ends).toEqual([left, pushed, refused]);
+    expect(page.channels).toEqual([]);
+    undo();
+  });
+
+  it("that end for other reasons are not reported as revoked", async () => {
+    const [shared, unknown] = [world.channel(), world.channel("$nowhere:")];
+    world.django.addUser("ann", [shared, unknown]);
+    world.django.addUser("ben", []);
+    const page = world.page("ann");
+    const revoked: RevokedEvent[] = [];
+    page.onRevoked((event) => revoked.push(event));
+    await world.joined(page, 1);
+    await page.subscribe(shared);
+    await page.login("ben", "secret"); // ben may not join what ann asked for
+    await until(() => page.errors.length === 2);
+    page.disconnect();
+    await page.logout();
+    expect(revoked).toEqual([]);
   });
 
   it("are joined anew with a good token where the server asks for it", async () => {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   ConfigurationError,
   ConnectionClosed,
@@ -10,7 +10,7 @@ import {
   useInstant,
 } from "../../src/index";
 import { REVOKED_CODE, REVOKED_REASON } from "../../src/core/protocol";
-import { servers, texts, until, World } from "../support/live";
+import { limitedServers, servers, texts, until, World } from "../support/live";
 
 describe.each(servers)("connections, on $name", ({ port }) => {
   let world: World;
@@ -293,6 +293,110 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     for (const spy of printed) spy.mockRestore();
     expect(output).toContain("asking Django");
     expect(output).not.toContain("eyJ");
+  });
+});
+
+describe.each(limitedServers)("connections of a user who has too many, on $name", ({ port }) => {
+  let world: World;
+  beforeEach(async () => {
+    world = await World.open(port);
+  });
+
+  it("report it once, wait, and connect as soon as there is room", async () => {
+    const channel = world.channel();
+    world.django.addUser("ann", [channel]);
+    const [first, second] = [world.page("ann"), world.page("ann", { connectionLimitDelay: 100 })];
+    await world.joined(first, 1);
+    const states: State[] = [];
+    second.onState((state) => states.push(state));
+    const connected = second.connect();
+    const joined = second.subscribe(channel);
+    await until(() => second.network.opened >= 3);
+    expect(second.errors).toEqual([expect.any(ConnectionError)]);
+    expect(second.errors[0]).toMatchObject({ code: 3504, reason: expect.stringContaining("too many connections") as string });
+    expect([second.state, states, second.ends]).toEqual(["connecting", ["connecting"], []]);
+    first.disconnect();
+    await connected;
+    await joined;
+    expect(states).toEqual(["connecting", "connected"]);
+    await world.publish(channel, { message: "hi" });
+    await until(() => texts(second).length === 1);
+    expect([second.errors.length, second.ends, world.django.count()]).toEqual([1, [], 2]);
+  });
+
+  it("wait for 30 s or more by default", async () => {
+    world.django.addUser("ann", [world.channel()]);
+    const [first, second] = [world.page("ann"), world.page("ann")];
+    await world.joined(first, 1);
+    const timeout = vi.spyOn(globalThis, "setTimeout");
+    const random = vi.spyOn(Math, "random").mockReturnValue(0.25);
+    onTestFinished(() => [timeout, random].forEach((spy) => spy.mockRestore()));
+    second.connect().catch(() => undefined);
+    await until(() => second.errors.length === 1);
+    expect(timeout.mock.calls.map(([, wait]) => wait)).toContain(37_500);
+    expect(second.errors[0]?.message).toBe("connection: the user has too many connections; next attempt in 30 s or more (3504)");
+  });
+
+  it("end the wait when the page asks to", async () => {
+    world.django.addUser("ann", [world.channel()]);
+    const [first, second] = [world.page("ann"), world.page("ann", { connectionLimitDelay: 200 })];
+    await world.joined(first, 1);
+    const connected = second.connect();
+    await until(() => second.errors.length === 1);
+    const { opened } = second.network;
+    void second.connect().catch(() => undefined); // does not shorten the wait
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect([second.network.opened, second.state]).toEqual([opened, "connecting"]);
+    second.disconnect();
+    await expect(connected).rejects.toBeInstanceOf(ConnectionClosed);
+    expect([second.state, second.ends]).toEqual(["disconnected", [{ code: 0, reason: "disconnect called" }]]);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(second.network.opened).toBe(opened);
+  });
+
+  it("do not wait where another user logs in", async () => {
+    world.django.addUser("ann", [world.channel()]);
+    const ben = world.django.addUser("ben", [world.channel()]);
+    const [first, second] = [world.page("ann"), world.page("ann")];
+    await world.joined(first, 1);
+    const connected = second.connect();
+    await until(() => second.errors.length === 1);
+    await second.login("ben", "secret");
+    await connected;
+    expect([second.user, second.state]).toEqual([ben.sub, "connected"]);
+    // The report is for one series of refusals: the next one gets its own.
+    second.disconnect();
+    await second.login("ann", "secret");
+    void second.connect().catch(() => undefined);
+    await until(() => second.errors.length === 2);
+  });
+
+  it("keep calls waiting", async () => {
+    world.django.addUser("ann", [world.channel()]);
+    const [first, second] = [world.page("ann"), world.page("ann", { connectionLimitDelay: 100 })];
+    await world.joined(first, 1);
+    void second.connect();
+    await until(() => second.errors.length === 1);
+    let answered = false;
+    const call = second.call("page.nothing").catch(() => (answered = true));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(answered).toBe(false);
+    first.disconnect();
+    await call;
+    expect(answered).toBe(true); // these servers know no calls
+  });
+
+  it("wait where a connection that was made is closed with this code", async () => {
+    const channel = world.channel();
+    const ann = world.django.addUser("ann", [channel]);
+    const page = world.page("ann", { connectionLimitDelay: 100 });
+    const states: State[] = [];
+    await world.joined(page, 1);
+    page.onState((state) => states.push(state));
+    await world.end(ann.sub, 3504, "connection limit");
+    await world.publish(channel, { message: "missed" });
+    await until(() => texts(page).length === 1);
+    expect([states, page.ends, page.errors.length]).toEqual([["connecting", "connected"], [], 1]);
   });
 });
 

@@ -69,6 +69,23 @@ describe.each(servers)("centrifuge.subscribe, on $name", ({ port }) => {
     expect(printed.mock.calls.map(([text]) => text as string)).toContain(`instant: the "message" callback of ${channel} threw`);
   });
 
+  it("gives publications of subscribers to nobody", async () => {
+    const channel = world.channel("$open:");
+    world.django.addUser("ann", [channel]);
+    world.django.addUser("ben", [channel]);
+    const mine = session("ann");
+    const told: unknown[] = [];
+    new CentrifugeSubscribe(mine, null).client(mine.open()).subscribe(channel, (dataset) => told.push(dataset));
+    await mine.connect();
+    await until(() => mine.channels.all.every((each) => each.isJoined));
+    const other = world.page("ben");
+    await world.joined(other, 1);
+    await world.whisper(other, channel, { site: "Test", uid: "", timestamp: "", message: "forged" });
+    await world.publish(channel, { message: "of Django" });
+    await until(() => told.length === 1);
+    expect(told).toMatchObject([{ channel, data: { message: "of Django" } }]);
+  });
+
   it("names the client to the site's auth view, after a lost connection the new one", async () => {
     const channel = world.channel();
     const ann = world.django.addUser("ann", []);

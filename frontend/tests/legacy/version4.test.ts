@@ -60,6 +60,24 @@ describe.each(servers)("the interface of 4.x, on $name", ({ port }) => {
     expect(received[1]?.date).toBeInstanceOf(Date);
   });
 
+  it("gives publications of subscribers to nobody", async () => {
+    const channel = world.channel("$open:");
+    world.django.addUser("ann", [channel]);
+    world.django.addUser("ben", [channel]);
+    vi.stubGlobal("fetch", world.django.browser("ann"));
+    await instant.init(world.django.url, websocketsUrl);
+    await instant.connect();
+    await joined(1);
+    const other = world.page("ben");
+    await world.joined(other, 1);
+    const uid = randomUUID();
+    await world.whisper(other, channel, JSON.stringify({ channel, site: "Old", message: "forged" }));
+    await world.whisper(other, channel, { site: "New", uid, timestamp: "", message: "forged" });
+    await world.api("publish", { channel, data: { site: "New", uid, timestamp: "", message: "of Django" } });
+    await until(() => received.length === 1);
+    expect(received[0]).toMatchObject({ channelName: channel, msg: "of Django" });
+  });
+
   it("subscribes later where it is told to", async () => {
     const channels = [world.channel(), world.channel()];
     world.django.addUser("ann", channels);

@@ -8,6 +8,7 @@ import { Django } from "./django";
 import { API_KEY } from "./servers";
 
 export const servers = inject("servers");
+export const limitedServers = inject("limitedServers");
 
 export function until(condition: () => boolean): Promise<void> {
   return vi.waitFor(
@@ -136,6 +137,11 @@ export class World {
     const texts = Array.from({ length: count }, (_, index) => `message ${index}`);
     for (const message of texts) await this.publish(channel, { message });
     return texts;
+  }
+
+  /** Have the page itself publish, by its SDK's client. */
+  async whisper(page: Page, channel: string, data: unknown): Promise<void> {
+    await page.client?.publish(channel, data);
   }
 
   end(user: string, code: number, reason: string): Promise<unknown> {

@@ -20,6 +20,8 @@ export interface Server {
 declare module "vitest" {
   interface ProvidedContext {
     servers: Server[];
+    /** One of each kind that allows a user one connection. */
+    limitedServers: Server[];
     /** Whether there is a worker of sockets. */
     sockets: boolean;
   }
@@ -46,12 +48,12 @@ const kinds: { readonly [name: string]: { command: () => string; args: string[];
   centrifugo: { command: () => "centrifugo", args: ["-c"], probe: ["version"] },
 };
 
-function config(port: number, sockets: Sockets | null): object {
+function config(port: number, sockets: Sockets | null, limits: object = {}): object {
   const recovering = { history_ttl: "600s", force_recovery: true };
   return {
     http_server: { address: "127.0.0.1", port },
     log: { level: "error" },
-    client: { token: { hmac_secret_key: HMAC_KEY }, concurrency: 8, channel_limit: 1000 },
+    client: { token: { hmac_secret_key: HMAC_KEY }, concurrency: 8, channel_limit: 1000, ...limits },
     http_api: { key: API_KEY },
     health: { enabled: true },
     usage_stats: { disabled: true },
@@ -62,6 +64,7 @@ function config(port: number, sockets: Sockets | null): object {
         { name: "short", history_size: 2, ...recovering },
         { name: "seen", presence: true, join_leave: true, allow_presence_for_subscriber: true },
         { name: "kept", presence: true },
+        { name: "open", history_size: 300, allow_publish_for_subscriber: true, allow_publish_for_anonymous: true, ...recovering },
         ...(sockets === null ? [] : [sockets.namespace]),
       ],
     },
@@ -108,7 +111,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const folder = mkdtempSync(join(tmpdir(), "instant-frontend-"));
   const running: ChildProcess[] = [];
   const servers: Server[] = [];
+  const limitedServers: Server[] = [];
   const absent: string[] = [];
+  const start = async (name: string, [program = "", ...args]: string[], content: (port: number) => object): Promise<Server> => {
+    const port = await freePort();
+    const path = join(folder, `${name}-${port}.json`);
+    writeFileSync(path, JSON.stringify(content(port)));
+    const child = spawn(program, [...args, path], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+    running.push(child);
+    await answers(port, child);
+    return { name, port };
+  };
   const stop = async (): Promise<void> => {
     for (const child of running) {
       const gone = new Promise((resolve) => child.once("exit", resolve));
@@ -126,18 +139,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
         absent.push(name);
         continue;
       }
-      const port = await freePort();
-      const path = join(folder, `${name}.json`);
-      writeFileSync(path, JSON.stringify(config(port, sockets)));
-      const child = spawn(command(), [...args, path], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
-      running.push(child);
-      await answers(port, child);
-      servers.push({ name, port });
+      servers.push(await start(name, [command(), ...args], (port) => config(port, sockets)));
+      const limited = (port: number): object => config(port, null, { user_connection_limit: 1 });
+      limitedServers.push(await start(name, [command(), ...args], limited));
     }
   } catch (error) {
     await stop();
     throw error;
   }
   project.provide("servers", servers);
+  project.provide("limitedServers", limitedServers);
   return stop;
 }

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         add(
             "--print-config",
             action="store_true",
-            help="print the config that runws gives the server, and stop",
+            help="print the config that runws gives the server, with all its secrets, and stop",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -138,6 +138,7 @@ def _version_to_keep(binary: Path, asked: str | None) -> str | None:
 def _next_steps(binary: Path) -> str:
     now = {name: getattr(settings, name, getattr(Settings, name)) for name in dir(Settings) if name.isupper()}
     lines = ["", "The settings that matter, as they are now; change them in your Django settings:", ""]
+    # The repr of an address hides its credentials.
     lines += [f"    {name} = {now[name]!r}" for name in ("SITE_NAME", "CENTRIFUGO_HOST", "CENTRIFUGO_PORT")]
     if binary.parent != install_dir():
         lines.append(f"    CENTRIFUGO_BINARY = {str(binary)!r}  # add this: runws does not look there by itself")

@@ -54,7 +54,9 @@ class Command(BaseCommand):
             help="let the devserver run although DEBUG is off (never in production)",
         )
 
-        parser.add_argument("--print-config", action="store_true", help="print the server's config, and stop")
+        parser.add_argument(
+            "--print-config", action="store_true", help="print the server's config with all its secrets, and stop"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from instant.windows import WINDOW, WindowInfo, everyone, signal, trigger
+from instant.windows import WINDOW, WindowInfo, everyone, is_authenticated, signal, trigger
 
 
 def note(path: str, text: str) -> None:
@@ -23,7 +23,7 @@ def write_fast(window_info: WindowInfo, path: str, **kwargs):
     note(path, "fast")
 
 
-@signal("worker.answer", queue="slow")
+@signal("worker.answer", is_authenticated, queue="slow")
 def answer(window_info: WindowInfo):
     trigger(window_info, "worker.answered", to=WINDOW, by=window_info.username)
 

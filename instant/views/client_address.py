@@ -1,0 +1,82 @@
+"""The address that a request counts for in the limits: INSTANT_CLIENT_ADDRESS, by default REMOTE_ADDR."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from contextlib import suppress
+from typing import Any
+
+from django.http import HttpRequest
+
+from ..conf.settings import conf
+from ..exceptions import InvalidSetting
+from ..project_functions import awaited
+from ..windows.dotted_path_settings import imported
+
+logger = logging.getLogger("instant")
+
+#: Characters of a text that is no IP address.
+MAX_LENGTH = 100
+
+
+def client_address(request: HttpRequest) -> str:
+    """Return the address of the client that sent `request`, normalised; "" if it is unknown.
+
+    An IPv6 address is returned as its /64 network, because one client usually has all addresses of it. If the function
+    of INSTANT_CLIENT_ADDRESS fails or returns no text, the failure is logged and REMOTE_ADDR counts.
+    """
+    return _normalised(_address_of_setting(request) or _peer(request))
+
+
+def function_of(setting: Any) -> Any:
+    """Return the function that a value of INSTANT_CLIENT_ADDRESS stands for; None for None.
+
+    Raises:
+        InvalidSetting: it is a path that cannot be imported, or names something that cannot be called.
+    """
+    if not isinstance(setting, str):
+        return setting
+    found = imported("INSTANT_CLIENT_ADDRESS", setting)
+    if not callable(found):
+        raise InvalidSetting(f"INSTANT_CLIENT_ADDRESS is {setting!r}; it must be the dotted path of a function.")
+    return found
+
+
+def _address_of_setting(request: HttpRequest) -> str:
+    """Return the text that the site's function returns; "" if there is no function, or it does not return one."""
+    try:
+        function = function_of(conf.INSTANT_CLIENT_ADDRESS)
+        if function is None:
+            return ""
+        found = awaited(function(request))
+    except Exception:
+        logger.exception("INSTANT_CLIENT_ADDRESS failed: the request counts for REMOTE_ADDR")
+        return ""
+    if isinstance(found, str) and found.strip():
+        return found
+    logger.warning(
+        "INSTANT_CLIENT_ADDRESS returned %s instead of an address: the request counts for REMOTE_ADDR",
+        "an empty text" if isinstance(found, str) else f"an object of type {type(found).__name__}",
+    )
+    return ""
+
+
+def _peer(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR") or "")
+
+
+def _normalised(text: str) -> str:
+    text = text.strip()
+    for candidate in (text, text.strip("[]"), text.rpartition(":")[0].strip("[]")):  # the last one is without a port
+        with suppress(ValueError):
+            return _network(ipaddress.ip_address(candidate))
+    return text[:MAX_LENGTH]
+
+
+def _network(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address.packed[:8] + bytes(8), 64)))

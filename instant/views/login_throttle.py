@@ -1,0 +1,175 @@
+"""Limit failed log-ins, counted in a cache: for each pair of account and address, and for each address.
+
+An account alone is never limited: anybody could lock its user out. A log-in is counted before its password is checked,
+so that attempts at once do not pass together, and a success is uncounted.
+
+If the cache is down, or keeps nothing, the process counts in its own memory. So log-ins go on, and each process still
+limits them. `cache.incr()` is atomic with Redis, Memcached and LocMemCache. With DatabaseCache and FileBasedCache it is
+not: some attempts that are made at once may be counted as one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib import auth
+from django.core.cache import BaseCache, caches
+from django.core.cache.backends.locmem import LocMemCache
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
+from ..conf.settings import conf
+from ..process_state import reset_in_child
+from .client_address import client_address
+from .json_views import Refused
+
+logger = logging.getLogger("instant")
+
+#: Seconds in which failures are counted together, from the first one on.
+WINDOW = 60
+#: Failures in that time of one account from one address, and of all accounts from one address.
+PAIR_FAILURES = 10
+ADDRESS_FAILURES = 100
+#: Characters of a user name that count.
+_MAX_NAME = 1_000
+
+
+def count_attempt(request: HttpRequest, username: str) -> Attempt:
+    """Count a log-in that is about to be tried; call `succeeded()` of what is returned if the password is right.
+
+    Nothing is counted where django-axes does it, or if the address is unknown: all users would count as one.
+
+    Raises:
+        Refused: there were too many failures; the password must not be checked.
+    """
+    if is_left_to_axes():
+        return Attempt(None)
+    address = client_address(request)
+    if not address:
+        logger.warning("a log-in is not limited: its client has no REMOTE_ADDR; set INSTANT_CLIENT_ADDRESS")
+        return Attempt(None)
+    pair = _reserve("pair", f"{_normalised(username)}\0{address}", PAIR_FAILURES)
+    if pair.wait:
+        _refuse(address, pair.wait)
+    whole = _reserve("address", address, ADDRESS_FAILURES)
+    if whole.wait:
+        pair.give_back()
+        _refuse(address, whole.wait)
+    return Attempt((pair, whole))
+
+
+def is_left_to_axes() -> bool:
+    """Return whether django-axes limits the log-ins of this site: one of its backends, or a subclass, is in use."""
+    return getattr(settings, "AXES_ENABLED", True) and any(
+        base.__module__.partition(".")[0] == "axes" for backend in auth.get_backends() for base in type(backend).__mro__
+    )
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A log-in that has been counted, for the pair and for the address; for neither if there is no limit."""
+
+    counted: tuple[_Reservation, _Reservation] | None
+
+    def succeeded(self) -> None:
+        """Forget the failures of the pair, and uncount this log-in for the address."""
+        if self.counted:
+            pair, whole = self.counted
+            pair.forget()
+            whole.give_back()
+
+
+@dataclass(frozen=True)
+class _Reservation:
+    """One attempt in a counter. `wait` is how many seconds to wait if it is over the limit, else 0.
+
+    `start_key` holds when the window began, and a window has a `counter_key` of its own: `incr()` of some caches gives
+    the counter another timeout.
+    """
+
+    cache: BaseCache
+    start_key: str
+    counter_key: str
+    wait: int
+
+    def give_back(self) -> None:
+        _quietly(self.cache.decr, self.counter_key)
+
+    def forget(self) -> None:
+        _quietly(self.cache.delete, self.start_key)
+
+
+def _quietly(change: Any, key: str) -> None:
+    """A counter that cannot be changed counts too much, until its window ends."""
+    try:
+        change(key)
+    except ValueError:
+        pass  # it has expired
+    except Exception as error:
+        logger.warning("the cache of failed log-ins failed: %s", error)
+
+
+def _reserve(kind: str, subject: str, limit: int) -> _Reservation:
+    """Count an attempt of `subject`, in the cache of the settings, else in this process."""
+    digest = salted_hmac(f"instant.login.{kind}", subject, algorithm="sha256").hexdigest()
+    start_key = f"instant.login.{kind}.{digest}"
+    try:
+        found = _count(caches[conf.INSTANT_THROTTLE_CACHE], start_key, limit)
+    except Exception as error:
+        logger.warning("the cache of failed log-ins failed, they are counted in this process only: %s", error)
+        found = None
+    return found or _count(_local.cache, start_key, limit) or _Reservation(_local.cache, start_key, start_key, 0)
+
+
+def _count(cache: BaseCache, start_key: str, limit: int) -> _Reservation | None:
+    """Count an attempt in `cache`; return None if that keeps nothing."""
+    now = time.time()
+    cache.add(start_key, now, WINDOW)
+    start = cache.get(start_key)
+    if not isinstance(start, float):
+        return None
+    counter_key = f"{start_key}.{start!r}"
+    cache.add(counter_key, 0, 2 * WINDOW)
+    try:
+        count = cache.incr(counter_key)
+    except ValueError:
+        return None
+    left = min(max(round(start + WINDOW - now), 1), WINDOW)
+    return _Reservation(cache, start_key, counter_key, left if count > limit else 0)
+
+
+class _Local:
+    """The counters of this process, for when the cache fails. A forked child gets its own: a thread of the parent may
+    have held the lock."""
+
+    def __init__(self) -> None:
+        self.reset()
+        reset_in_child(self.reset)
+
+    def reset(self) -> None:
+        self.cache = LocMemCache(f"instant.login.{os.getpid()}", {"OPTIONS": {"MAX_ENTRIES": 20_000}})
+        self.cache.clear()
+
+
+_local = _Local()
+
+
+def _normalised(username: str) -> str:
+    """Return one text for all spellings that a database may take for one name: without case, accents and outer spaces.
+
+    Different accounts that become one text share a counter, at one address only.
+    """
+    text = unicodedata.normalize("NFKD", username[:_MAX_NAME])
+    text = "".join(char for char in text if not unicodedata.combining(char))
+    return unicodedata.normalize("NFKD", text.casefold()).strip()
+
+
+def _refuse(address: str, wait: int) -> None:
+    logger.warning("refused a log-in from %r: there were too many failures", address)
+    raise Refused(429, "too_many", f"too many failed log-ins: try again in {wait} seconds", retry_after=wait)
