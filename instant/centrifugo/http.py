@@ -1,7 +1,7 @@
 """POST to the server's HTTP API over connections that are kept: one urllib3 pool per process, one aiohttp session per
 event loop.
 
-This is the way of all that is sent in bytes, single or in batches; `api.py` has cent for the rest.
+This is the way of all that is sent in bytes, single or in batches; `cent_api.py` has cent for the rest.
 """
 
 from __future__ import annotations

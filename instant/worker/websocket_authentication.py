@@ -19,8 +19,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..access import origins
 from ..access.ended_sessions import has_ended
+from ..access.session_binding import bound_meta
 from ..access.tokens import connection_claims
-from ..channels.user_ids import identity, user_id, user_named
+from ..channels.user_ids import user_id, user_named
 from ..conf.settings import conf
 from ..exceptions import Deny
 
@@ -74,7 +75,7 @@ def is_still_in(guest: Guest) -> bool:
     user = user_named(guest.user, guest.meta or {})
     if user is None or not getattr(user, "is_active", True):
         return False
-    if guest.meta is not None and has_ended(user, guest.meta):
+    if has_ended(user, guest.meta or {}):
         return False
     return not guest.session or _of_session(guest.session) == user
 
@@ -90,7 +91,7 @@ def _by_cookie(headers: Mapping[str, str]) -> Guest:
     user = _of_session(morsel.value) if morsel else AnonymousUser()
     if not morsel or not user.is_authenticated:
         return Guest("")
-    return Guest(user_id(user), morsel.value, identity(user))
+    return Guest(user_id(user), morsel.value, bound_meta(user))
 
 
 @sensitive_variables()
