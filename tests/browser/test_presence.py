@@ -29,7 +29,7 @@ PAGE = f"""{CLIENT}<template data-instant-stream="{ROOM}"></template><script>
 def namespaces(no_rules_left: None) -> dict[str, Any]:  # noqa: F811
     rules.add("$room:<int:pk>", lambda user, pk: {"info": {"name": user.username}} if user.is_authenticated else True)
     seen = {"presence": True, "join_leave": True, "allow_presence_for_subscriber": True}
-    return {"": {"presence": True}, "room": seen, "silent": {}}
+    return {"": {"presence": True}, "room": seen, "silent": {"presence": False}}
 
 
 def test_who_is_there_who_comes_and_who_goes(site: Site) -> None:
