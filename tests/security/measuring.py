@@ -96,7 +96,11 @@ class Connection:
         self.ids = itertools.count(1)
         self.pushes: list[dict[str, Any]] = []
         self.waiting: list[str] = []
-        self.ask("connect", {"token": token})
+        try:
+            self.ask("connect", {"token": token})
+        except BaseException:
+            self.close()
+            raise
 
     def ask(self, command: str, content: dict[str, Any]) -> dict[str, Any]:
         """Send a command, and return the answer; a refusal is a `ValueError`."""
@@ -171,7 +175,11 @@ class Victim:
         url = self.saved["websocket_url"].replace("http", "ws", 1) + "/connection/websocket"
         connection = Connection(url, self.saved["ws_token"])
         (token,) = [each["token"] for each in self.saved["channels"] if each["name"] == self.channel]
-        connection.ask("subscribe", {"channel": self.channel, "token": token})
+        try:
+            connection.ask("subscribe", {"channel": self.channel, "token": token})
+        except BaseException:
+            connection.close()  # a user has a limited number of connections
+            raise
         return connection
 
     def end(self) -> float:
@@ -211,7 +219,8 @@ class Victim:
                 if connection is None:
                     connection = self.join()
                 while not connection.is_out(self.channel, 0.1) and now < watch_for:
-                    now = last = time.time() - ended
+                    now = time.time() - ended
+                last = time.time() - ended
             except (ValueError, OSError, WebSocketException, TimeoutError):
                 time.sleep(0.2)
             if connection is not None:
