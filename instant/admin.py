@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import display_for_value
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -188,14 +189,14 @@ class RevocationAdmin(RevocationModelAdmin):
     def about(self, row: Revocation) -> str:
         """The channel or the user whose access has ended."""
         if row.channel:
-            return _("channel %(name)s") % {"name": row.channel}
+            return str(_("channel %(name)s") % {"name": row.channel})
         texts = {"": _("user %(id)s"), Revocation.ALL_SESSIONS: _("user %(id)s, all sessions")}
-        return texts.get(row.session, _("user %(id)s, one session")) % {"id": row.user}
+        return str(texts.get(row.session, _("user %(id)s, one session")) % {"id": row.user})
 
     @admin.display(description=_("Until"), ordering="until")
-    def until_shown(self, row: Revocation) -> Any:
+    def until_shown(self, row: Revocation) -> str:
         """When the tokens given out before have expired: known once it was enforced."""
-        return row.until or _("not enforced yet")
+        return str(display_for_value(row.until, str(_("not enforced yet"))))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Revocation], search_term: str

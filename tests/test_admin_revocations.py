@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import formats, timezone
 from pytest_django import Settings
 
 from instant.models import Revocation
@@ -94,6 +94,7 @@ def test_nothing_can_be_added_changed_or_deleted(admin: Client, rows: list[Revoc
     change, delete = (reverse(f"admin:instant_revocation_{name}", args=[row.pk]) for name in ("change", "delete"))
     text = page(admin.get(change))
     assert "channel $editors" in text
+    assert formats.localize(timezone.template_localtime(row.until)) in text
     assert 'name="_save"' not in text
     assert 'name="channel"' not in text
     assert admin.get(ADD).status_code == 403
