@@ -17,11 +17,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from instant import rule
 from instant.access.session_binding import current_auth
 from instant.access.tokens import channel_token
 from instant.centrifugo import http
 from instant.models import Channel, Revocation
 from instant.revocation import enforcement, recheck, repeating
+from tests.rules import no_rules_left  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,6 +104,29 @@ def test_queries_grow_with_batches_and_not_with_users(cleared: Callable[[int], t
     Revocation.objects.all().delete()
     _, of_thousand = cleared(1_000)
     assert of_thousand - of_hundred <= 25
+
+
+def test_rules_beyond_the_first_hundred_are_asked_by_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody in the channel is asked about, however many users before them may stay."""
+    monkeypatch.setattr(enforcement, "RULES_IN_A_STEP", 50)
+    users = User.objects.bulk_create(User(pk=1000 + number, username=f"u{number}") for number in range(170))
+    denied = {str(user.pk) for user in users[-5:]}
+    asked: list[str] = []
+
+    @rule("$post:<int:pk>")
+    def readers(user: User, pk: int) -> bool:
+        asked.append(str(user.pk))
+        return str(user.pk) not in denied
+
+    server = Server({"$post:1": [str(user.pk) for user in users]})
+    monkeypatch.setattr(http, "post", server.post)
+    recheck(channels=["$post:1"])
+    assert len(asked) == 100
+    assert server.commands("unsubscribe") == []
+    repeating.repeat_due()
+    assert sorted(asked[100:]) == sorted(str(user.pk) for user in users)
+    assert {each["user"] for each in server.commands("unsubscribe")} == denied
+    assert Revocation.objects.get().next_at > timezone.now()
 
 
 def test_one_change_twice_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
