@@ -1,12 +1,13 @@
 # make demo    a site to look at: Django and a websockets server, in the foreground
 # make test    all tests; sets everything up by itself
+# make security  how soon clients are out when a right ends: a table in Markdown
 # make lint types figures front go bench docs    see below
 VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint types figures front go bench docs setup clean
+.PHONY: demo test lint types figures front go bench security docs setup clean
 
 demo:
 	@.ci/setup demo
@@ -39,6 +40,9 @@ go:  # the publisher: vet, tests, and the binary for this checkout
 
 bench: setup  # all ways to publish, in one run: make bench ARGS="--rounds 5"
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+security: setup  # honest and hostile clients, each cause, two stacks, against docs/security.md: make security ARGS=--write
+	$(BIN)/python -m tests.security $(ARGS)
 
 docs: setup  # each snippet and command of the documentation
 	$(BIN)/python -m pytest tests/test_docs.py tests/browser/test_tutorial.py tests/integration/test_nginx.py -q

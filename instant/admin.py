@@ -1,4 +1,4 @@
-"""Channels in the admin: who may join, who is there, and a page that sends a message."""
+"""The admin: channels, with who may join, who is there, and a page that sends a message; and pending revocations."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import display_for_value
+from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -17,15 +19,17 @@ from . import protocol
 from .access import channel_access
 from .centrifugo import cent_api
 from .channels import declared
+from .channels.user_ids import user_id
 from .exceptions import InvalidMessage, ServerError
 from .messages import Message
-from .models import Channel
+from .models import Channel, Revocation
 from .producers import publish_many
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Channel]
+    RevocationModelAdmin = admin.ModelAdmin[Revocation]
 else:
-    ModelAdmin = admin.ModelAdmin
+    ModelAdmin = RevocationModelAdmin = admin.ModelAdmin
 
 
 class _JSONField(forms.JSONField):
@@ -168,3 +172,47 @@ class ChannelAdmin(ModelAdmin):
             text = ngettext("Sent to %(sent)d channel.", "Sent to %(sent)d channels.", sent) % {"sent": sent}
             self.message_user(request, text, messages.SUCCESS)
         return True
+
+
+@admin.register(Revocation)
+class RevocationAdmin(RevocationModelAdmin):
+    """Pending revocations, to look at: a row that is changed or deleted here would give access back."""
+
+    list_display = ("about", "next_at", "until_shown")
+    fields = ("about", "next_at", "until_shown")
+    readonly_fields = fields
+    search_fields = ("=user", "channel")
+    search_help_text = _("A username, the id of a user, or a part of a channel's name")
+    ordering = ("next_at", "pk")
+
+    @admin.display(description=_("About"))
+    def about(self, row: Revocation) -> str:
+        """The channel or the user whose access has ended."""
+        if row.channel:
+            return str(_("channel %(name)s") % {"name": row.channel})
+        texts = {"": _("user %(id)s"), Revocation.ALL_SESSIONS: _("user %(id)s, all sessions")}
+        return str(texts.get(row.session, _("user %(id)s, one session")) % {"id": row.user})
+
+    @admin.display(description=_("Until"), ordering="until")
+    def until_shown(self, row: Revocation) -> str:
+        """When the tokens given out before have expired: known once it was enforced."""
+        return str(display_for_value(row.until, str(_("not enforced yet"))))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Revocation], search_term: str
+    ) -> tuple[QuerySet[Revocation], bool]:
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        if search_term:
+            named_by = get_user_model().USERNAME_FIELD
+            users = get_user_model()._default_manager.filter(**{named_by: search_term})
+            found |= queryset.filter(user__in=[user_id(user) for user in users])
+        return found, may_repeat
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Revocation | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Revocation | None = None) -> bool:
+        return False

@@ -7,6 +7,7 @@ may still join.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ from ..protocol import PRIVATE_PREFIX
 MOST_CHANNELS = 5_000
 #: Questions to rules, which may need a query each, before a caller goes on; the thread asks the rest.
 RULES_AT_ONCE = 100
+#: Questions of the thread before it unsubscribes those who were refused, and asks on.
+RULES_IN_A_STEP = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,9 @@ class _Look:
     is_first: bool
 
 
-def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int = RULES_AT_ONCE) -> bool:
-    """Enforce these revocations, all together; report whether everything was looked at.
+def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int | None = RULES_AT_ONCE) -> bool:
+    """Enforce these revocations, all together; report whether everything was looked at. A `rule_budget` of None asks
+    rules without a limit.
 
     The first time, all connections of a user whose session has ended are closed: those of other sessions come back by
     themselves. Later only the connections are closed that show such a session.
@@ -124,7 +128,7 @@ def _close_ended(look: _Look, users: Users, present: dict[str, list[Client]]) ->
     cent_api.disconnect_all(sorted(closed))
 
 
-def _unsubscribe(look: _Look, users: Users, present: dict[str, list[Client]], rule_budget: int) -> bool:
+def _unsubscribe(look: _Look, users: Users, present: dict[str, list[Client]], rule_budget: int | None) -> bool:
     pairs: list[Pair] = []
     for name, clients in present.items():
         subs: Iterable[str] = {client.user for client in clients}
@@ -132,6 +136,10 @@ def _unsubscribe(look: _Look, users: Users, present: dict[str, list[Client]], ru
     others = {sub for sub, _ in pairs} - users.by_id.keys()
     known = refusals.read_users(others)
     everyone = Users({**users.by_id, **known.by_id}, {**users.groups, **known.groups})
-    no, later = refusals.refused(pairs, everyone, rule_budget)
-    cent_api.unsubscribe(no)
-    return not later
+    left = math.inf if rule_budget is None else rule_budget
+    while pairs and left > 0:
+        step = int(min(left, RULES_IN_A_STEP))
+        no, pairs = refusals.refused(pairs, everyone, step)
+        cent_api.unsubscribe(no)
+        left -= step
+    return not pairs

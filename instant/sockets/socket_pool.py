@@ -107,7 +107,9 @@ def _require_session(handler: WebSocketHandler) -> None:
         Deny: it has.
     """
     info = handler.info
-    if handler._sub and info.transport in ("centrifugo", "websocket") and has_ended(handler.user, info.meta):
+    # Visitors have no `meta`, and SocketCommunicator gives none.
+    is_bound = info.transport == "centrifugo" or (info.transport == "websocket" and info.meta)
+    if handler._sub and is_bound and has_ended(handler.user, info.meta):
         raise close_codes.forbidden()
 
 

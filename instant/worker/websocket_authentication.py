@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..access import origins
 from ..access.ended_sessions import has_ended
-from ..access.session_binding import bound_meta
+from ..access.session_binding import bound_meta, session_of
 from ..access.tokens import connection_claims
 from ..channels.user_ids import user_id, user_named
 from ..conf.settings import conf
@@ -91,13 +91,17 @@ def _by_cookie(headers: Mapping[str, str]) -> Guest:
     user = _of_session(morsel.value) if morsel else AnonymousUser()
     if not morsel or not user.is_authenticated:
         return Guest("")
-    return Guest(user_id(user), morsel.value, bound_meta(user))
+    session = session_of(SimpleNamespace(session=_store(morsel.value)))
+    return Guest(user_id(user), morsel.value, bound_meta(user, session.hash))
+
+
+def _store(key: str) -> Any:
+    return import_module(settings.SESSION_ENGINE).SessionStore(key)
 
 
 @sensitive_variables()
 def _of_session(key: str) -> Any:
-    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    request: Any = SimpleNamespace(session=store, META={})
+    request: Any = SimpleNamespace(session=_store(key), META={})
     try:
         return get_user(request)
     except (TypeError, ValueError, ValidationError):

@@ -15,6 +15,7 @@ from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from instant.access.channel_access import channels_for
+from instant.access.ended_sessions import has_ended
 from instant.access.session_binding import bound_meta
 from instant.access.tokens import connection_token
 from instant.channels.user_ids import user_channel, user_named
@@ -66,7 +67,7 @@ def claims(whose: Any, **meta: Any) -> dict[str, Any]:
 
 def test_a_token_says_whose_it_is_where_only_the_server_reads_it(dave: Any, settings: Settings) -> None:
     assert claims(dave)["sub"] == "dave"
-    assert claims(dave)["meta"]["pk"] == str(dave.pk)
+    assert claims(dave)["meta"] == {**bound_meta(dave), "pk": str(dave.pk)}
     assert str(dave.pk) not in claims(dave)["info"].values()
     assert claims(dave, window="w")["meta"] == {"window": "w", "pk": str(dave.pk)}
     assert "pk" not in claims(AnonymousUser())["meta"]
@@ -126,6 +127,19 @@ def test_a_plain_websocket_by_token(dave: Any, next_one: Callable[[Any], Any]) -
     guest = websocket_authentication.admit([f"instant.{connection_token(dave)}"], {})
     assert websocket_authentication.is_still_in(guest)
     next_one(dave)
+    assert not websocket_authentication.is_still_in(guest)
+
+
+@pytest.mark.parametrize("user_id", ["pk", "username"])
+def test_a_plain_websocket_by_cookie_stays_open(dave: Any, client: Client, settings: Settings, user_id: str) -> None:
+    settings.INSTANT_USER_ID = user_id
+    client.force_login(dave)
+    cookie = {"Cookie": f"sessionid={client.cookies['sessionid'].value}"}
+    guest = websocket_authentication.admit([], cookie)
+    assert not has_ended(dave, guest.meta or {})  # what the pool asks when it opens
+    assert websocket_authentication.is_still_in(guest)  # and every minute
+    client.logout()
+    assert has_ended(dave, guest.meta or {})
     assert not websocket_authentication.is_still_in(guest)
 
 

@@ -31,6 +31,8 @@ STACKS = {
 #: Seconds that anything may take before a test is given up.
 PATIENCE = 60
 _numbers = itertools.count(1)
+#: So many hostile clients lose their right at once: with more, their tokens would be old when their turn comes.
+_few_at_once = threading.Semaphore(3)
 
 
 @dataclass
@@ -88,11 +90,17 @@ class Connection:
 
     def __init__(self, url: str, token: str) -> None:
         self.stack = ExitStack()
-        self.socket: ClientConnection = self.stack.enter_context(connect(url, proxy=None))  # type: ignore[call-arg]
+        self.socket: ClientConnection = self.stack.enter_context(
+            connect(url, proxy=None, ping_interval=None)  # type: ignore[call-arg]
+        )
         self.ids = itertools.count(1)
         self.pushes: list[dict[str, Any]] = []
         self.waiting: list[str] = []
-        self.ask("connect", {"token": token})
+        try:
+            self.ask("connect", {"token": token})
+        except BaseException:
+            self.close()
+            raise
 
     def ask(self, command: str, content: dict[str, Any]) -> dict[str, Any]:
         """Send a command, and return the answer; a refusal is a `ValueError`."""
@@ -167,24 +175,29 @@ class Victim:
         url = self.saved["websocket_url"].replace("http", "ws", 1) + "/connection/websocket"
         connection = Connection(url, self.saved["ws_token"])
         (token,) = [each["token"] for each in self.saved["channels"] if each["name"] == self.channel]
-        connection.ask("subscribe", {"channel": self.channel, "token": token})
+        try:
+            connection.ask("subscribe", {"channel": self.channel, "token": token})
+        except BaseException:
+            connection.close()  # a user has a limited number of connections
+            raise
         return connection
 
     def end(self) -> float:
-        """Take the right away; return when the request had ended, by time.monotonic()."""
+        """Take the right away; return when that was committed, by time.time()."""
         if not self.in_request:
-            self.site.post(requests.Session(), "end", name=self.name, cause=self.cause)
+            response = self.site.post(requests.Session(), "end", name=self.name, cause=self.cause)
         else:
-            self.site.post(self.browser, "aleave" if self.cause == "alogout" else "leave", cause=self.cause)
-        return time.monotonic()
+            path = "aleave" if self.cause == "alogout" else "leave"
+            response = self.site.post(self.browser, path, cause=self.cause)
+        return float(response.json()["at"])
 
     def honest(self) -> float:
-        """End the right; return how many seconds later an honest client is out."""
+        """End the right; return how many seconds after the commit an honest client is out."""
         seen: list[float] = []
 
         def watch() -> None:
             if self.connection.is_out(self.channel, PATIENCE):
-                seen.append(time.monotonic())
+                seen.append(time.time())
 
         watcher = threading.Thread(target=watch)
         watcher.start()
@@ -195,21 +208,45 @@ class Victim:
         return max(seen[0] - ended, 0.0)
 
     def hostile(self, watch_for: float) -> float:
-        """End the right; return how many seconds later a client that comes back with saved tokens was in, the last
-        time, in as many seconds as given."""
-        ended = self.end()
+        """End the right; return how many seconds after the commit a client that comes back with saved tokens was in,
+        the last time, in as many seconds as given."""
+        with _few_at_once, self._saving_tokens():
+            ended = self.end()
         last = 0.0
         connection: Connection | None = self.connection
-        while time.monotonic() - ended < watch_for:
+        while (now := time.time() - ended) < watch_for:
             try:
                 if connection is None:
                     connection = self.join()
-                while not connection.is_out(self.channel, 0.1) and time.monotonic() - ended < watch_for:
-                    last = time.monotonic() - ended
-                last = max(last, time.monotonic() - ended - 0.1)
+                while not connection.is_out(self.channel, 0.1) and now < watch_for:
+                    now = time.time() - ended
+                last = time.time() - ended
             except (ValueError, OSError, WebSocketException, TimeoutError):
                 time.sleep(0.2)
             if connection is not None:
                 connection.close()
                 connection = None
         return last
+
+    @contextmanager
+    def _saving_tokens(self) -> Iterator[None]:
+        """Fetch tokens again and again, and save the last ones with which the channel can be joined."""
+        is_over = threading.Event()
+
+        def save() -> None:
+            while not is_over.wait(0.05):
+                try:
+                    found = self.credentials()
+                except requests.RequestException:  # nobody is logged in any more
+                    return
+                if self.channel in [each["name"] for each in found["channels"]]:
+                    self.saved = found
+
+        self.saved = self.credentials()
+        saver = threading.Thread(target=save)
+        saver.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            saver.join()

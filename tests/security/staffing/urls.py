@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -46,14 +47,18 @@ def enter(request: HttpRequest) -> HttpResponse:
 
 
 def end(request: HttpRequest) -> HttpResponse:
+    """Do what ends the right, in a transaction; answer with the time of its commit."""
     content: dict[str, Any] = json.loads(request.body)
+    committed: list[float] = []
     with transaction.atomic():
+        transaction.on_commit(lambda: committed.append(time.time()))
         causes.end(content["cause"], *_made(content["name"]))
-    return HttpResponse()
+    return JsonResponse({"at": committed[0]})
 
 
 def leave(request: HttpRequest) -> HttpResponse:
-    cause = json.loads(request.body)["cause"]
+    """End the own session, or change the own password; answer with the time before that."""
+    cause, at = json.loads(request.body)["cause"], time.time()
     if cause == "logout":
         logout(request)
     elif cause == "session.flush":
@@ -63,13 +68,14 @@ def leave(request: HttpRequest) -> HttpResponse:
         user.set_password("another")
         user.save()
         update_session_auth_hash(request, user)
-    return HttpResponse()
+    return JsonResponse({"at": at})
 
 
 async def aleave(request: HttpRequest) -> HttpResponse:
+    at = time.time()
     alogout = getattr(auth, "alogout", None) or sync_to_async(logout)  # new in Django 5
     await alogout(request)
-    return HttpResponse()
+    return JsonResponse({"at": at})
 
 
 def all_causes(request: HttpRequest) -> HttpResponse:
