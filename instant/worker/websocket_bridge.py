@@ -115,20 +115,26 @@ class Bridge:
             return web.Response(status=403, text="wrong secret\n")
         connection = _Connection(request)
         await connection.open()
+        with suppress(ConnectionError):  # the devserver may leave before it is answered
+            return await self._stream(connection)
+        return await connection.close(close_codes.NORMAL)
+
+    async def _stream(self, connection: _Connection) -> web.StreamResponse:
         try:
             socket = await self._pool.open(_read(await connection.first()), envelopes.wrapped)
         except Deny as refusal:
             await connection.send(envelopes.plain({"error": {"code": refusal.code, "message": refusal.reason}}))
             return await connection.close(close_codes.NORMAL)
-        await connection.send(b'{"result":{}}')
         feed = Feed(socket)
         try:
+            await connection.send(b'{"result":{}}')
             # Nothing at all says that the client has left: a close frame could outrun what it sent before.
             return await connection.run(
                 socket, lambda text: feed.take(text) if text else socket.lost(), _CUT, last=True
             )
         finally:
             feed.stop()
+            socket.lost()  # else it would stay open if the answer could not be sent
 
     async def _recheck(self) -> None:
         while True:

@@ -23,7 +23,7 @@ _ONLY = os.environ.get("FUZZ_ONLY")
 #: Characters of what a failure shows of a case.
 _SHOWN = 3_000
 #: Cases that a failed test shows.
-_REPORTED = 400
+_REPORTED = 40
 
 
 class Broken(io.BytesIO):

@@ -5,23 +5,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
+import json
 import logging
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
 import pytest
-from django.test import Client
+from django.contrib.auth.models import AnonymousUser
 from pytest_django import Settings
 
+from instant.access.tokens import connection_token
+from instant.centrifugo.config import render
+from instant.conf import conf
+from instant.devserver import errors
+from instant.devserver.rpc_proxy import settle
+from instant.devserver.thread import ThreadedDevServer
 from instant.models import Channel
 from instant.testing import Published
+from instant.testing.live_servers import free_port
 from instant.windows import WindowInfo, everyone, is_authenticated, registry, signal
+from tests.fakes import fake_server
 from tests.features import use_features
+from tests.sockets import handlers
+from tests.sockets.running import RunningWorker, wait
 
-from . import fuzzing, fuzzing_http
+from . import fuzzing, fuzzing_frames, fuzzing_http
+from .fuzzing_frames import Connection, frame
 
 
 @pytest.fixture
@@ -35,7 +50,8 @@ def site(settings: Settings, monkeypatch: pytest.MonkeyPatch, published: Publish
     Channel.objects.create(name="news", level="public")
     Channel.objects.create(name="$staff", level="staff")
     _connect_signals()
-    yield
+    with fake_server():  # a log-out revokes
+        yield
 
 
 def _connect_signals() -> None:
@@ -89,3 +105,100 @@ def test_requests(site: None, endpoint: str, share: float) -> None:
     found.report()
     for client in (browsers.of(who, strict=False) for who in browsers.users):
         assert client.get("/instant/get_token/").status_code == 200
+
+
+class _Running:
+    """The frames of a test: one fault or hang does not stop the others."""
+
+    def __init__(self, name: str, faults: fuzzing.Faults) -> None:
+        self._name, self._faults, self.found = name, faults, fuzzing.Found(name)
+
+    async def run(self, share: float, attempt: Callable[[random.Random, int], Any]) -> None:
+        """Try each case."""
+
+        async def one(number: int) -> None:
+            problems = []
+            try:
+                await attempt(fuzzing.source(self._name, number), number)
+            except (asyncio.TimeoutError, AssertionError, ValueError) as error:
+                problems.append(f"{type(error).__name__}: {error}")
+            # Others run at the same time: the fault may be of a case nearby.
+            self.found.check([*problems, *self._faults.take()], number, "or of a case nearby, FUZZ_ONLY tells")
+
+        await fuzzing_frames.at_once([partial(one, number) for number in fuzzing.numbers(share)])
+
+
+def _answer_with_the_data(client: Any, command_id: int, method: str, data: Any) -> None:
+    """What the devserver does with the answer of a backend, which is the data of the call here."""
+    try:
+        settle(client, command_id, data if isinstance(data, dict) else {})
+    except ValueError:
+        client.fail(command_id, errors.INTERNAL)
+
+
+@pytest.fixture
+def addresses(settings: Settings) -> None:
+    settings.INSTANT_SOCKET_HANDLERS = handlers.HANDLERS
+    settings.INSTANT_ALLOW_ANONYMOUS = True
+    settings.INSTANT_CHANNELS = {"news": {"level": "public"}}
+    settings.CENTRIFUGO_HOST, settings.CENTRIFUGO_PORT = "http://127.0.0.1", free_port()
+    settings.INSTANT_SOCKETS_URL = f"grpc://127.0.0.1:{free_port()}"
+    settings.INSTANT_SOCKETS_BRIDGE = f"http://127.0.0.1:{free_port()}"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_frames_to_the_devserver(addresses: None) -> None:
+    config = render()
+    config["channel"]["without_namespace"] = {
+        **config["channel"].get("without_namespace", {}),
+        **{"presence": True, "history_size": 10, "history_ttl": "60s", "force_recovery": True},
+        **{f"allow_{what}_for_client": True for what in ("subscribe", "publish", "presence", "history")},
+        **{f"allow_{what}_for_anonymous": True for what in ("subscribe", "publish", "presence", "history")},
+    }
+    token = connection_token(AnonymousUser())
+    with fuzzing.watched() as faults, RunningWorker(), ThreadedDevServer(config, rpc=_answer_with_the_data) as server:
+        running = _Running("devserver", faults)
+        asyncio.run(running.run(0.1, lambda rng, _: fuzzing_frames.try_protocol(rng, server.port, token)))
+        running.found.report()
+        assert asyncio.run(_rpc(server.port, token)) == {"id": 2, "rpc": {"data": "still here"}}
+
+
+async def _rpc(port: int, token: str) -> Any:
+    async with Connection(port, "/connection/websocket") as good:
+        assert await good.status() == 101
+        good.write(frame(json.dumps({"id": 1, "connect": {"token": token}}).encode()))
+        good.write(frame(json.dumps({"id": 2, "rpc": {"method": "m", "data": {"result": {"data": "still here"}}}}).encode()))
+        while received := await asyncio.wait_for(good.receive(), fuzzing_frames.PATIENCE):
+            for line in received[1].splitlines():
+                if json.loads(line).get("id") == 2:
+                    return json.loads(line)
+    return None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_frames_to_the_bridge(addresses: None) -> None:
+    secret = str(conf.proxy_secret)
+    with fuzzing.watched(_is_refused_stream) as faults, RunningWorker() as worker:
+        port = worker.serving.bridge_port
+        plain, streams = _Running("plain", faults), _Running("streams", faults)
+        asyncio.run(plain.run(0.1, lambda rng, number: fuzzing_frames.try_plain(rng, port, number)))
+        asyncio.run(streams.run(0.05, lambda rng, _: fuzzing_frames.try_stream(rng, port, secret)))
+        wait(lambda: not len(worker))
+        assert asyncio.run(_echo(port)) == "still here"
+        left = faults.take()
+    plain.found.report()
+    streams.found.report()
+    assert not left
+
+
+def _is_refused_stream(record: logging.LogRecord) -> bool:
+    """Whether a wrong secret is reported: an error for operators, on purpose."""
+    return "it shows another secret" in record.getMessage()
+
+
+async def _echo(port: int) -> str:
+    async with Connection(port, "/socket/echo") as good:
+        assert await good.status() == 101
+        good.write(frame(b"still here"))
+        received = await asyncio.wait_for(good.receive(), fuzzing_frames.PATIENCE)
+        return received[1].decode() if received else ""
