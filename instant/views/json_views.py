@@ -118,21 +118,23 @@ def refusal(refused: Refused) -> JsonResponse:
     return response
 
 
+#: What Django would answer with a page of HTML, as status, code and reason; the first type that fits counts.
+_ANSWERS: tuple[tuple[type[Exception], tuple[int, str, str]], ...] = (
+    (RequestDataTooBig, (413, "too_large", "the body is too large")),
+    (DisallowedHost, (400, "bad_host", "this host is not in ALLOWED_HOSTS")),
+    (UnreadablePostError, (400, "unreadable", "the body could not be read to its end")),
+    # The CSRF check has read the form, and the body is no longer there.
+    (RawPostDataException, (415, "unsupported_media_type", "send JSON, with Content-Type: application/json")),
+    (Exception, (400, "bad_request", "the body is broken, has too many fields, or is a form that is not in UTF-8")),
+)
+
+
 def _refused(error: Exception) -> Refused:
-    """What Django would answer with a page of HTML."""
     if isinstance(error, Refused):
         return error
     if isinstance(error, PermissionDenied):  # of a receiver of a signal, such as django-axes' user_locked_out
         return Refused(403, "permission_denied", str(error) or "permission denied")
-    if isinstance(error, RequestDataTooBig):
-        return Refused(413, "too_large", "the body is too large")
-    if isinstance(error, DisallowedHost):
-        return Refused(400, "bad_host", "this host is not in ALLOWED_HOSTS")
-    if isinstance(error, UnreadablePostError):
-        return Refused(400, "unreadable", "the body could not be read to its end")
-    if isinstance(error, RawPostDataException):  # the CSRF check has read the form
-        return Refused(415, "unsupported_media_type", "send JSON, with Content-Type: application/json")
-    return Refused(400, "bad_request", "the body is broken, has too many fields, or is a form in another charset than UTF-8")
+    return Refused(*next(answer for kind, answer in _ANSWERS if isinstance(error, kind)))
 
 
 def json_body(request: HttpRequest) -> dict[str, Any]:

@@ -53,7 +53,15 @@ _VALUES = {
     "HTTP_ORIGIN": ("null", "http://[", "http://[::1", "https://front.example.org", "http://testserver", "//", "x:y:z"),
     "HTTP_REFERER": ("https://testserver/", "https://[", "https://testserver:99999/"),
     "HTTP_HOST": ("[1:2]", "[::1]", "[", "a:b", "testserver:99999", "testserver.", "..", "x" * 300, "xn--a"),
-    "HTTP_COOKIE": ("sessionid=", "sessionid=\\000", "sessionid=x; sessionid=y", "csrftoken=x", "=", ";;;", "a" * 9_000),
+    "HTTP_COOKIE": (
+        "sessionid=",
+        "sessionid=\\000",
+        "sessionid=x; sessionid=y",
+        "csrftoken=x",
+        "=",
+        ";;;",
+        "a" * 9_000,
+    ),
     "REMOTE_ADDR": ("", "::1", "::ffff:1.2.3.4", "1.2.3.4:80", "[::1]:80", "unix:", "fe80::1%eth0", "999.1.1.1"),
     "HTTP_ACCEPT_LANGUAGE": ("de", "*", "en;q=x", "x" * 600, "a-" * 300),
 }
@@ -134,7 +142,14 @@ class Request:
             user = rng.choice(("", "1", "2"))
             meta = {**_RPC["meta"], "user": user}
             data = rng.choice(_ARGUMENTS)
-            return {**_RPC, "client": f"c{self.number}", "user": user, "method": rng.choice(SIGNALS), "data": data, "meta": meta}
+            return {
+                **_RPC,
+                "client": f"c{self.number}",
+                "user": user,
+                "method": rng.choice(SIGNALS),
+                "data": data,
+                "meta": meta,
+            }
         blob = blobs[self.who]
         if rng.random() < 0.5:
             place = rng.randrange(len(blob))
@@ -143,7 +158,10 @@ class Request:
         return {key: good[key] for key in good if rng.random() < 0.6}
 
     def _form(self) -> bytes:
-        rng, good = self.rng, {"channel": "news", "message": "hello", "data": '{"a": 1}', "event_class": "info", "bucket": "b"}
+        rng, good = (
+            self.rng,
+            {"channel": "news", "message": "hello", "data": '{"a": 1}', "event_class": "info", "bucket": "b"},
+        )
         fields = [(key, fuzzing.text(rng) if rng.random() < 0.4 else good[key]) for key in good if rng.random() < 0.8]
         if rng.random() < 0.3:
             fields.append(("data", fuzzing.encoded(rng, {"a": [1, {"b": None}]})))
@@ -152,8 +170,13 @@ class Request:
         pairs = [(key.encode(), written.encode("utf-8", "surrogatepass")) for key, written in fields]
         if self.content_type.startswith("multipart"):
             head = b'--X\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
-            extra = [rng.choice((b"", b"", b"", b'; filename="f"', b"\r\nContent-Transfer-Encoding: base64")) for _ in pairs]
-            whole = b"".join(head % (key, more, written) for (key, written), more in zip(pairs, extra, strict=True)) + b"--X--\r\n"
+            extra = [
+                rng.choice((b"", b"", b"", b'; filename="f"', b"\r\nContent-Transfer-Encoding: base64")) for _ in pairs
+            ]
+            whole = (
+                b"".join(head % (key, more, written) for (key, written), more in zip(pairs, extra, strict=True))
+                + b"--X--\r\n"
+            )
         else:
             whole = b"&".join(b"%b=%b" % (key, written.replace(b"&", b"%26")) for key, written in pairs)
         return whole[: rng.randrange(len(whole) + 1)] if rng.random() < 0.1 else whole
@@ -161,7 +184,9 @@ class Request:
     def _environ(self) -> dict[str, Any]:
         rng = self.rng
         # Every case has an address of its own: else most log-ins would be refused unread.
-        environ: dict[str, Any] = {"REMOTE_ADDR": f"10.{self.number >> 16 & 255}.{self.number >> 8 & 255}.{self.number & 255}"}
+        environ: dict[str, Any] = {
+            "REMOTE_ADDR": f"10.{self.number >> 16 & 255}.{self.number >> 8 & 255}.{self.number & 255}"
+        }
         environ["CONTENT_LENGTH"] = str(len(self.body))
         if self.endpoint == "rpc" and rng.random() < 0.9:
             environ["HTTP_X_INSTANT_SECRET"] = str(conf.proxy_secret)

@@ -29,6 +29,8 @@ from instant.devserver.thread import ThreadedDevServer
 from instant.models import Channel
 from instant.testing import Published
 from instant.testing.live_servers import free_port
+from instant.views import tokens
+from instant.views.json_views import Refused
 from instant.windows import WindowInfo, everyone, is_authenticated, registry, signal
 from tests.fakes import fake_server
 from tests.features import use_features
@@ -60,7 +62,14 @@ def _connect_signals() -> None:
         return [value, others]
 
     @signal("fuzz.typed", is_allowed_to=everyone)
-    def typed(window_info: WindowInfo, number: int = 0, share: float = 0, flag: bool = False, amount: Decimal = Decimal(0), key: UUID | None = None) -> Any:
+    def typed(
+        window_info: WindowInfo,
+        number: int = 0,
+        share: float = 0,
+        flag: bool = False,
+        amount: Decimal = Decimal(0),
+        key: UUID | None = None,
+    ) -> Any:
         return [number, share, flag, str(amount), str(key)]
 
     @signal("fuzz.dates", is_allowed_to=everyone)
@@ -72,7 +81,11 @@ def _connect_signals() -> None:
 
     @signal("fuzz.lists", is_allowed_to=everyone)
     def lists(
-        window_info: WindowInfo, numbers: list[int] = [], table: dict[str, int] = {}, choice: Literal["a", "b"] = "a", either: int | str = 1  # noqa: B006
+        window_info: WindowInfo,
+        numbers: list[int] | None = None,
+        table: dict[str, int] | None = None,
+        choice: Literal["a", "b"] = "a",
+        either: int | str = 1,
     ) -> Any:
         return [numbers, table, choice, either]
 
@@ -107,6 +120,65 @@ def test_requests(site: None, endpoint: str, share: float) -> None:
         assert client.get("/instant/get_token/").status_code == 200
 
 
+# The instrument itself.
+
+
+def _fails(name: str, share: float) -> list[str]:
+    """Return the faults of requests that are found when a view is broken on purpose."""
+    browsers, found = fuzzing_http.Browsers(), list[str]()
+    with fuzzing.watched(_is_of_django) as faults:
+        for number in range(round(fuzzing.CASES * share)):
+            request = fuzzing_http.Request(fuzzing.source(name, number), number, browsers.blobs, "subscribe")
+            found += [*filter(None, [fuzzing_http.problem(request, browsers)]), *faults.take()]
+    return found
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("place", "broken", "wanted"),
+    [
+        ("names_in", lambda value: value.strip(), "status 500"),
+        ("names_in", lambda value: logging.getLogger("instant").error("no") if value else None, "ERROR instant no"),
+        ("require_token_rate", lambda request: _refuse_without_reason(), "without a reason"),
+    ],
+)
+def test_a_fault_is_found(site: None, place: str, broken: Any, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, place, broken)
+    assert any(wanted in fault for fault in _fails("injected", 0.02))
+
+
+def _refuse_without_reason() -> None:
+    raise Refused(400, "x", "")
+
+
+@pytest.mark.django_db
+def test_an_answer_that_may_be_stored_is_found(site: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzzing_http, "URLS", {**fuzzing_http.URLS, "subscribe": "/instant/labels.js/"})
+    assert any("Cache-Control" in fault for fault in _fails("injected", 0.01))
+
+
+async def test_a_server_that_hangs_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+        await reader.read(-1)
+        writer.close()
+
+    monkeypatch.setattr(fuzzing_frames, "PATIENCE", 0.1)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with fuzzing.watched() as faults:
+            running = _Running("hanging", faults)
+            await running.run(0.01, lambda rng, _: fuzzing_frames.try_protocol(rng, port, "token"))
+    assert any("TimeoutError" in case for case in running.found.cases)
+
+
+def test_a_case_can_be_repeated() -> None:
+    first, second = (fuzzing.body(fuzzing.source("any", 7), {"channels": ["news"], "path": "/"}) for _ in range(2))
+    assert first == second
+    assert f"FUZZ_SEED={fuzzing.SEED} FUZZ_ONLY=7" in fuzzing.shown("any", 7, first)
+
+
 class _Running:
     """The frames of a test: one fault or hang does not stop the others."""
 
@@ -123,7 +195,11 @@ class _Running:
             except (asyncio.TimeoutError, AssertionError, ValueError) as error:
                 problems.append(f"{type(error).__name__}: {error}")
             # Others run at the same time: the fault may be of a case nearby.
-            self.found.check([*problems, *self._faults.take()], number, "or of a case nearby, FUZZ_ONLY tells")
+            self.found.check(
+                [*problems, *self._faults.take()],
+                number,
+                "a case that runs at the same time may be the cause: FUZZ_ONLY tells",
+            )
 
         await fuzzing_frames.at_once([partial(one, number) for number in fuzzing.numbers(share)])
 
@@ -151,7 +227,10 @@ def test_frames_to_the_devserver(addresses: None) -> None:
     config = render()
     config["channel"]["without_namespace"] = {
         **config["channel"].get("without_namespace", {}),
-        **{"presence": True, "history_size": 10, "history_ttl": "60s", "force_recovery": True},
+        "presence": True,
+        "history_size": 10,
+        "history_ttl": "60s",
+        "force_recovery": True,
         **{f"allow_{what}_for_client": True for what in ("subscribe", "publish", "presence", "history")},
         **{f"allow_{what}_for_anonymous": True for what in ("subscribe", "publish", "presence", "history")},
     }
@@ -167,7 +246,9 @@ async def _rpc(port: int, token: str) -> Any:
     async with Connection(port, "/connection/websocket") as good:
         assert await good.status() == 101
         good.write(frame(json.dumps({"id": 1, "connect": {"token": token}}).encode()))
-        good.write(frame(json.dumps({"id": 2, "rpc": {"method": "m", "data": {"result": {"data": "still here"}}}}).encode()))
+        good.write(
+            frame(json.dumps({"id": 2, "rpc": {"method": "m", "data": {"result": {"data": "still here"}}}}).encode())
+        )
         while received := await asyncio.wait_for(good.receive(), fuzzing_frames.PATIENCE):
             for line in received[1].splitlines():
                 if json.loads(line).get("id") == 2:
