@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import uuid
@@ -20,6 +19,7 @@ from ..centrifugo.rpc_config import SECRET_HEADER
 from ..centrifugo.stream_config import BRIDGE_PATH, HANDED_ON
 from ..exceptions import Deny, ServerFailed
 from ..secret_text import Secret
+from ..serializer import decode
 from ..sockets import close_codes, envelopes
 from ..sockets.connection import Feed, Opening, Socket, asked
 from ..sockets.handler import SocketInfo
@@ -183,7 +183,7 @@ class _Connection:
         """Return the first message, read as JSON, or None."""
         message = await self._ws.receive()
         with suppress(ValueError, RecursionError):
-            return json.loads(message.data) if message.type is WSMsgType.TEXT else None
+            return decode(message.data) if message.type is WSMsgType.TEXT else None
 
     async def send(self, message: bytes) -> None:
         await self._ws.send_str(message.decode())

@@ -113,7 +113,7 @@ _RAW = ("NaN", "Infinity", "-Infinity", "1e999", "9" * 4_301, "-", "01", "tru", 
 _KEYS = (
     "username", "password", "path", "channels", "channel", "client", "window", "user", "method", "data", "meta", "info",
     "name", "subs", "token", "id", "v", "m", "n", "c", "pk", "session", "headers", "limit", "since", "reverse",
-    "offset", "epoch", "recover", "positioned", "flag", "error", "result", "disconnect", "code", "reason", "message"
+    "offset", "epoch", "recover", "positioned", "flag", "error", "result", "disconnect", "code", "reason", "message",
     "b64data", "__proto__", "__class__", "self",
 )  # fmt: skip
 

@@ -125,6 +125,7 @@ class Request:
 
     def __init__(self, rng: random.Random, number: int, blobs: Mapping[str, str], endpoint: str | None = None) -> None:
         self.rng, self.number = rng, number
+        self._users = User.objects.order_by("pk").values_list("pk", flat=True)
         self.endpoint = endpoint or rng.choice(list(URLS))
         self.who, self.strict = rng.choice(list(blobs)), rng.random() < 0.2
         self.method = "POST" if rng.random() < 0.85 else rng.choice(_METHODS)
@@ -139,7 +140,7 @@ class Request:
         if self.endpoint == "login":
             return {"username": rng.choice(("ann", "root")), "password": PASSWORD, "path": "/news/"}
         if self.endpoint == "rpc":
-            user = rng.choice(("", "1", "2"))
+            user = rng.choice(["", *map(str, self._users), *map(str, self._users), fuzzing.text(rng)])
             meta = {**_RPC["meta"], "user": user}
             data = rng.choice(_ARGUMENTS)
             return {
