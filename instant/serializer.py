@@ -78,3 +78,20 @@ def encode(value: object) -> bytes:
 def quoted(text: str) -> bytes:
     """Return a short text, such as a channel's name, as JSON. Results are kept."""
     return json.dumps(text).encode()
+
+
+def decode(content: bytes | str) -> Any:
+    """Return what `content` holds as JSON.
+
+    Raises:
+        ValueError: it is no JSON, or has a number that `encode` refuses: NaN, or one that is infinite, such as 1e999.
+        RecursionError: it has too many levels.
+    """
+    return json.loads(content, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text:.20} is no number that JSON can hold")
+    return number

@@ -16,4 +16,8 @@ def is_proxy_secret(given: object) -> bool:
     if not isinstance(given, str):
         return False
     given = Secret(given)  # error pages show local variables
+    try:
+        given.encode()
+    except UnicodeEncodeError:  # the bytes of a header that are no UTF-8, as aiohttp has them
+        return False
     return True in [constant_time_compare(given, secret) for secret in conf.proxy_secrets]

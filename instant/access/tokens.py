@@ -57,7 +57,7 @@ def connection_claims(token: str) -> dict[str, Any] | None:
     for key in filter(None, (conf.hmac_key, conf.previous_hmac_key)):
         try:
             claims: dict[str, Any] = jwt.decode(token, key, algorithms=[ALGORITHM], options={"require": ["exp", "sub"]})
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, UnicodeEncodeError):  # a header's bytes need not be UTF-8
             continue
         return None if "channel" in claims else claims  # a channel's token is signed with the same key
     return None

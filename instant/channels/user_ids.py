@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     User = AbstractBaseUser | AnonymousUser
 
+#: SQLite raises OverflowError for others.
+_DATABASE_INTEGERS = range(-(2**63), 2**63)
+
 
 def user_id(user: User) -> str:
     """Return what names `user` on the server: the pk as a string, "" for nobody (INSTANT_USER_ID may say username)."""
@@ -99,10 +102,11 @@ def users_named(subs: Iterable[str]) -> Iterator[tuple[str, Any]]:
     wanted = []
     for sub in subs:
         try:
-            model._meta.pk.to_python(sub) if field == "pk" else sub
+            value = model._meta.pk.to_python(sub) if field == "pk" else sub
         except ValidationError:
             continue
-        wanted.append(sub)
+        if not isinstance(value, int) or value in _DATABASE_INTEGERS:
+            wanted.append(sub)
     for chunk in chunks(wanted, QUERY_SIZE):
         for user in model._default_manager.filter(**{f"{field}__in": chunk}):
             yield user_id(user), user

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .. import serializer
+
 #: Characters of a name: those of signals are no longer.
 MAX_METHOD = 255
 #: Half of a surrogate pair, as JSON may escape it: no database takes one.
@@ -66,7 +68,7 @@ def decode(content: bytes) -> dict[str, Any]:
         BadRequest: it holds none, one of too many levels, or text that is none.
     """
     try:
-        body = json.loads(content)
+        body = serializer.decode(content)
         if _SURROGATE.search(content):
             json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:

@@ -6,12 +6,11 @@ that closes says so with `{"n": 1, "c": [code, reason]}`: where it just left, th
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from ..exceptions import Deny, InvalidMessage, TooLarge
 from ..protocol import MAX_PAYLOAD_BYTES
-from ..serializer import encode
+from ..serializer import decode, encode
 from .close_codes import Closing
 
 #: Stands for a message: the client closes.
@@ -39,7 +38,7 @@ def read(content: bytes | str) -> tuple[int, Any]:
     Raises:
         ValueError: it is no envelope.
     """
-    envelope = json.loads(content)
+    envelope = decode(content)
     if not isinstance(envelope, dict) or not {"m", "c"} & envelope.keys():
         raise ValueError("a message is in an envelope, under m")
     number = envelope.get("n")

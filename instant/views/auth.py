@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.contrib import auth
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.decorators import decorator_from_middleware
 from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 from django.views.decorators.debug import sensitive_variables
@@ -15,19 +13,15 @@ from django.views.decorators.debug import sensitive_variables
 from ..access import origins
 from ..secret_text import Secret
 from . import login_throttle
-from .json_views import Refused, json_body, json_view, require_json, text_field
+from .json_views import JsonCsrf, Refused, json_body, json_view, require_json, text_field
 from .tokens import answer_for, path_in
 
 
-class JsonCsrf(CsrfViewMiddleware):
-    """Django's own CSRF protection, that says no in JSON, and knows the origins that may log in."""
+class _Csrf(JsonCsrf):
+    """Also accepts requests from the origins that may log in."""
 
     def _origin_verified(self, request: HttpRequest) -> bool:
         return _is_known(request, request.headers["Origin"])
-
-    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
-        logging.getLogger("django.security.csrf").warning("Forbidden (%s): %s", reason, request.path)
-        return JsonResponse({"error": "csrf", "reason": f"CSRF: {reason}"}, status=403)
 
 
 @csrf_exempt  # nobody has a CSRF token before the first answer: Content-Type and Origin are looked at instead
@@ -63,7 +57,7 @@ def _authenticated(request: HttpRequest, username: str, password: str) -> Any:
 
 @csrf_exempt  # but for the line before the last, which does the same and answers in JSON
 @json_view("POST")
-@decorator_from_middleware(JsonCsrf)
+@decorator_from_middleware(_Csrf)
 def logout(request: HttpRequest) -> HttpResponse:
     """Log out, and close the user's connections (see `instant.revocation`)."""
     auth.logout(request)

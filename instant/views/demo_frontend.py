@@ -10,14 +10,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, JsonRe
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.utils.decorators import decorator_from_middleware
+from django.views.decorators.csrf import csrf_exempt
 
 from ..access import channel_access
 from ..conf.settings import conf
 from ..exceptions import InvalidChannel, InvalidMessage, PublishError, TooLarge
 from ..models import Channel
 from ..producers import publish
-from .json_views import Refused, View, json_view, length_required
+from .json_views import JsonCsrf, Refused, View, json_view, refusals_as_json
 
 #: A list of more names helps nobody to choose one.
 MAX_KNOWN = 1_000
@@ -53,8 +54,8 @@ _FORBIDDEN = (
 
 
 @csrf_exempt  # from the middleware, which would read the body before its length is checked
-@length_required
-@csrf_protect
+@refusals_as_json
+@decorator_from_middleware(JsonCsrf)
 def frontend(request: HttpRequest) -> HttpResponseBase:
     """Show the page; with POST, send a message and answer in JSON."""
     return _send(request) if request.method == "POST" else _page(request)
@@ -78,7 +79,8 @@ def _page(request: HttpRequest) -> HttpResponse:
     return render(request, "instant/frontend.html", context)
 
 
-@length_required
+@csrf_exempt  # likewise; it changes nothing
+@refusals_as_json
 @_for_superusers
 def frontend_labels(request: HttpRequest) -> HttpResponse:
     """Answer with the labels of `instant/event_class_format.js` as a script of its own: the page has none inline."""

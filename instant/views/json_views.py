@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.http import HttpRequest, JsonResponse
+from django.core.exceptions import (
+    BadRequest,
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
-from django.http.request import UnreadablePostError
+from django.http.request import RawPostDataException, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
 
 View = Callable[[HttpRequest], HttpResponseBase]
 
@@ -43,18 +51,33 @@ def require_length(request: HttpRequest) -> None:
         raise Refused(400, "bad_request", "the Content-Length must be a number of bytes")
 
 
-def length_required(view: View) -> View:
-    """Answer a request whose Content-Length is no number with a 400; for views without `json_view`, which does it."""
+#: What becomes a JSON answer of the 4xx. The CSRF check reads `request.POST`, so all views get what that raises.
+_REFUSALS = (
+    Refused, PermissionDenied, SuspiciousOperation, MultiPartParserError, BadRequest, UnreadablePostError,
+    RawPostDataException,
+)  # fmt: skip
+
+
+class JsonCsrf(CsrfViewMiddleware):
+    """Django's own CSRF protection, which refuses in JSON."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        logging.getLogger("django.security.csrf").warning("Forbidden (%s): %s", reason, request.path)
+        return JsonResponse({"error": "csrf", "reason": f"CSRF: {reason}"}, status=403)
+
+
+def refusals_as_json(view: View) -> View:
+    """Answer a request that cannot be read with a JSON refusal; for views without `json_view`, which does it."""
 
     @wraps(view)
     def wrapped(request: HttpRequest) -> HttpResponseBase:
         try:
             require_length(request)
-        except Refused as error:
-            response = refusal(error)
-            response["Cache-Control"] = "no-store, private"
-            return response
-        return view(request)
+            response = view(request)
+        except _REFUSALS as error:
+            response = refusal(_refused(error))
+        response.setdefault("Cache-Control", "no-store, private")
+        return response
 
     return wrapped
 
@@ -73,7 +96,7 @@ def json_view(*methods: str) -> Callable[[View], View]:
                 if request.method not in methods:
                     raise Refused(405, "method_not_allowed", f"use {' or '.join(methods)}")
                 response = view(request)
-            except (Refused, PermissionDenied, SuspiciousOperation, MultiPartParserError) as error:
+            except _REFUSALS as error:
                 refused = _refused(error)
                 response = refusal(refused)
                 if refused.status == 405:
@@ -95,30 +118,35 @@ def refusal(refused: Refused) -> JsonResponse:
     return response
 
 
+#: What Django would answer with a page of HTML, as status, code and reason; the first type that fits counts.
+_ANSWERS: tuple[tuple[type[Exception], tuple[int, str, str]], ...] = (
+    (RequestDataTooBig, (413, "too_large", "the body is too large")),
+    (DisallowedHost, (400, "bad_host", "this host is not in ALLOWED_HOSTS")),
+    (UnreadablePostError, (400, "unreadable", "the body could not be read to its end")),
+    # The CSRF check has read the form, and the body is no longer there.
+    (RawPostDataException, (415, "unsupported_media_type", "send JSON, with Content-Type: application/json")),
+    (Exception, (400, "bad_request", "the body is broken, has too many fields, or is a form that is not in UTF-8")),
+)
+
+
 def _refused(error: Exception) -> Refused:
-    """What Django would answer with a page of HTML."""
     if isinstance(error, Refused):
         return error
     if isinstance(error, PermissionDenied):  # of a receiver of a signal, such as django-axes' user_locked_out
         return Refused(403, "permission_denied", str(error) or "permission denied")
-    if isinstance(error, RequestDataTooBig):
-        return Refused(413, "too_large", "the body is too large")
-    if isinstance(error, DisallowedHost):
-        return Refused(400, "bad_host", "this host is not in ALLOWED_HOSTS")
-    return Refused(400, "bad_request", "the body is broken, or has too many fields")
+    return Refused(*next(answer for kind, answer in _ANSWERS if isinstance(error, kind)))
 
 
 def json_body(request: HttpRequest) -> dict[str, Any]:
     """Return the body, a JSON object; {} where it is empty.
 
     Raises:
-        Refused: it is not JSON, no object, or was cut off on its way.
+        Refused: it is not JSON, or no object.
+        UnreadablePostError: it was cut off on its way.
         RequestDataTooBig: it is too large.
+        RawPostDataException: it is a form, which the CSRF check has read.
     """
-    try:
-        body = request.body
-    except UnreadablePostError as error:
-        raise Refused(400, "unreadable", "the body could not be read to its end") from error
+    body = request.body
     if not body.strip():
         return {}
     try:

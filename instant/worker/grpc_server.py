@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from ..access.proxy_secret import is_proxy_secret
 from ..centrifugo.rpc_config import SECRET_HEADER
 from ..centrifugo.stream_config import HANDED_ON
 from ..exceptions import Deny, ServerFailed
+from ..serializer import decode
 from ..sockets import envelopes
 from ..sockets.connection import Feed, Opening, Socket, asked
 from ..sockets.socket_pool import SocketPool
@@ -106,7 +106,7 @@ async def _feed(context: _Context, feed: Feed) -> None:
 
 def _read(question: grpc_messages.Asked, metadata: Metadata) -> Opening:
     try:
-        data, meta = (json.loads(text) if text else None for text in (question.data, question.meta))
+        data, meta = (decode(text) if text else None for text in (question.data, question.meta))
     except (ValueError, RecursionError):
         raise Deny(400, "another version of sockets") from None
     headers = {name: value for name, value in metadata if isinstance(value, str) and name in HANDED_ON}

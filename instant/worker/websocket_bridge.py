@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import uuid
@@ -20,6 +19,7 @@ from ..centrifugo.rpc_config import SECRET_HEADER
 from ..centrifugo.stream_config import BRIDGE_PATH, HANDED_ON
 from ..exceptions import Deny, ServerFailed
 from ..secret_text import Secret
+from ..serializer import decode
 from ..sockets import close_codes, envelopes
 from ..sockets.connection import Feed, Opening, Socket, asked
 from ..sockets.handler import SocketInfo
@@ -115,20 +115,26 @@ class Bridge:
             return web.Response(status=403, text="wrong secret\n")
         connection = _Connection(request)
         await connection.open()
+        with suppress(ConnectionError):  # the devserver may leave before it is answered
+            return await self._stream(connection)
+        return await connection.close(close_codes.NORMAL)
+
+    async def _stream(self, connection: _Connection) -> web.StreamResponse:
         try:
             socket = await self._pool.open(_read(await connection.first()), envelopes.wrapped)
         except Deny as refusal:
             await connection.send(envelopes.plain({"error": {"code": refusal.code, "message": refusal.reason}}))
             return await connection.close(close_codes.NORMAL)
-        await connection.send(b'{"result":{}}')
         feed = Feed(socket)
         try:
+            await connection.send(b'{"result":{}}')
             # Nothing at all says that the client has left: a close frame could outrun what it sent before.
             return await connection.run(
                 socket, lambda text: feed.take(text) if text else socket.lost(), _CUT, last=True
             )
         finally:
             feed.stop()
+            socket.lost()  # else it would stay open if the answer could not be sent
 
     async def _recheck(self) -> None:
         while True:
@@ -177,7 +183,7 @@ class _Connection:
         """Return the first message, read as JSON, or None."""
         message = await self._ws.receive()
         with suppress(ValueError, RecursionError):
-            return json.loads(message.data) if message.type is WSMsgType.TEXT else None
+            return decode(message.data) if message.type is WSMsgType.TEXT else None
 
     async def send(self, message: bytes) -> None:
         await self._ws.send_str(message.decode())

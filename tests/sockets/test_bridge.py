@@ -331,6 +331,25 @@ class TestDevserversDoor:
             assert error["code"] == (404 if "nowhere" in question else 400)
             assert await closing(socket) == (1000, "")
 
+    @pytest.mark.parametrize("question", ["{}", '{"channel": "ws:echo:1"}'])
+    async def test_who_leaves_before_the_answer_leaves_no_socket_and_no_traceback(
+        self,
+        worker: RunningWorker,
+        http: aiohttp.ClientSession,
+        question: str,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        async def has_left(self: Any, message: bytes) -> None:
+            raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+
+        monkeypatch.setattr(websocket_bridge._Connection, "send", has_left)
+        async with http.ws_connect(at(self.path), headers={SECRET_HEADER: conf.proxy_secret}) as socket:
+            await socket.send_str(question)
+            assert await closing(socket) == (1000, "")
+        await until(lambda: not len(worker))
+        assert not [record for record in caplog.records if record.exc_info]
+
     async def test_no_path_of_plain_ones_reaches_it(self, site: Settings, http: aiohttp.ClientSession) -> None:
         with RunningWorker(websocket_url=".*"):
             assert await status(http, self.path) == 403
