@@ -10,7 +10,7 @@ import datetime
 import json
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
@@ -27,12 +27,10 @@ from instant.devserver import errors
 from instant.devserver.rpc_proxy import settle
 from instant.devserver.thread import ThreadedDevServer
 from instant.models import Channel
-from instant.testing import Published
 from instant.testing.live_servers import free_port
 from instant.views import tokens
 from instant.views.json_views import Refused
 from instant.windows import WindowInfo, everyone, is_authenticated, registry, signal
-from tests.fakes import fake_server
 from tests.features import use_features
 from tests.sockets import handlers
 from tests.sockets.running import RunningWorker, wait
@@ -42,18 +40,17 @@ from .fuzzing_frames import Connection, frame
 
 
 @pytest.fixture
-def site(settings: Settings, monkeypatch: pytest.MonkeyPatch, published: Published) -> Iterator[None]:
+def site(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A site that uses windows and signals, without limits of rates."""
     use_features(monkeypatch, windows=True)
     monkeypatch.setattr(registry, "_connections", {})
+    settings.INSTANT_BROADCAST_WITH = "memory"  # what a log-out revokes on commit is never sent: no test commits
     settings.ALLOWED_HOSTS = ["*"]
     settings.INSTANT_TOKEN_RATE = settings.INSTANT_RPC_RATE = None
     settings.INSTANT_ALLOW_ANONYMOUS = True
     Channel.objects.create(name="news", level="public")
     Channel.objects.create(name="$staff", level="staff")
     _connect_signals()
-    with fake_server():  # a log-out revokes
-        yield
 
 
 def _connect_signals() -> None:
