@@ -1,13 +1,14 @@
 # make demo    a site to look at: Django and a websockets server, in the foreground
 # make test    all tests; sets everything up by itself
 # make security  how soon clients are out when a right ends: a table in Markdown
+# make full    make test, and what takes longer
 # make lint types figures front go bench docs    see below
 VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint types figures front go bench security docs setup clean
+.PHONY: demo test full lint types figures front go bench security docs setup clean
 
 demo:
 	@.ci/setup demo
@@ -40,6 +41,10 @@ go:  # the publisher: vet, tests, and the binary for this checkout
 
 bench: setup  # all ways to publish, in one run: make bench ARGS="--rounds 5"
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+full: test  # what takes longer: 100,000 fuzz cases, and each cause against docs/security.md
+	FUZZ_CASES=100000 $(BIN)/python -m pytest -q tests/security/test_fuzzing.py
+	$(BIN)/python -m tests.security $(ARGS)
 
 security: setup  # honest and hostile clients, each cause, two stacks, against docs/security.md: make security ARGS=--write
 	$(BIN)/python -m tests.security $(ARGS)
