@@ -1,4 +1,4 @@
-"""The tables: Channel; Revocation, the memory of access that was taken back; OutboxEntry, what waits to be sent."""
+"""The tables: Channel; Revocation, the memory of access that was taken back; KnownRights; OutboxEntry, what waits."""
 
 from __future__ import annotations
 
@@ -227,6 +227,16 @@ class Revocation(models.Model):
 
     def __str__(self) -> str:
         return self.channel or f"user {self.user}{', a session' if self.session else ''}"
+
+
+class KnownRights(models.Model):
+    """The fingerprint of a user's rights when Django was last asked: another one now is a change without a signal."""
+
+    user = models.CharField(max_length=255, unique=True)
+    fingerprint = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"user {self.user}"
 
 
 class PayloadField(_Text):

@@ -1,7 +1,7 @@
 /** What `useInstant()` returns, put together from the session, the windows and the sockets. */
 
 import type { Centrifuge } from "centrifuge";
-import type { DisconnectEvent, RevokedEvent, State, SubscribeEvent, UnsubscribeEvent } from "./core/clientEvents.js";
+import type { DisconnectEvent, RevokedEvent, RightsChangedEvent, State, SubscribeEvent, UnsubscribeEvent } from "./core/clientEvents.js";
 import type { InstantError } from "./core/errors.js";
 import type { JsonValue } from "./core/json.js";
 import type { Undo } from "./core/listeners.js";
@@ -77,6 +77,11 @@ export interface Instant {
   onUnsubscribe(run: (event: UnsubscribeEvent) => void): Undo;
   /** The page lost a channel that it had joined, because its user may not be in it any more. */
   onRevoked(run: (event: RevokedEvent) => void): Undo;
+  /**
+   * The rights of the user have changed since Django rendered the page, and the page has left its topics. A page of the
+   * Django site is then loaded again when it is visible, unless `event.preventDefault()` is called.
+   */
+  onRightsChanged(run: (event: RightsChangedEvent) => void): Undo;
   onState(run: (state: State) => void): Undo;
 }
 
@@ -124,6 +129,7 @@ export function instantOf(session: Session, windows = new Windows(session, true)
     onSubscribe: (run) => events.subscribed.add(run),
     onUnsubscribe: (run) => events.unsubscribed.add(run),
     onRevoked: (run) => events.revoked.add(run),
+    onRightsChanged: (run) => events.rightsChanged.add(run),
     onState: (run) => events.state.add(run),
   };
 }

@@ -1,7 +1,7 @@
 /** The npm package, and the global `djangoInstant` of instant.js. */
 
 export { type Channel, type Instant, useInstant } from "./client.js";
-export type { DisconnectEvent, RevokedEvent, State, SubscribeEvent, UnsubscribeEvent } from "./core/clientEvents.js";
+export type { DisconnectEvent, RevokedEvent, RightsChangedEvent, State, SubscribeEvent, UnsubscribeEvent } from "./core/clientEvents.js";
 export {
   ChannelError,
   ChannelLeft,

@@ -25,6 +25,7 @@ instant.onError((error: InstantError) => {
   export_(error.channel);
 });
 instant.onSubscribe(({ channel, wasRecovering, recovered }) => export_([channel, wasRecovering, recovered]));
+instant.onRightsChanged((event) => event.defaultPrevented || event.preventDefault());
 instant.onRevoked(({ channel, reason }) => export_([channel, reason]));
 instant.onWhisper(({ channel, data, user, client }) => export_([channel, data, user, client]));
 // @ts-expect-error: the data may be anything that a client sends

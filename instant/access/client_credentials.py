@@ -13,6 +13,9 @@ from .. import protocol
 from ..channels.user_ids import user_id
 from ..conf.settings import conf
 from .channel_access import Access, Offer, allowed_in_time, at_path, may_connect, offers_to
+from .known_rights import note_rights
+from .rights import RIGHTS, SHOWN_RIGHTS, rights_fingerprint, shown_rights
+from .session_binding import bound_meta
 from .tokens import channel_token_for, connection_token
 
 if TYPE_CHECKING:
@@ -108,7 +111,11 @@ def credentials_from(
         found = list(allowed.values())
     if late:
         logger.warning("%d channels were refused: the rules of the others took %g seconds", len(late), RULES_SECONDS)
-    found += [Access(name, protocol.PAGE) for name in page_channels if asked is None or name in asked]
+    meta = bound_meta(user) if meta is None else meta
+    rights = str(meta.get(RIGHTS) or "")
+    note_rights(user, rights or rights_fingerprint(user))
+    claims = {"info": {SHOWN_RIGHTS: shown_rights(rights)}} if rights else None
+    found += [Access(name, protocol.PAGE, claims) for name in page_channels if asked is None or name in asked]
     given, unasked = {access.name for access in found}, set(late)
     return {
         "ws_token": connection_token(user, meta=meta, expires_in=expires_in),

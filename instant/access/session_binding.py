@@ -1,8 +1,8 @@
 """What binds a connection to its session: signed into the connection token, and checked when the connection acts.
 
 Only the server knows `meta` of the token: it has hashes of the session's key and of the user's session auth hash, which
-changes with the password. `info` is shown to others in presence: it has short forms of both, by which Django finds the
-connections of a session that has ended. Neither can be used to get in.
+changes with the password, and a fingerprint of the user's rights. `info` is shown to others in presence: it has short
+forms of the hashes, by which Django finds the connections of a session that has ended. None can be used to get in.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from django.contrib.auth import HASH_SESSION_KEY
 
 from ..channels.user_ids import identity, user_id
 from ..keyed_hash import keyed
+from .rights import RIGHTS, rights_fingerprint
 
 if TYPE_CHECKING:
     from ..channels.user_ids import User
@@ -48,9 +49,13 @@ def session_of(request: Any) -> Session:
     return Session(session_hash(key), session.get_expiry_age()) if key else Session()
 
 
-def bound_meta(user: User, session: str = "", window: str = "") -> dict[str, Any]:
-    """Return the `meta` of a connection token: whose it is, of which session (a hash), and of which window's key."""
-    meta = {"user": user_id(user), "session": session, "auth": auth_of(user), **identity(user)}
+def bound_meta(user: User, session: str = "", window: str = "", rights: str | None = None) -> dict[str, Any]:
+    """Return the `meta` of a connection token: whose it is, of which session (a hash), and of which window's key.
+
+    `rights` is the fingerprint of the user's rights, where the caller has read it.
+    """
+    rights = rights_fingerprint(user) if rights is None else rights
+    meta = {"user": user_id(user), "session": session, "auth": auth_of(user), RIGHTS: rights, **identity(user)}
     return {**meta, "window": window} if window else meta
 
 

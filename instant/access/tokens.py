@@ -24,9 +24,10 @@ def connection_token(user: User, *, meta: dict[str, Any] | None = None, expires_
     """Return the token with which `user` connects, good for INSTANT_TOKEN_TTL seconds, or `expires_in` if that is less.
 
     It carries no channels: a namespace in it that the server lacks would end the whole login (error 102). `meta` is for
-    the server's proxies only; see `session_binding`, whose `bound_meta` is the default.
+    the server's proxies only; by default it is `session_binding.bound_meta` without the fingerprint of the user's
+    rights: no query is made, so that async code can call this.
     """
-    bound = bound_meta(user) if meta is None else {**meta, **identity(user)}
+    bound = bound_meta(user, rights="") if meta is None else {**meta, **identity(user)}
     ttl = conf.INSTANT_TOKEN_TTL if expires_in is None else max(min(conf.INSTANT_TOKEN_TTL, expires_in), 1)
     info = shown_info(bound)
     return _signed(user_id(user), ttl, {"meta": bound, **({"info": info} if info else {})})

@@ -95,11 +95,12 @@ def channels_starting(prefixes: Iterable[str]) -> set[str]:
 
 
 class Client(NamedTuple):
-    """A connection that is in a channel: its id, its user's id, and the `info` of its connection token."""
+    """A connection that is in a channel: its id, its user's id, and the `info` of its connection and channel tokens."""
 
     id: str
     user: str
     info: Any
+    channel_info: Any = None
 
 
 def clients_in(channels: Iterable[str]) -> dict[str, list[Client] | None]:
@@ -118,7 +119,8 @@ def clients_in(channels: Iterable[str]) -> dict[str, list[Client] | None]:
             else:
                 present = (reply.get("presence") or {}).get("presence") or {}
                 found[channel] = [
-                    Client(client, info.get("user", ""), info.get("conn_info")) for client, info in present.items()
+                    Client(client, info.get("user", ""), info.get("conn_info"), info.get("chan_info"))
+                    for client, info in present.items()
                 ]
     return found
 
@@ -155,7 +157,20 @@ def unsubscribe(pairs: Iterable[tuple[str, str]]) -> None:
     Raises:
         ServerError: as `http.post` does; what went before is done.
     """
-    commands = [{"unsubscribe": {"user": user, "channel": channel}} for user, channel in pairs]
+    _unsubscribe([{"user": user, "channel": channel} for user, channel in pairs])
+
+
+def unsubscribe_clients(clients: Iterable[tuple[Client, str]]) -> None:
+    """Unsubscribe these connections, each from the channel beside it; others of the same user stay.
+
+    Raises:
+        ServerError: as `http.post` does; what went before is done.
+    """
+    _unsubscribe([{"user": client.user, "client": client.id, "channel": channel} for client, channel in clients])
+
+
+def _unsubscribe(params: list[dict[str, Any]]) -> None:
+    commands = [{"unsubscribe": each} for each in params]
     for part in chunks(commands, MAX_BATCH_COMMANDS):
         for reply in _batch(part):
             if "error" in reply and reply["error"].get("code") != 102:  # a namespace that is gone has no subscribers

@@ -38,6 +38,7 @@ def credentials_for(
     """
     repeating.resume()
     session = session_of(request)
+    meta = window.meta if window and window.meta else bound_meta(request.user, session.hash)
     answer = credentials_from(
         offers_to(request.user) if offers is None else offers,
         request.user,
@@ -45,7 +46,7 @@ def credentials_for(
         path=path,
         websocket_url=websocket_url(request),
         page_channels=window.channels if window else (),
-        meta=window.meta if window and window.meta else bound_meta(request.user, session.hash),
+        meta=meta,
         expires_in=session.expires_in,
     )
     of_window = {"window": window.blob} if window else {}

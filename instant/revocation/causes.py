@@ -13,6 +13,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db.models import signals
 
+from .. import features
+from ..access.known_rights import forget_rights, rights_changed
 from ..channels import rules
 from ..channels.user_ids import user_id
 from ..conf.settings import conf
@@ -60,6 +62,11 @@ def _user_changed(instance: Any, using: str, **_: Any) -> None:
 
 def _user_deleted(instance: Any, using: str, **_: Any) -> None:
     recheck(users=[instance], using=using)
+    forget_rights(instance)
+
+
+def _rights_changed(user: Any, **_: Any) -> None:
+    recheck(users=[user])
 
 
 def _membership_changed(
@@ -78,8 +85,8 @@ def _membership_changed(
 def _permissions_changed(
     instance: Any, action: str, reverse: bool, *, model: type[Model], pk_set: set[Any] | None, using: str, **_: Any
 ) -> None:
-    """What only rules look at: permissions, of a user or a group, or from the side of the permission."""
-    if not rules.registered():
+    """What only rules and views look at: permissions, of a user or a group, or from the side of the permission."""
+    if not _permissions_count():
         return
     holders: Iterable[Any] = ()
     if action == "pre_clear" and reverse:
@@ -90,6 +97,11 @@ def _permissions_changed(
         holders = [instance]
     for holder in holders:
         recheck(users=_members(holder, using) if isinstance(holder, Group) else [holder], using=using)
+
+
+def _permissions_count() -> bool:
+    """Whether a channel may depend on a permission: one that a rule allows, or a topic that a view gives a page."""
+    return bool(rules.registered()) or features.in_use().windows
 
 
 def _with_permission(permission: Permission, using: str) -> Iterable[Any]:
@@ -114,7 +126,7 @@ def _fields_to(model: type[Model]) -> list[Any]:
 
 
 def _group_will_be_deleted(instance: Group, using: str, **_: Any) -> None:
-    if rules.registered():
+    if _permissions_count():
         recheck(users=_members(instance, using), using=using)
     recheck(channels=_channels_of(instance, using), using=using)
 
@@ -181,6 +193,7 @@ def connect() -> None:
     signals.m2m_changed.connect(_groups_of_channels_changed, through, dispatch_uid="instant.channels_groups")
     groups: Any = Channel._meta.get_field("groups")
     watch_removal(through, groups.m2m_field_name(), _channels_removed)
+    rights_changed.connect(_rights_changed, dispatch_uid="instant.rights")
     sessions.connect()
 
 

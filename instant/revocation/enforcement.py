@@ -14,16 +14,16 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from ..access import refusals, session_binding
+from ..access import refusals, rights, session_binding
 from ..access.refusals import Pair, Users
 from ..centrifugo import cent_api
 from ..centrifugo.cent_api import Client
-from ..channels.names import is_private
+from ..channels.names import is_private, namespace_of
 from ..channels.user_ids import user_id
 from ..chunks import chunks
 from ..conf.settings import conf
 from ..models import Revocation
-from ..protocol import PRIVATE_PREFIX
+from ..protocol import PAGES_NAMESPACE, PRIVATE_PREFIX
 
 #: Channels with subscribers whose presence is read at once; on a site with more, users are disconnected instead.
 MOST_CHANNELS = 5_000
@@ -66,6 +66,7 @@ def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int | None
     cent_api.disconnect_all((sub, "") for sub in sorted(gone))
     present = _present(look, gone)
     _close_ended(look, users, present)
+    _end_topics(look, users, present)
     return _unsubscribe(look, users, present, rule_budget)
 
 
@@ -126,6 +127,31 @@ def _close_ended(look: _Look, users: Users, present: dict[str, list[Client]]) ->
         if (client.user, info.get("s")) in ended or info.get("a", "") != current.get(client.user, info.get("a", "")):
             closed.add((client.user, client.id))
     cent_api.disconnect_all(sorted(closed))
+
+
+def _end_topics(look: _Look, users: Users, present: dict[str, list[Client]]) -> None:
+    """Unsubscribe pages from their channels, if the view gave them to other rights than the user has now.
+
+    A page asks Django for new tokens then. Django refuses them to a window of other rights, and the page is told.
+    """
+    of_pages = [
+        (client, name)
+        for name, clients in present.items()
+        if namespace_of(name) == PAGES_NAMESPACE
+        for client in clients
+        if client.user in look.users and client.user in users.by_id
+    ]
+    current = {
+        sub: rights.shown_rights(rights.rights_fingerprint(users.by_id[sub]))
+        for sub in {client.user for client, _ in of_pages}
+    }
+    cent_api.unsubscribe_clients(
+        (client, name) for client, name in of_pages if _shown_rights(client) != current[client.user]
+    )
+
+
+def _shown_rights(client: Client) -> object:
+    return client.channel_info.get(rights.SHOWN_RIGHTS) if isinstance(client.channel_info, dict) else None
 
 
 def _unsubscribe(look: _Look, users: Users, present: dict[str, list[Client]], rule_budget: int | None) -> bool:

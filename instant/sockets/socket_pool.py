@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 
 from ..access.ended_sessions import has_ended
 from ..access.guards import handler_guard
+from ..access.known_rights import note_rights_of_connection
 from ..conf.settings import conf
 from ..exceptions import Deny
 from ..project_functions import is_true
@@ -109,8 +110,11 @@ def _require_session(handler: WebSocketHandler) -> None:
     info = handler.info
     # Visitors have no `meta`, and SocketCommunicator gives none.
     is_bound = info.transport == "centrifugo" or (info.transport == "websocket" and info.meta)
-    if handler._sub and is_bound and has_ended(handler.user, info.meta):
+    if not handler._sub or not is_bound:
+        return
+    if has_ended(handler.user, info.meta):
         raise close_codes.forbidden()
+    note_rights_of_connection(handler.user, info.meta)
 
 
 def _answer(handler: WebSocketHandler) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpRequest
 
 from .. import features
+from ..access.rights import rights_fingerprint
 from ..access.session_binding import bound_meta, session_of
 from ..channels.user_ids import user_of
 from . import topics
@@ -34,20 +35,25 @@ def of_page(request: HttpRequest) -> Given | None:
     if not features.in_use().windows:
         return None
     window, user, session = topics.window_of(request), user_of(request), session_of(request).hash
-    blob = topics.signed(window, owner(user), session)
+    rights = rights_fingerprint(user)
+    blob = topics.signed(window, owner(user), session, rights)
     own = topics.own_channel(window.key)
     fresh = frozenset([own] if own else [])
-    return Given(window.channels, bound_meta(user, session, window.key), blob, fresh)
+    return Given(window.channels, bound_meta(user, session, window.key, rights), blob, fresh)
 
 
 def of_blob(request: HttpRequest, blob: str) -> Given:
-    """Return the window of a page that `request`'s user was given before in this session, else one of nothing."""
+    """Return the window of a page that `request`'s user was given before in this session, else one of nothing.
+
+    The view gave the page its topics for the rights of that time: with others, the page has to be rendered anew.
+    """
     user = user_of(request)
+    rights = rights_fingerprint(user)
     # A visitor's session may have begun since, and one without a session could be anybody's anyway.
     for session in dict.fromkeys([session_of(request).hash, ""]):
-        window = topics.read(blob, owner(user), session)
+        window = topics.read(blob, owner(user), session, rights)
         if window is not None:
-            return Given(window.channels, bound_meta(user, session, window.key), blob)
+            return Given(window.channels, bound_meta(user, session, window.key, rights), blob)
     return Given()
 
 

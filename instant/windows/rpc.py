@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..access.ended_sessions import has_ended
+from ..access.known_rights import note_rights_of_connection
 from ..exceptions import Deny
 from . import dispatch
 from .window_info import WindowInfo
@@ -28,5 +29,6 @@ def call(
     info = WindowInfo.from_client(user, meta, headers, client=client)
     if has_ended(info.user, meta):
         raise Deny(403, "this session has ended")
+    note_rights_of_connection(info.user, meta)
     answer = dispatch.call(name, opts, info)
     return {"value": answer.value} if isinstance(answer, dispatch.Value) else {"queued": True}

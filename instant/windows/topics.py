@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core import signing
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 
 from .. import features
 from ..conf.settings import conf
@@ -128,14 +129,16 @@ def own_channel(key: str) -> str | None:
     return channel_of(WINDOW, WindowInfo(window_key=key))
 
 
-def signed(window: Window, user: str, session: str) -> str:
-    """Return the window as text that its page gives back for new tokens, of this user and session only."""
-    content = {"w": window.key, "u": user, "s": session, "c": list(window.channels)}
+def signed(window: Window, user: str, session: str, rights: str = "") -> str:
+    """Return the window as text that its page gives back for new tokens, of this user and session only, while the
+    fingerprint of the user's rights is this one."""
+    content = {"w": window.key, "u": user, "s": session, "r": rights, "c": list(window.channels)}
     return signing.dumps(content, salt=_SALT, compress=True)
 
 
-def read(blob: object, user: str, session: str) -> Window | None:
-    """Return the window that `signed` wrote; None where it was not written by us, for another, or too long ago."""
+def read(blob: object, user: str, session: str, rights: str = "") -> Window | None:
+    """Return the window that `signed` wrote; None where it was not written by us, for another, for other rights, or too
+    long ago."""
     if not isinstance(blob, str):
         return None
     try:
@@ -143,5 +146,7 @@ def read(blob: object, user: str, session: str) -> Window | None:
     except (signing.BadSignature, ValueError):
         return None
     if not isinstance(content, Mapping) or content.get("u") != user or content.get("s") != session:
+        return None
+    if not constant_time_compare(str(content.get("r")), rights):
         return None
     return Window(content["w"], tuple(content["c"]))

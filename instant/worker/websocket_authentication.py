@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..access import origins
 from ..access.ended_sessions import has_ended
+from ..access.known_rights import note_rights_of_connection
 from ..access.session_binding import bound_meta, session_of
 from ..access.tokens import connection_claims
 from ..channels.user_ids import user_id, user_named
@@ -77,7 +78,8 @@ def is_still_in(guest: Guest) -> bool:
         return False
     if has_ended(user, guest.meta or {}):
         return False
-    return not guest.session or _of_session(guest.session) == user
+    note_rights_of_connection(user, guest.meta or {})
+    return not guest.session or _user_in(_with_session(guest.session)) == user
 
 
 @sensitive_variables()
@@ -88,20 +90,20 @@ def _by_cookie(headers: Mapping[str, str]) -> Guest:
     except Exception:  # whatever a stranger sends
         return Guest("")
     morsel = cookies.get(settings.SESSION_COOKIE_NAME)
-    user = _of_session(morsel.value) if morsel else AnonymousUser()
+    request = _with_session(morsel.value if morsel else None)
+    user = _user_in(request)
     if not morsel or not user.is_authenticated:
         return Guest("")
-    session = session_of(SimpleNamespace(session=_store(morsel.value)))
-    return Guest(user_id(user), morsel.value, bound_meta(user, session.hash))
-
-
-def _store(key: str) -> Any:
-    return import_module(settings.SESSION_ENGINE).SessionStore(key)
+    return Guest(user_id(user), morsel.value, bound_meta(user, session_of(request).hash))
 
 
 @sensitive_variables()
-def _of_session(key: str) -> Any:
-    request: Any = SimpleNamespace(session=_store(key), META={})
+def _with_session(key: str | None) -> Any:
+    return SimpleNamespace(session=import_module(settings.SESSION_ENGINE).SessionStore(key), META={})
+
+
+@sensitive_variables()
+def _user_in(request: Any) -> Any:
     try:
         return get_user(request)
     except (TypeError, ValueError, ValidationError):

@@ -16,6 +16,7 @@ from pytest_django import Settings
 
 from instant.access.channel_access import channels_for
 from instant.access.ended_sessions import has_ended
+from instant.access.rights import rights_fingerprint
 from instant.access.session_binding import bound_meta
 from instant.access.tokens import connection_token
 from instant.channels.user_ids import user_channel, user_named
@@ -174,7 +175,8 @@ def test_the_window_of_a_page(dave: Any, next_one: Callable[[Any], Any]) -> None
         request.user = user
         return request
 
-    blob = page_window.topics.signed(page_window.topics.Window("w", ("$ww:a",)), page_window.owner(dave), "")
+    window = page_window.topics.Window("w", ("$ww:a",))
+    blob = page_window.topics.signed(window, page_window.owner(dave), "", rights_fingerprint(dave))
     assert page_window.of_blob(request_of(dave), blob).channels == ("$ww:a",)
     new = next_one(dave)
     assert page_window.of_blob(request_of(new), blob).channels == ()

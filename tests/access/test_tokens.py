@@ -29,8 +29,8 @@ def test_a_connection_token_names_the_user_by_the_pk_and_what_binds_it() -> None
     content = claims(connection_token(ALICE))
     assert set(content) == {"sub", "exp", "iat", "meta", "info"}
     assert content["sub"] == "7"
-    assert content["meta"] == bound_meta(ALICE)
-    assert content["info"] == shown_info(bound_meta(ALICE))
+    assert content["meta"] == bound_meta(ALICE, rights="")
+    assert content["info"] == shown_info(bound_meta(ALICE, rights=""))
     assert before + 1800 <= content["exp"] <= time.time() + 1800
     assert isinstance(content["exp"], int)
 

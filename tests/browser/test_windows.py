@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render as render_page
 from django.urls import path
@@ -307,3 +307,37 @@ def test_django_messages_arrive_live(windows: Site) -> None:
     trigger(None, "app.mark", to=BROADCAST, target="done")
     marks(other, "done")
     assert other.locator("[data-instant-messages]").count() == 0
+
+
+# Rights
+
+
+def demote(name: str) -> None:
+    user = User.objects.get(username=name)
+    user.is_staff = False
+    user.save()
+
+
+def test_a_page_is_loaded_again_when_rights_change(windows: Site) -> None:
+    page = windows.open("ann", "windows/marked/?topic=text")
+    other = windows.open("bob", "windows/marked/?topic=text")
+    for each in (page, other):
+        each.evaluate("window.before = true")
+    demote("ann")
+    page.wait_for_function("window.before === undefined")
+    joined(page)
+    trigger(None, "app.mark", to="text", target="again")
+    marks(page, "again"), marks(other, "again")
+    assert other.evaluate("window.before")
+
+
+def test_a_page_may_prevent_that_it_is_loaded_again(windows: Site) -> None:
+    page = windows.open("ann", "windows/marked/?topic=text")
+    page.evaluate("window.told = 0; void instant.onRightsChanged(event => { event.preventDefault(); told += 1; })")
+    page.evaluate("window.lost = []; void instant.onRevoked(({channel}) => lost.push(channel))")
+    demote("ann")
+    page.wait_for_function("told === 1")
+    trigger(None, "app.mark", to=["text", BROADCAST], target="too late")
+    page.wait_for_timeout(500)
+    marks(page)
+    assert page.evaluate("[told, lost.length, instant.state]") == [1, 0, "connected"]

@@ -85,7 +85,7 @@ def test_a_page_has_a_window(browser: Client, alice: User) -> None:
     assert len(names) == len(set(names)) == 5  # its own, the user's, all, and two topics
     assert "news" in [found["name"] for found in answer["channels"]]
     meta = claims(answer["ws_token"])["meta"]
-    assert set(meta) == {"window", "session", "user", "auth"}
+    assert set(meta) == {"window", "session", "user", "auth", "rights"}
     assert len(meta["window"]) == 32
     assert meta["user"] == str(alice.pk)
     assert browser.session.session_key not in json.dumps(meta)

@@ -204,7 +204,7 @@ class TestToken:
             assert socket.protocol == protocol
 
     async def test_what_django_signed(self, worker: RunningWorker, http: aiohttp.ClientSession, ann: User) -> None:
-        token = connection_token(ann, meta=bound_meta(ann, "s1", "w1"))
+        token = connection_token(ann, meta=bound_meta(ann, "s1", "w1", rights=""))
         async with await self.connect(http, token, "story") as socket:
             await socket.send_str("info")
             assert json.loads(await socket.receive_str(timeout=PATIENCE))[2]["window"] == "w1"

@@ -68,7 +68,7 @@ def test_what_a_handler_knows(live: LiveServer, worker: RunningWorker, ann: User
         client.send("who", "info")
         assert client.messages(1)[0] == {"user": "ann", "data": {"room": 1}, "name": "story"}
         transport, channel, meta, headers = client.messages(2)[1]
-        assert (transport, channel, meta) == ("centrifugo", ["ws", "story"], bound_meta(ann))
+        assert (transport, channel, meta) == ("centrifugo", ["ws", "story"], bound_meta(ann, rights=""))
         assert set(headers) <= {"user-agent", "accept-language"}
 
 

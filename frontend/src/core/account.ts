@@ -10,6 +10,8 @@ import { type Credentials, parseCredentials, Tokens } from "./heldTokens.js";
 export interface AccountOwner {
   /** Django's answer to a request for the channels `names`, null for all. `isOther`: the user is not the previous one. */
   credentialsReceived(credentials: Credentials, names: readonly string[] | null, isOther: boolean): void;
+  /** Django no longer accepts the page's window, and the user is the same. */
+  rightsChanged(): void;
   failed(error: unknown): void;
   debug(text: string): void;
 }
@@ -48,6 +50,7 @@ export class Account implements TokenRenewalOwner {
     this.renewal.cancel();
     this.forget();
     this.lastUser = this.django.window = null;
+    this.django.windowHasEnded = false;
     if (await this.isLoggedIn()) await this.django.logout();
   }
 
@@ -127,7 +130,10 @@ export class Account implements TokenRenewalOwner {
     this.websocketUrl = credentials.websocketUrl || this.websocketUrl;
     this.tokens.keep(credentials, since);
     if (names === null) this.hasAllChannels = true;
+    const hasEnded = this.django.windowHasEnded;
+    this.django.windowHasEnded = false;
     this.owner.credentialsReceived(credentials, names, isOther);
+    if (hasEnded && !isOther) this.owner.rightsChanged();
   }
 
   failed(error: unknown): void {

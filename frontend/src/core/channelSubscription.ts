@@ -28,7 +28,7 @@ import { ChannelError, ChannelLeft, ChannelRefused, type InstantError } from "./
 import { onlyWhile } from "./listeners.js";
 import { toMessage } from "./messages.js";
 import { toPresenceEvent } from "./presence.js";
-import { REVOKED_REASON, SIGNAL } from "./protocol.js";
+import { PAGE, REVOKED_REASON, SIGNAL } from "./protocol.js";
 import { toWhisper } from "./whispers.js";
 
 /** What a channel needs from its session. */
@@ -240,7 +240,7 @@ export class ChannelSubscription {
     const event = this.joined && !this.leaving ? { channel: this.name, code, reason } : null;
     this.rejectWaiting(error ?? new ChannelRefused(this.name, reason));
     this.owner.channelEnded(this, event, this.leaving ? null : error);
-    if (event === null || !REVOCATIONS.has(code)) return;
+    if (event === null || !REVOCATIONS.has(code) || this.level === PAGE) return;
     const why = code === SERVER_UNSUBSCRIBED ? REVOKED_REASON : this.refusal || reason;
     this.owner.events.revoked.emit({ channel: this.name, reason: why });
   }

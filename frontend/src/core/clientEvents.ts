@@ -35,6 +35,13 @@ export interface RevokedEvent {
   readonly reason: string;
 }
 
+/** What the page may do depends on rights that its user has lost or got since Django rendered it. */
+export interface RightsChangedEvent {
+  readonly defaultPrevented: boolean;
+  /** Keep the page as it is. Otherwise a page that Django rendered is loaded again as soon as it is visible. */
+  preventDefault(): void;
+}
+
 /** All listeners and message handlers of a page. */
 export class ClientEvents {
   readonly connected = new Listeners<ConnectedContext>();
@@ -47,6 +54,7 @@ export class ClientEvents {
   readonly subscribed = new Listeners<SubscribeEvent>();
   readonly unsubscribed = new Listeners<UnsubscribeEvent>();
   readonly revoked = new Listeners<RevokedEvent>();
+  readonly rightsChanged = new Listeners<RightsChangedEvent>();
   readonly state = new Listeners<State>();
   readonly joined = new Listeners<PresenceEvent>();
   readonly left = new Listeners<PresenceEvent>();
@@ -65,6 +73,20 @@ export class ClientEvents {
   /** Whether the page has listeners for users who join or leave channels. */
   get hasPresenceListeners(): boolean {
     return this.joined.size + this.left.size > 0;
+  }
+
+  /** Report changed rights to the listeners. Returns whether one of them prevents the default. */
+  reportRightsChanged(): boolean {
+    let defaultPrevented = false;
+    this.rightsChanged.emit({
+      get defaultPrevented() {
+        return defaultPrevented;
+      },
+      preventDefault: () => {
+        defaultPrevented = true;
+      },
+    });
+    return defaultPrevented;
   }
 
   /** Report an error to the listeners; without any, to the console, unless a promise `isRejected` with it. */

@@ -6,13 +6,14 @@ import type { ChannelOwner, ChannelSubscription } from "./channelSubscription.js
 import { Channels } from "./channels.js";
 import { ClientEvents, type DisconnectEvent, type State, type SubscribeEvent, type UnsubscribeEvent } from "./clientEvents.js";
 import { ClientIds, type Tags } from "./clientIds.js";
-import { CALLED, CONNECTION_LIMIT, UNAUTHORIZED } from "./codes.js";
+import { CALLED, CONNECTION_LIMIT, SERVER_UNSUBSCRIBED, UNAUTHORIZED } from "./codes.js";
 import { Connection, type ConnectionOwner } from "./connection.js";
 import { ConnectionLimit } from "./connectionLimit.js";
 import { Deferred } from "./deferred.js";
 import { ChannelRefused, ConfigurationError, ConnectionClosed, InstantError, RequestFailed, UnauthorizedError } from "./errors.js";
 import { NextTick } from "./nextTick.js";
 import { CONNECTION_LIMIT_DELAY, type Options } from "./options.js";
+import { PAGE } from "./protocol.js";
 import { Reconnects } from "./reconnectLimit.js";
 import { addHeaderToRequests } from "./senderHeader.js";
 import type { Credentials } from "./heldTokens.js";
@@ -23,6 +24,8 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
   readonly channels = new Channels(this);
   /** The ids of the SDK's clients that this page has had. */
   readonly clientIds = new ClientIds();
+  /** Called if the page was rendered for other rights than its user has now. */
+  onStale: () => void = () => undefined;
   private connection: Connection | null = null;
   /** What `connect()` awaits. */
   private connecting: Deferred | null = null;
@@ -123,6 +126,11 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     // Limits are per user: the new user's connection does not wait for the previous user's limit.
     const isStale = this.connection?.hasUsedToken || this.connectionLimit.isWaiting;
     if (isOther && isStale && this.connection !== null) this.replaceConnection(this.connection).connect();
+  }
+
+  rightsChanged(): void {
+    this.debug("the rights of the user have changed: the page leaves its topics");
+    if (!this.events.reportRightsChanged()) this.onStale();
   }
 
   failed(error: unknown): void {
@@ -235,6 +243,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     this.channels.remove(channel);
     this.clearReconnects();
     if (event !== null) this.events.unsubscribed.emit(event);
+    if (channel.level === PAGE && event?.code === SERVER_UNSUBSCRIBED) return this.rejoinTopic(channel.name);
     if (error === null) return;
     if (channel.optional && error instanceof ChannelRefused) this.debug(error.message);
     else this.events.report(error);
@@ -247,6 +256,17 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     await this.account.requestAllChannels();
     const wanted = this.channels.all.filter((channel) => this.isWanted(channel) && channel.tokenSource === null);
     await this.account.renew(wanted.map(({ name }) => name));
+  }
+
+  /** The server unsubscribed the page from a topic. Django gives a new token if the page's window is still valid. */
+  private rejoinTopic(name: string): void {
+    this.dropChannelToken(name);
+    const channel = this.channels.want(name);
+    channel.level = PAGE;
+    channel.explicit = false;
+    channel.optional = true;
+    channel.whenJoined().catch(() => undefined); // the window has ended: reported by `rightsChanged`
+    if (this.connection !== null) channel.join(this.connection.client);
   }
 
   private isWanted(channel: ChannelSubscription): boolean {

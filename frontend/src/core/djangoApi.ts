@@ -12,6 +12,8 @@ export class DjangoApi {
   csrfToken = "";
   /** The page's window: Django returns tokens of the window's channels only for requests that contain it. */
   window: string | null = null;
+  /** Whether Django has refused the page's window since this was last set to false. */
+  windowHasEnded = false;
   private readonly base: string;
   /** The body that asks for all channels of the user; with the page's path, if that is known. */
   private readonly all: { readonly path?: string };
@@ -42,7 +44,9 @@ export class DjangoApi {
   /** Remember the parts of an answer that later requests need. */
   note({ csrfToken, window }: Credentials): void {
     this.csrfToken = csrfToken || this.csrfToken;
-    if (window !== undefined) this.window = window;
+    if (window === undefined) return;
+    this.windowHasEnded ||= this.window !== null && window === null;
+    this.window = window;
   }
 
   private async credentials(path: string, body: unknown, signal?: AbortSignal): Promise<Credentials> {

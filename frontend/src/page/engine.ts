@@ -15,6 +15,7 @@ import { LiveHtml } from "./liveHtml.js";
 import { liveLists, type MakeLiveList } from "./liveList.js";
 import { MessageLabels, type LabelTable } from "./messageLabels.js";
 import type { PageData } from "./pageData.js";
+import { reloadWhenVisible } from "./reload.js";
 import { type UnpackedData, unpackData } from "./unpackData.js";
 import { runUserCode } from "./userCode.js";
 
@@ -129,6 +130,11 @@ export class Engine {
     }
     events.disconnected.add(() => this.joined.clear());
     events.revoked.add((event) => dispatchDomEvent("instant:revoked", event));
+    events.rightsChanged.add((event) => {
+      const detail = new CustomEvent("instant:rights-changed", { cancelable: true });
+      if (!document.dispatchEvent(detail)) event.preventDefault();
+    });
+    this.session.onStale = reloadWhenVisible;
     events.subscribed.add(({ channel, recovered }) => {
       if (!recovered) dispatchDomEvent("instant:missed", { channel });
     });

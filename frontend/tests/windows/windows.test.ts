@@ -251,6 +251,57 @@ describe("the window of a page", () => {
     expect(asked).toEqual([{ path: "/", window: "blob" }, { channels: ["$page:0"], window: "blob" }, { path: "/" }]);
   });
 
+  const endings: [string, object[], boolean][] = [
+    ["with another user", [{ ws_token: token({ sub: "8" }), window: null }], false],
+    ["with the rights of the user", [{}, { window: null }, {}], true],
+    ["not while it is accepted", [{}, { window: "blob" }], false],
+  ];
+
+  it.each(endings)("ends %s", async (_name, answers, isReported) => {
+    const count = answers.length;
+    const fetch = (): Promise<Response> => {
+      return Promise.resolve(new Response(JSON.stringify({ ws_token: token({}), ...answers.shift() })));
+    };
+    const session = new Session({ credentials: answer, fetch: fetch as typeof globalThis.fetch });
+    const instant = instantOf(session);
+    const stale = vi.fn();
+    const reported = vi.fn();
+    session.onStale = stale;
+    instant.onRightsChanged(reported);
+    for (let number = 0; number < count; number += 1) {
+      session.account.tokens.clear();
+      await session.account.renew([]);
+    }
+    expect(reported).toHaveBeenCalledTimes(isReported ? 1 : 0);
+    expect(stale).toHaveBeenCalledTimes(isReported ? 1 : 0);
+  });
+
+  it("ends without a reload if a listener prevents it", async () => {
+    const fetch = (): Promise<Response> => Promise.resolve(new Response(JSON.stringify({ ws_token: token({}), window: null })));
+    const session = new Session({ credentials: answer, fetch: fetch as typeof globalThis.fetch });
+    const stale = vi.fn();
+    session.onStale = stale;
+    const seen: boolean[] = [];
+    instantOf(session).onRightsChanged((event) => {
+      event.preventDefault();
+      seen.push(event.defaultPrevented);
+    });
+    session.account.tokens.clear();
+    await session.account.renew([]);
+    expect(seen).toEqual([true]);
+    expect(stale).not.toHaveBeenCalled();
+  });
+
+  it("ends silently at a log-out", async () => {
+    const fetch = (): Promise<Response> => Promise.resolve(new Response(JSON.stringify({ ws_token: token({}), window: null })));
+    const session = new Session({ credentials: answer, fetch: fetch as typeof globalThis.fetch });
+    const reported = vi.fn();
+    session.events.rightsChanged.add(reported);
+    await session.logout();
+    await session.account.renew([]);
+    expect(reported).not.toHaveBeenCalled();
+  });
+
   it("has channels that are none of the user's, and end with them", () => {
     const session = new Session({ credentials: answer });
     const instant = instantOf(session);
