@@ -18,6 +18,7 @@ from pytest_django import Settings
 
 from instant import publish
 from instant.access.guards import everyone, is_authenticated
+from instant.centrifugo import cent_api
 from instant.centrifugo.config import render
 from instant.exceptions import Deny
 from instant.testing import LiveServer
@@ -26,8 +27,9 @@ from instant.windows.django_messages import deliver_messages
 from instant.windows.forms import SerializedForm
 from instant.windows.registry import signal
 from instant.windows.targets import BROADCAST, SERVER, USER, WINDOW
-from instant.windows.topics import set_websocket_topics
+from instant.windows.topics import channel_of, set_websocket_topics
 from instant.windows.triggering import trigger
+from instant.windows.window_info import WindowInfo
 from tests.browser import live_site, windows_site
 from tests.browser.live_site import Site, joined, until
 from tests.browser.windows_site import MARKED, call, marks
@@ -341,3 +343,16 @@ def test_a_page_may_prevent_that_it_is_loaded_again(windows: Site) -> None:
     page.wait_for_timeout(500)
     marks(page)
     assert page.evaluate("[told, lost.length, instant.state]") == [1, 0, "connected"]
+
+
+def test_a_page_joins_a_topic_again_while_its_window_is_valid(windows: Site) -> None:
+    page = windows.open("ann", "windows/marked/?topic=text")
+    page.evaluate("window.before = true")
+    channel = channel_of("text", WindowInfo())
+    with page.expect_request("**/get_token/") as asked:
+        cent_api.unsubscribe([(str(User.objects.get(username="ann").pk), str(channel))])
+    assert asked.value.post_data_json["channels"] == [channel]
+    until(page, "name => instant.client.getSubscription(name)?.state === 'subscribed'", channel)
+    trigger(None, "app.mark", to="text", target="again")
+    marks(page, "again")
+    assert page.evaluate("window.before")
