@@ -7,7 +7,7 @@ describe("people", () => {
   it("are each there once, by their ids, but for visitors", () => {
     expect(
       people([
-        { client: "d", user: "9", connInfo: { name: "nine" }, chanInfo: undefined },
+        { client: "d", user: "9", connInfo: { s: "5e55", a: "a0" }, chanInfo: undefined },
         { client: "c", user: "", connInfo: undefined, chanInfo: undefined },
         { client: "b", user: "10", connInfo: 1, chanInfo: { name: "ten" } },
         { client: "a", user: "10", connInfo: undefined, chanInfo: undefined },
@@ -17,7 +17,7 @@ describe("people", () => {
       { user: "", info: null, clients: 1 },
       { user: "", info: null, clients: 1 },
       { user: "10", info: { name: "ten" }, clients: 2 },
-      { user: "9", info: { name: "nine" }, clients: 1 },
+      { user: "9", info: null, clients: 1 },
     ]);
   });
 });

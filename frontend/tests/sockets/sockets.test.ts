@@ -37,7 +37,7 @@ describe.runIf(inject("sockets")).each(servers)("sockets, on $name", ({ port }) 
   let page: Page;
   beforeEach(async () => {
     world = await World.open(port);
-    world.django.addUser("ann", []);
+    world.django.users.set("ann", { ...inject("socketUser")!, password: "secret", channels: [] });
     page = world.page("ann");
   });
 
@@ -194,23 +194,22 @@ describe.runIf(inject("sockets")).each(servers)("sockets, on $name", ({ port }) 
   });
 
   it("come back with another client, and not after the end", async () => {
-    const { sub } = world.django.addUser("ben", []);
-    const ben = world.page("ben");
-    const told = new Told(ben, "echo");
+    const { sub } = inject("socketUser")!;
+    const told = new Told(page, "echo");
     await told.is("open");
-    const first = ben.client;
+    const first = page.client;
     await world.end(sub, REVOKED_CODE, REVOKED_REASON);
     await told.is("open", ["reconnecting", 1006, false], "open");
-    expect(ben.client).not.toBe(first);
-    ben.disconnect();
+    expect(page.client).not.toBe(first);
+    page.disconnect();
     await told.is("open", ["reconnecting", 1006, false], "open", [1000, "disconnect called", true]);
-    await new Told(ben, "echo").is([1000, "disconnect called", true]);
-    await ben.connect();
-    const again = new Told(ben, "echo");
+    await new Told(page, "echo").is([1000, "disconnect called", true]);
+    await page.connect();
+    const again = new Told(page, "echo");
     await again.is("open");
     await world.end(sub, 4999, "no more");
     await again.is("open", "error", [4999, "no more", false]);
-    expect([told.all.length, ben.state]).toEqual([4, "disconnected"]);
+    expect([told.all.length, page.state]).toEqual([4, "disconnected"]);
   });
 
   it("end as their user logs out", async () => {

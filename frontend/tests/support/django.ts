@@ -9,6 +9,8 @@ export interface User {
   readonly sub: string;
   readonly password?: string;
   channels: string[];
+  /** What the user's connection tokens have for Django alone. */
+  readonly meta?: object;
 }
 
 interface Asked {
@@ -103,7 +105,7 @@ export class Django {
     const refused = (names ?? []).filter((name) => !user.channels.includes(name));
     return {
       csrf_token: "the-csrf-token",
-      ws_token: this.token(user, this.connectionTtl, {}),
+      ws_token: this.token(user, this.connectionTtl, user.meta === undefined ? {} : { meta: user.meta }),
       websocket_url: `ws://127.0.0.1:${this.websocketPort}`,
       channels: given.map((name) => ({ name, level: "users", token: this.channelToken(user, name) })),
       refused: refused.map((name) => ({ name, reason: "not allowed" })),

@@ -24,6 +24,8 @@ declare module "vitest" {
     limitedServers: Server[];
     /** Whether there is a worker of sockets. */
     sockets: boolean;
+    /** The user whom the worker knows, with the `meta` that Django signs into the user's tokens. */
+    socketUser: { readonly sub: string; readonly meta: object } | null;
   }
 }
 
@@ -34,6 +36,7 @@ export const API_KEY = "an-api-key-for-the-tests";
 interface Sockets {
   readonly proxy: object;
   readonly namespace: object;
+  readonly user: { readonly sub: string; readonly meta: object };
 }
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -134,6 +137,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const sockets = await work(running);
     if (sockets === null) absent.push("worker of sockets");
     project.provide("sockets", sockets !== null);
+    project.provide("socketUser", sockets?.user ?? null);
     for (const [name, { command, args, probe }] of Object.entries(kinds)) {
       if (spawnSync(command(), probe, { cwd: root }).status !== 0) {
         absent.push(name);
