@@ -38,7 +38,7 @@ DEFECTS = {
     "C9 connect() never rejected": "frontend/tests/core/connection.test.ts::refuse who is not logged in",
     "C9 there was no unsubscribe": "frontend/tests/core/channels.test.ts::can be joined, left and joined again",
     "C9 there was no logout": "frontend/tests/core/connection.test.ts::log in, connect, log out",
-    "R1 after its token a page was dead": "frontend/tests/core/tokenRenewal.test.ts::renew themselves on a living connection",
+    "R1 after its token a page was dead": "frontend/tests/core/tokenRequests.test.ts::renew themselves on a living connection",
     "R1 the 4.x client renewed nothing": "frontend/tests/legacy/version4.test.ts::renews its tokens",
     "R2 what was missed was lost": "frontend/tests/core/channels.test.ts::recover what was published while",
     "R3 bad bodies of login were a 500": "tests/test_defects.py::test_r3_",

@@ -21,15 +21,15 @@ from django.test import override_settings
 
 from instant import transaction_internals
 from instant.centrifugo.fast_response import FastResponse
-from instant.conf import fast_settings
+from instant.conf import settings_internals
 
-PACKAGE = Path(fast_settings.__file__).parents[1]
+PACKAGE = Path(settings_internals.__file__).parents[1]
 #: The versions that were tried: the first and the last.
 DJANGO = ((4, 2), (6, 1))
 PYTHON = ((3, 10), (3, 14))
 #: The names that are private to others, and the one module of ours that may use each.
 HOMES = {
-    "_wrapped": "conf/fast_settings.py",
+    "_wrapped": "conf/settings_internals.py",
     "savepoint_ids": "transaction_internals.py",
     "run_on_commit": "transaction_internals.py",
     "atomic_blocks": "transaction_internals.py",
@@ -59,15 +59,15 @@ def test_each_private_name_has_one_home(name: str) -> None:
 
 class TestSettings:
     def test_they_are_read_as_django_reads_them(self) -> None:
-        assert fast_settings.read("SECRET_KEY", None) == settings.SECRET_KEY
-        assert fast_settings.read("NO_SUCH_SETTING", "default") == "default"
+        assert settings_internals.read("SECRET_KEY", None) == settings.SECRET_KEY
+        assert settings_internals.read("NO_SUCH_SETTING", "default") == "default"
 
     def test_an_override_is_seen_at_once(self) -> None:
         with override_settings(SITE_NAME="another"):
-            assert fast_settings.read("SITE_NAME", None) == "another"
+            assert settings_internals.read("SITE_NAME", None) == "another"
             with override_settings():
                 del settings.SITE_NAME
-                assert fast_settings.read("SITE_NAME", "default") == "default"
+                assert settings_internals.read("SITE_NAME", "default") == "default"
 
 
 @pytest.mark.django_db(transaction=True)

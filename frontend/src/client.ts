@@ -10,7 +10,7 @@ import { eventsOf, type InstantEvents } from "./core/modelEvents.js";
 import type { Options } from "./core/options.js";
 import { type Person, presence, type PresenceEvent } from "./core/presence.js";
 import { PAGE } from "./core/protocol.js";
-import { Session } from "./core/clientSession.js";
+import { Session } from "./core/siteSession.js";
 import { subscribe, type Subscription } from "./core/joinedChannel.js";
 import type { Whisper } from "./core/whispers.js";
 import type { InstantSocket, SocketOptions } from "./sockets/interface.js";

@@ -80,7 +80,7 @@ describe("the imports of src/", () => {
   it("are all files, so that none is overlooked", () => {
     expect([...graph.values()].flat().filter((file) => !graph.has(file))).toEqual([]);
     expect(graph.get("index.ts")).toContain("client.ts");
-    expect(graph.get("client.ts")).toContain("core/clientSession.ts");
+    expect(graph.get("client.ts")).toContain("core/siteSession.ts");
   });
 
   it("form no circle", () => {
@@ -124,14 +124,14 @@ describe("these tests", () => {
   });
 
   it.each([
-    ["core/clientSession.ts", "client.ts"],
-    ["core/clientSession.ts", "windows/calls.ts"],
+    ["core/siteSession.ts", "client.ts"],
+    ["core/siteSession.ts", "windows/calls.ts"],
     ["windows/calls.ts", "page/morph.ts"],
     ["sockets/socket.ts", "windows/calls.ts"],
     ["client.ts", "page/engine.ts"],
     ["page/engine.ts", "legacy/version4.ts"],
     ["page/engine.ts", "index.ts"],
-    ["elsewhere/new.ts", "core/clientSession.ts"],
+    ["elsewhere/new.ts", "core/siteSession.ts"],
   ])("find that %s may not import %s", (file, imported) => {
     expect(forbidden(new Map([[file, [imported]]]))).toEqual([`${file} -> ${imported}`]);
   });

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..project_functions import awaited, can_take, is_true, place_of
+from ..user_callables import awaited, can_take, is_true, place_of
 
 
 class Guard:

@@ -21,7 +21,7 @@ from urllib.request import url2pathname
 import requests
 
 from ..exceptions import InstallError
-from . import archive
+from . import unpacking
 from .binary import VERSION_PATTERN
 
 RELEASES: Final = "https://github.com/centrifugal/centrifugo/releases/download"
@@ -125,7 +125,7 @@ def install(
                 f"{_shown(origin)} is not what its SHA-256 sum promises ({found} instead of {expected}): "
                 "it was damaged or tampered with. Download it again; nothing was installed."
             )
-        archive.put(downloaded, target)
+        unpacking.put(downloaded, target)
     return target
 
 
@@ -225,7 +225,7 @@ def _opened(origin: str | Path) -> Iterator[tuple[Iterator[bytes], int | None]]:
     if isinstance(origin, str):
         with _answer(origin) as answer:
             length = answer.headers.get("Content-Length", "")
-            yield answer.iter_content(archive.CHUNK), int(length) if length.isdigit() else None
+            yield answer.iter_content(unpacking.CHUNK), int(length) if length.isdigit() else None
         return
     try:
         file = origin.open("rb")
@@ -233,7 +233,7 @@ def _opened(origin: str | Path) -> Iterator[tuple[Iterator[bytes], int | None]]:
         kind = _Absent if isinstance(error, (FileNotFoundError, NotADirectoryError)) else InstallError
         raise kind(f"Cannot read {origin}: {error.strerror}. Pass an archive with --from.") from error
     with file:
-        yield iter(lambda: file.read(archive.CHUNK), b""), os.fstat(file.fileno()).st_size
+        yield iter(lambda: file.read(unpacking.CHUNK), b""), os.fstat(file.fileno()).st_size
 
 
 @contextmanager
@@ -280,8 +280,8 @@ def _store(origin: str | Path, file: IO[bytes], progress: Progress) -> str:
         progress(0, total)
         for piece in pieces:
             done += len(piece)
-            if done > archive.MAX_BYTES:
-                raise InstallError(f"{_shown(origin)} is larger than {archive.MAX_BYTES:,} bytes: no release is.")
+            if done > unpacking.MAX_BYTES:
+                raise InstallError(f"{_shown(origin)} is larger than {unpacking.MAX_BYTES:,} bytes: no release is.")
             digest.update(piece)
             file.write(piece)
             progress(done, total)

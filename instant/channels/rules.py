@@ -24,9 +24,9 @@ from django.utils.module_loading import autodiscover_modules
 
 from .. import features
 from ..exceptions import InvalidChannel, InvalidMessage
-from ..project_functions import awaited, is_true, place_of
 from ..protocol import NAMESPACE_BOUNDARY, NAMESPACE_PATTERN, PAGES_NAMESPACE, PERSONAL_PREFIX
 from ..serializer import encode
+from ..user_callables import awaited, is_true, place_of
 from . import names
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ..events.declaration import EventDeclaration
 from ..events.payload import is_secret
 from ..events.registry import registered
 from ..exceptions import InvalidChannel, InvalidSetting
-from ..project_functions import dotted_name
+from ..user_callables import dotted_name
 
 
 def register() -> None:

@@ -21,7 +21,7 @@ from ..legacy.django_ws_settings import DjangoWsSettings
 from ..legacy.version_0_1_settings import Version01Settings, deprecated_hmac_key
 from ..secret_text import Secret
 from . import validation
-from .fast_settings import read
+from .settings_internals import read
 from .validation import described, fits, for_message
 
 #: Options of one Centrifugo namespace, by their names in the server's config.

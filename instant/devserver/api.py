@@ -5,14 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from instant.devserver import errors, permissions, wire
+from instant.devserver import errors, permissions, wire_json
 from instant.devserver.channel_commands import since_of
 from instant.devserver.client import MAX_TTL
 from instant.devserver.connecting import VERSION
 from instant.devserver.globs import compile_glob
-from instant.devserver.grants import Grant
 from instant.devserver.streams import Position, Publication
 from instant.devserver.subscribing import Request, join
+from instant.devserver.subscription_grant import Grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ class Api:
         Raises: UnknownMethodError; MalformedError where a field has a wrong type.
         """
         if method == "batch":
-            return wire.filled(replies=[self._command(command) for command in commands_of(body)])
+            return wire_json.filled(replies=[self._command(command) for command in commands_of(body)])
         if method not in self._methods:
             raise UnknownMethodError(method)
         try:
@@ -79,14 +79,14 @@ class Api:
         method = next((name for name in self._methods if command.get(name) is not None), None)
         if method is None:
             return _failed(_NOT_FOUND)
-        reply = self.call(method, wire.read_object(command, method) or {})
+        reply = self.call(method, wire_json.read_object(command, method) or {})
         return {method: reply["result"]} if "result" in reply else reply
 
     def _publish(self, body: Body) -> Body:
         return self._publish_to(_channel(body), body, _data(body))
 
     def _broadcast(self, body: Body) -> Body:
-        channels, data = wire.read_strings(body, "channels"), _data(body)
+        channels, data = wire_json.read_strings(body, "channels"), _data(body)
         if not channels:
             raise errors.ReplyError(errors.BAD_REQUEST)
         return {"responses": [self._response(channel, body, data) for channel in channels]}
@@ -98,28 +98,28 @@ class Api:
             return _failed(error.error)
 
     def _publish_to(self, channel: str, body: Body, data: Any) -> Body:
-        tags = wire.read_object(body, "tags") or {}
-        wire.read_strings({"tags": list(tags.values())}, "tags")
+        tags = wire_json.read_object(body, "tags") or {}
+        wire_json.read_strings({"tags": list(tags.values())}, "tags")
         options = self._options(channel)
         if not options.takes_streams or not permissions.accepts(options, data):
             raise errors.ReplyError(errors.BAD_REQUEST)
         position = self._hub.publish(
             channel,
-            Publication(None if data is wire.MISSING else data, tags=tags),
+            Publication(None if data is wire_json.MISSING else data, tags=tags),
             options,
-            keep=not wire.read(body, "skip_history", False),
-            idempotency_key=wire.read(body, "idempotency_key", ""),
-            version=wire.read_uint(body, "version"),
-            version_epoch=wire.read(body, "version_epoch", ""),
+            keep=not wire_json.read(body, "skip_history", False),
+            idempotency_key=wire_json.read(body, "idempotency_key", ""),
+            version=wire_json.read_uint(body, "version"),
+            version_epoch=wire_json.read(body, "version_epoch", ""),
         )
         return position.encoded()
 
     def _subscribe(self, body: Body) -> Body:
         channel = _channel(body)
         try:
-            expire_at = wire.read(body, "expire_at", 0)
+            expire_at = wire_json.read(body, "expire_at", 0)
             grant = Grant.from_request(self._options(channel), body, "api", expire_at=expire_at)
-        except wire.MalformedError:
+        except wire_json.MalformedError:
             raise
         except ValueError as error:
             raise errors.ReplyError(errors.BAD_REQUEST) from error
@@ -144,7 +144,7 @@ class Api:
         self._hub.announce(subscription)
 
     def _unsubscribe(self, body: Body) -> Body:
-        channel = wire.read(body, "channel", "")
+        channel = wire_json.read(body, "channel", "")
         if channel:
             self._options(channel)
         for client in self._targets(body):
@@ -152,19 +152,19 @@ class Api:
         return {}
 
     def _disconnect(self, body: Body) -> Body:
-        asked, kept = wire.read_object(body, "disconnect"), wire.read_strings(body, "whitelist")
+        asked, kept = wire_json.read_object(body, "disconnect"), wire_json.read_strings(body, "whitelist")
         disconnect = errors.FORCED
         if asked is not None:
-            code = wire.read_uint(asked, "code", wire.UINT32)
-            disconnect = errors.Disconnect(code, wire.read(asked, "reason", ""))
+            code = wire_json.read_uint(asked, "code", wire_json.UINT32)
+            disconnect = errors.Disconnect(code, wire_json.read(asked, "reason", ""))
         for client in self._targets(body):
             if client.id not in kept:
                 client.close(disconnect)
         return {}
 
     def _refresh(self, body: Body) -> Body:
-        expired, expire_at = wire.read(body, "expired", False), wire.read(body, "expire_at", 0)
-        info = wire.read_raw(body, "info")
+        expired, expire_at = wire_json.read(body, "expired", False), wire_json.read(body, "expire_at", 0)
+        info = wire_json.read_raw(body, "info")
         for client in self._targets(body):
             ttl = min(expire_at - client.now(), MAX_TTL) if expire_at > 0 else 0
             if expired or (expire_at > 0 and ttl <= 0):
@@ -172,15 +172,15 @@ class Api:
                 continue
             client.closes_at = None
             if ttl:
-                client.info = client.info if info is wire.MISSING else info
+                client.info = client.info if info is wire_json.MISSING else info
                 client.expire_in(ttl)
-            client.push("refresh", wire.filled(expires=ttl > 0, ttl=ttl))
+            client.push("refresh", wire_json.filled(expires=ttl > 0, ttl=ttl))
         return {}
 
     def _history(self, body: Body) -> Body:
         channel = _channel(body)
         options = self._with_history(channel)
-        limit, reverse = wire.read(body, "limit", 0), wire.read(body, "reverse", False)
+        limit, reverse = wire_json.read(body, "limit", 0), wire_json.read(body, "reverse", False)
         since = since_of(body)
         if reverse and since is not None and since.offset == 0:
             raise errors.ReplyError(errors.INTERNAL)
@@ -200,7 +200,7 @@ class Api:
         return {"num_clients": 0, "num_users": 0, **self._hub.presence_stats(self._with_presence(body))}
 
     def _channels(self, body: Body) -> Body:
-        pattern = wire.read(body, "pattern", "")
+        pattern = wire_json.read(body, "pattern", "")
         try:
             wanted = compile_glob(pattern or "*")
         except ValueError as error:
@@ -214,7 +214,7 @@ class Api:
         return {"nodes": [node]}
 
     def _rpc(self, body: Body) -> Body:
-        raise errors.ReplyError(_NOT_FOUND if wire.read(body, "method", "") else errors.BAD_REQUEST)
+        raise errors.ReplyError(_NOT_FOUND if wire_json.read(body, "method", "") else errors.BAD_REQUEST)
 
     def _options(self, channel: str) -> ChannelOptions:
         options = self._rules.options(channel)
@@ -236,9 +236,9 @@ class Api:
 
     def _targets(self, body: Body) -> list[Client]:
         """Find the connections a command is about: without a user it is every anonymous one (a server's rule)."""
-        only, session = wire.read(body, "client", ""), wire.read(body, "session", "")
+        only, session = wire_json.read(body, "client", ""), wire_json.read(body, "session", "")
         # WebSocket connections have no session that anyone could name.
-        clients = [] if session else self._hub.clients_of(wire.read(body, "user", ""))
+        clients = [] if session else self._hub.clients_of(wire_json.read(body, "user", ""))
         return [client for client in clients if not only or client.id == only]
 
 
@@ -247,9 +247,9 @@ def commands_of(body: Body) -> list[Body | None]:
 
     Raises: MalformedError.
     """
-    commands: list[Any] = wire.read(body, "commands", [])
+    commands: list[Any] = wire_json.read(body, "commands", [])
     if not all(command is None or isinstance(command, dict) for command in commands):
-        raise wire.MalformedError("a command must be an object")
+        raise wire_json.MalformedError("a command must be an object")
     return commands
 
 
@@ -258,7 +258,7 @@ def _failed(error: errors.Error) -> Body:
 
 
 def _channel(body: Body) -> str:
-    return _required(wire.read(body, "channel", ""))
+    return _required(wire_json.read(body, "channel", ""))
 
 
 def _required(channel: str) -> str:
@@ -269,8 +269,8 @@ def _required(channel: str) -> str:
 
 def _data(body: Body) -> Any:
     try:
-        return wire.read_bytes(body, "data")
-    except wire.MalformedError:
+        return wire_json.read_bytes(body, "data")
+    except wire_json.MalformedError:
         raise
     except ValueError as error:
         raise errors.ReplyError(errors.BAD_REQUEST) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from instant.devserver import errors, permissions, wire
+from instant.devserver import errors, permissions, wire_json
 from instant.devserver.streams import Position, Publication
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def publish(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises: ReplyError; CloseError without a channel, as all commands here.
     """
-    channel, data = _channel(request), wire.read_raw(request, "data")
+    channel, data = _channel(request), wire_json.read_raw(request, "data")
     options = permissions.options_of(client, channel)
     if not permissions.accepts(options, data):
         client.log("publish data validation failed", channel=channel)
@@ -27,7 +27,7 @@ def publish(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
         client.log("the devserver has no publish proxy", channel=channel)
         raise errors.ReplyError(errors.NOT_AVAILABLE)
     permissions.demand(client, channel, options, "publish")
-    payload = None if data is wire.MISSING else data
+    payload = None if data is wire_json.MISSING else data
     client.hub.publish(channel, Publication(payload, info=client.info_in(channel)), options)
     return {}
 
@@ -53,7 +53,7 @@ def history(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises: ReplyError 108 where the namespace has no history, 112 for a position of another epoch.
     """
-    channel, limit = _channel(request), wire.read(request, "limit", 0)
+    channel, limit = _channel(request), wire_json.read(request, "limit", 0)
     options = permissions.options_of(client, channel)
     if not options.has_history:
         raise errors.ReplyError(errors.NOT_AVAILABLE)
@@ -66,7 +66,7 @@ def history(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
         options.history_meta_ttl,
         limit,
         since_of(request),
-        reverse=wire.read(request, "reverse", False),
+        reverse=wire_json.read(request, "reverse", False),
     )
     return {"publications": [item.encoded() for item in publications], **top.encoded()}
 
@@ -82,8 +82,8 @@ def since_of(request: Mapping[str, Any], name: str = "since") -> Position | None
 
     Raises: MalformedError.
     """
-    since = wire.read_object(request, name)
-    return None if since is None else Position(wire.read_uint(since, "offset"), wire.read(since, "epoch", ""))
+    since = wire_json.read_object(request, name)
+    return None if since is None else Position(wire_json.read_uint(since, "offset"), wire_json.read(since, "epoch", ""))
 
 
 def _with_presence(client: Client, request: Mapping[str, Any]) -> str:
@@ -96,7 +96,7 @@ def _with_presence(client: Client, request: Mapping[str, Any]) -> str:
 
 
 def _channel(request: Mapping[str, Any]) -> str:
-    channel = wire.read(request, "channel", "")
+    channel = wire_json.read(request, "channel", "")
     if not channel:
         raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
     return channel

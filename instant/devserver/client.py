@@ -7,7 +7,7 @@ import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from instant.devserver import errors, wire
+from instant.devserver import errors, wire_json
 from instant.devserver.streams import Position
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from instant.devserver.channel_options import ChannelRules
     from instant.devserver.config_options import ClientOptions
-    from instant.devserver.grants import Grant
     from instant.devserver.hub import Hub
+    from instant.devserver.subscription_grant import Grant
 
 logger = logging.getLogger("instant.devserver")
 
@@ -37,9 +37,9 @@ class Subscription:
 
     def client_info(self) -> dict[str, Any]:
         """Return what others are told about the client."""
-        return wire.with_raw(self.client.public_info(), chan_info=self.info)
+        return wire_json.with_raw(self.client.public_info(), chan_info=self.info)
 
-    def deliver(self, position: Position, frame: wire.Frame) -> None:
+    def deliver(self, position: Position, frame: wire_json.Frame) -> None:
         """Send a publication, unless a positioned subscriber has it, or has missed one."""
         if self.grant.positioned and position.offset:
             if position.epoch != self.position.epoch or position.offset > self.position.offset + 1:
@@ -70,15 +70,15 @@ class Client:
         self.hub, self.rules, self.options, self.wake = hub, rules, options, wake
         self.id = str(uuid.uuid4())
         self.user = ""
-        self.info: Any = wire.MISSING
-        self.meta: Any = wire.MISSING
+        self.info: Any = wire_json.MISSING
+        self.meta: Any = wire_json.MISSING
         #: Those of the request that opened the connection.
         self.headers: Mapping[str, str] = {}
         self.authenticated = False
         self.subscriptions: dict[str, Subscription] = {}
         #: When the connection is closed as expired (3005), as Unix time.
         self.closes_at: float | None = None
-        self.outbox: deque[wire.Frame] = deque()
+        self.outbox: deque[wire_json.Frame] = deque()
         self.closing: errors.Disconnect | None = None
         self._waiting = 0
 
@@ -88,14 +88,14 @@ class Client:
 
     def public_info(self) -> dict[str, Any]:
         """Return what others are told about the connection; the user of a visitor is "", as on the server."""
-        return wire.with_raw({"user": self.user, "client": self.id}, conn_info=self.info)
+        return wire_json.with_raw({"user": self.user, "client": self.id}, conn_info=self.info)
 
     def info_in(self, channel: str) -> dict[str, Any]:
         """Return what a publication of this client in the channel carries."""
         subscription = self.subscriptions.get(channel)
         return subscription.client_info() if subscription else self.public_info()
 
-    def send(self, frame: wire.Frame) -> None:
+    def send(self, frame: wire_json.Frame) -> None:
         """Queue a frame; a client that reads too slowly is closed with 3008."""
         if self.closing:
             return
@@ -106,7 +106,7 @@ class Client:
             self.close(errors.SLOW)
         self.wake()
 
-    def take(self, count: int) -> list[wire.Frame]:
+    def take(self, count: int) -> list[wire_json.Frame]:
         """Return the next frames to send, at most `count`."""
         frames = [self.outbox.popleft() for _ in range(min(count, len(self.outbox)))]
         self._waiting -= sum(frame.size for frame in frames)
@@ -114,15 +114,15 @@ class Client:
 
     def reply(self, command_id: int, name: str, result: dict[str, Any]) -> None:
         """Answer a command, now or later."""
-        self.send(wire.frame({"id": command_id, name: result}))
+        self.send(wire_json.frame({"id": command_id, name: result}))
 
     def fail(self, command_id: int, error: errors.Error) -> None:
         """Answer a command with an error, now or later."""
-        self.send(wire.frame({"id": command_id, "error": error.encoded()}))
+        self.send(wire_json.frame({"id": command_id, "error": error.encoded()}))
 
     def push(self, name: str, body: dict[str, Any], channel: str = "") -> None:
         """Send what was not asked for."""
-        self.send(wire.frame({"push": {**wire.filled(channel=channel), name: body}}))
+        self.send(wire_json.frame({"push": {**wire_json.filled(channel=channel), name: body}}))
 
     def log(self, message: str, **fields: object) -> None:
         """Log a refusal as the server does, at info."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from instant.devserver import errors, wire
+from instant.devserver import errors, wire_json
 from instant.devserver.client import MAX_TTL, Client
-from instant.devserver.grants import Grant
 from instant.devserver.subscribing import Request, join
+from instant.devserver.subscription_grant import Grant
 from instant.devserver.tokens import ConnectionToken, ExpiredTokenError, InvalidTokenError, TokenReader
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def connect(
     """
     if client.authenticated:
         raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
-    wishes = wire.read_object(request, "subs") or {}
-    token = _credentials(client, reader, wire.read(request, "token", ""))
+    wishes = wire_json.read_object(request, "subs") or {}
+    token = _credentials(client, reader, wire_json.read(request, "token", ""))
     grants = {**token.subs, **_personal(client, token.user), **_wished(client, token, wishes)}
     grants.pop("", None)
     if 0 < client.options.channel_limit < len(grants):
@@ -39,10 +39,10 @@ def connect(
     client.hub.add(client)
     results, subscriptions = {}, []
     for channel, grant in grants.items():
-        wish = wire.read_object(wishes, channel) or {}
+        wish = wire_json.read_object(wishes, channel) or {}
         results[channel], joined = join(client, Request.read(wish, channel), grant, server_side=True)
         subscriptions.append(joined)
-    return {**_greeting(client), **expires, **wire.filled(subs=results)}, subscriptions
+    return {**_greeting(client), **expires, **wire_json.filled(subs=results)}, subscriptions
 
 
 def refresh(client: Client, reader: TokenReader, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def refresh(client: Client, reader: TokenReader, request: Mapping[str, Any]) -> 
     Raises: CloseError 3005 for an expired token, 3500 for a bad one or another user's, 3010 where the token's
     channels are not those of the connection; ReplyError 110.
     """
-    given = wire.read(request, "token", "")
+    given = wire_json.read(request, "token", "")
     if not given:
         raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
     try:
@@ -67,7 +67,7 @@ def refresh(client: Client, reader: TokenReader, request: Mapping[str, Any]) -> 
     granted = {item.channel for item in client.subscriptions.values() if item.grant.source == "connection_token"}
     if granted - token.subs.keys() or token.subs.keys() - client.subscriptions.keys():
         raise errors.CloseError(errors.INSUFFICIENT_STATE)
-    if token.meta is not wire.MISSING:
+    if token.meta is not wire_json.MISSING:
         client.meta = token.meta
     return _renew(client, token)
 
@@ -79,7 +79,7 @@ def sub_refresh(client: Client, reader: TokenReader, request: Mapping[str, Any])
 
     Raises: ReplyError 103 where not subscribed, 107 without a token; CloseError 3500.
     """
-    channel, given = wire.read(request, "channel", ""), wire.read(request, "token", "")
+    channel, given = wire_json.read(request, "channel", ""), wire_json.read(request, "token", "")
     if not channel:
         raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
     subscription = client.subscriptions.get(channel)
@@ -92,7 +92,7 @@ def sub_refresh(client: Client, reader: TokenReader, request: Mapping[str, Any])
     try:
         token = reader.subscription(given)
     except ExpiredTokenError:
-        subscription.expire_at, subscription.info = 0, wire.MISSING
+        subscription.expire_at, subscription.info = 0, wire_json.MISSING
         return {}
     except InvalidTokenError as error:
         client.log(f"invalid subscription refresh token: {error}", channel=channel)
@@ -175,7 +175,7 @@ def _admit(client: Client, token: ConnectionToken) -> dict[str, Any]:
     client.authenticated = True
     if expire_at:
         client.expire_in(ttl)
-    return wire.filled(expires=bool(expire_at), ttl=ttl if expire_at else 0)
+    return wire_json.filled(expires=bool(expire_at), ttl=ttl if expire_at else 0)
 
 
 def _greeting(client: Client) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def _greeting(client: Client) -> dict[str, Any]:
     return {
         "client": client.id,
         "version": VERSION,
-        **wire.filled(
+        **wire_json.filled(
             ping=int(options.ping_interval),
             pong=options.ping_interval > 0 and options.pong_timeout > 0,
             time=int(hub.clock() * 1000) if options.connect_include_server_time else 0,
@@ -197,7 +197,7 @@ def _renew(client: Client, token: ConnectionToken) -> dict[str, Any]:
     ttl = min(token.expire_at - client.now(), MAX_TTL)
     if ttl <= 0:
         raise errors.ReplyError(errors.EXPIRED)
-    if token.info is not wire.MISSING:
+    if token.info is not wire_json.MISSING:
         client.info = token.info
     client.expire_in(ttl)
     return {"expires": True, "ttl": ttl}
@@ -209,4 +209,4 @@ def _renew_subscription(client: Client, subscription: Subscription, grant: Grant
         raise errors.ReplyError(errors.EXPIRED)
     subscription.expire_at = client.now() + ttl if grant.expire_at else 0
     subscription.info = grant.info
-    return {"expires": True, **wire.filled(ttl=ttl)} if grant.expire_at else {}
+    return {"expires": True, **wire_json.filled(ttl=ttl)} if grant.expire_at else {}

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from instant.devserver import wire
+from instant.devserver import wire_json
 from instant.devserver.api import Api, UnknownMethodError, commands_of
 from instant.devserver.errors import BAD_REQUEST
 
@@ -66,17 +66,17 @@ class HttpApi:
     def answer(self, method: str, body: bytes, headers: Mapping[str, str]) -> Answering:
         """Run one method."""
         try:
-            request = _object(wire.decode(body))
+            request = _object(wire_json.decode(body))
             reply = (yield from self._batch(request)) if method == "batch" else self._api.call(method, request)
         except UnknownMethodError:
             return _NOT_FOUND
-        except wire.MalformedError as error:
+        except wire_json.MalformedError as error:
             logger.error("error decoding API request body: %s", error)
             return _REFUSED
         in_transport = "transport" in (self._options.error_mode, headers.get("X-Centrifugo-Error-Mode"))
         if in_transport and "error" in reply:
-            return Answer(_STATUSES[reply["error"]["code"]], wire.encode(reply["error"]), is_json=True)
-        return Answer(200, wire.encode(reply), is_json=True)
+            return Answer(_STATUSES[reply["error"]["code"]], wire_json.encode(reply["error"]), is_json=True)
+        return Answer(200, wire_json.encode(reply), is_json=True)
 
     def answer_old(self, body: bytes) -> Answering:
         """Run `{"method", "params"}` objects, one after another in the body."""
@@ -85,7 +85,7 @@ class HttpApi:
         try:
             for command in _objects(body.decode()):
                 reply = self._run_old(command)
-                replies.append(wire.encode({**wire.filled(id=wire.read_uint(command, "id")), **reply}))
+                replies.append(wire_json.encode({**wire_json.filled(id=wire_json.read_uint(command, "id")), **reply}))
         except (ValueError, UnknownMethodError) as error:
             logger.error("error decoding API data: %s", error)
             return _REFUSED
@@ -97,15 +97,15 @@ class HttpApi:
             part = self._api.call("batch", {"commands": commands[start : start + _AT_ONCE]})
             replies += part["replies"]
             yield
-        return wire.filled(replies=replies)
+        return wire_json.filled(replies=replies)
 
     def _run_old(self, command: dict[str, Any]) -> dict[str, Any]:
-        method = wire.read(command, "method", "publish").lower()
+        method = wire_json.read(command, "method", "publish").lower()
         if method == "batch":
             raise UnknownMethodError(method)
         try:
-            return self._api.call(method, wire.read_object(command, "params") or {})
-        except wire.MalformedError:
+            return self._api.call(method, wire_json.read_object(command, "params") or {})
+        except wire_json.MalformedError:
             return {"error": {"code": BAD_REQUEST.code, "message": BAD_REQUEST.message}}
 
     def _is_key(self, given: str) -> bool:
@@ -117,7 +117,7 @@ def _object(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise wire.MalformedError("the body must be an object")
+        raise wire_json.MalformedError("the body must be an object")
     return value
 
 
@@ -125,5 +125,5 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
     decoder, rest = json.JSONDecoder(), text.lstrip()
     while rest:
         _, end = decoder.raw_decode(rest)
-        yield _object(wire.decode(rest[:end]))
+        yield _object(wire_json.decode(rest[:end]))
         rest = rest[end:].lstrip()

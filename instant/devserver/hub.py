@@ -6,14 +6,14 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from instant.devserver import errors, wire
+from instant.devserver import errors, wire_json
 from instant.devserver.streams import Position, Publication, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from instant.devserver.config_options import ChannelOptions
-    from instant.devserver.grants import Grant
+    from instant.devserver.subscription_grant import Grant
 
 #: How long a repeated publish with the same key in the same channel is answered without publishing.
 IDEMPOTENT_SECONDS: Final = 300
@@ -26,7 +26,7 @@ class Connection(Protocol):
     id: str
     user: str
 
-    def send(self, frame: wire.Frame) -> None: ...
+    def send(self, frame: wire_json.Frame) -> None: ...
 
 
 class Subscriber(Protocol):
@@ -39,7 +39,7 @@ class Subscriber(Protocol):
     @property
     def client(self) -> Connection: ...
     def client_info(self) -> dict[str, Any]: ...
-    def deliver(self, position: Position, frame: wire.Frame) -> None: ...
+    def deliver(self, position: Position, frame: wire_json.Frame) -> None: ...
 
 
 _C = TypeVar("_C", bound=Connection)
@@ -156,7 +156,7 @@ class Hub(Generic[_C]):
         """Count clients and users."""
         present = self.presence(channel).values()
         users = {info.get("user", "") for info in present}
-        return wire.filled(num_clients=len(present), num_users=len(users))
+        return wire_json.filled(num_clients=len(present), num_users=len(users))
 
     def channels(self) -> Iterable[tuple[str, int]]:
         """Return each channel that has subscribers, with their number."""
@@ -174,7 +174,7 @@ class Hub(Generic[_C]):
     def _deliver(self, channel: str, publication: Publication, position: Position) -> None:
         subscribers = self._subscribers.get(channel)
         if subscribers:
-            frame = wire.frame({"push": {"channel": channel, "pub": publication.encoded()}})
+            frame = wire_json.frame({"push": {"channel": channel, "pub": publication.encoded()}})
             # A subscriber that is closed as slow leaves the channel while we walk.
             for subscription in list(subscribers.values()):
                 subscription.deliver(position, frame)
@@ -184,7 +184,7 @@ class Hub(Generic[_C]):
         listeners = [other for other in subscribers.values() if other.push_join_leave]
         if listeners:
             body = {kind: {"info": subscription.client_info()}}
-            frame = wire.frame({"push": {"channel": subscription.channel, **body}})
+            frame = wire_json.frame({"push": {"channel": subscription.channel, **body}})
             for listener in listeners:
                 listener.client.send(frame)
 

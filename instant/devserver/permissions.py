@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from instant.devserver import errors, wire
+from instant.devserver import errors, wire_json
 
 if TYPE_CHECKING:
     from instant.devserver.client import Client
@@ -54,4 +54,4 @@ def accepts(options: ChannelOptions, data: object) -> bool:
     """Tell whether data has the namespace's format; all it carries is JSON anyway."""
     if options.publication_data_format == "json_object":
         return isinstance(data, dict)
-    return data is not wire.MISSING or options.publication_data_format == "binary"
+    return data is not wire_json.MISSING or options.publication_data_format == "binary"

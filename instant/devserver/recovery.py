@@ -8,8 +8,8 @@ from instant.devserver import errors
 from instant.devserver.streams import Position, Publication
 
 if TYPE_CHECKING:
-    from instant.devserver.grants import Grant
     from instant.devserver.hub import Hub
+    from instant.devserver.subscription_grant import Grant
 
 #: The flag of a subscribe request to be refused (112) rather than told `recovered: false`.
 REJECT_UNRECOVERED = 2

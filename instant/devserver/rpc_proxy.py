@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 
-from instant.devserver import errors, wire
+from instant.devserver import errors, wire_json
 
 if TYPE_CHECKING:
     from instant.devserver.client import Client
@@ -79,22 +79,22 @@ class Backend:
             self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         handed_on = {name: client.headers[name] for name in proxy.http_headers if name in client.headers}
         headers = {"Content-Type": "application/json", **proxy.http.static_headers, **handed_on}
-        timeout, body = aiohttp.ClientTimeout(total=proxy.timeout), wire.encode(question).encode()
+        timeout, body = aiohttp.ClientTimeout(total=proxy.timeout), wire_json.encode(question).encode()
         async with self._http.post(proxy.endpoint, data=body, headers=headers, timeout=timeout) as response:
             content = await response.read()
             if response.status != 200:
                 raise ValueError(f"unexpected HTTP status {response.status}")
-        answer = wire.decode(content)
+        answer = wire_json.decode(content)
         if not isinstance(answer, dict | None):
-            raise wire.MalformedError("the answer is no object")
+            raise wire_json.MalformedError("the answer is no object")
         return answer or {}
 
 
 def _question(client: Client, method: str, data: Any, proxy: Any) -> dict[str, Any]:
     fields = {"client": client.id, "transport": "websocket", "protocol": "json", "encoding": "json"}
-    question = {**fields, "user": client.user, **wire.filled(method=method)}
-    meta = client.meta if proxy.include_connection_meta else wire.MISSING
-    return wire.with_raw(question, data=data, meta=meta)
+    question = {**fields, "user": client.user, **wire_json.filled(method=method)}
+    meta = client.meta if proxy.include_connection_meta else wire_json.MISSING
+    return wire_json.with_raw(question, data=data, meta=meta)
 
 
 def settle(client: Client, command_id: int, answer: dict[str, Any]) -> None:
@@ -102,14 +102,16 @@ def settle(client: Client, command_id: int, answer: dict[str, Any]) -> None:
 
     Raises: ValueError where a field has a wrong type.
     """
-    disconnect, error = wire.read_object(answer, "disconnect"), wire.read_object(answer, "error")
-    result = wire.read_object(answer, "result") or {}
-    data = wire.read_bytes(result, "data")
+    disconnect, error = wire_json.read_object(answer, "disconnect"), wire_json.read_object(answer, "error")
+    result = wire_json.read_object(answer, "result") or {}
+    data = wire_json.read_bytes(result, "data")
     if disconnect is not None:
-        client.close(errors.Disconnect(wire.read_uint(disconnect, "code"), wire.read(disconnect, "reason", "")))
+        client.close(
+            errors.Disconnect(wire_json.read_uint(disconnect, "code"), wire_json.read(disconnect, "reason", ""))
+        )
     elif error is not None:
-        code, message = wire.read_uint(error, "code"), wire.read(error, "message", "")
-        body = wire.filled(code=code, message=message, temporary=wire.read(error, "temporary", False))
-        client.send(wire.frame({"id": command_id, "error": body}))
+        code, message = wire_json.read_uint(error, "code"), wire_json.read(error, "message", "")
+        body = wire_json.filled(code=code, message=message, temporary=wire_json.read(error, "temporary", False))
+        client.send(wire_json.frame({"id": command_id, "error": body}))
     else:
-        client.reply(command_id, "rpc", wire.with_raw({}, data=data))
+        client.reply(command_id, "rpc", wire_json.with_raw({}, data=data))

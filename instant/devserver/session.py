@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from instant.devserver import channel_commands, connecting, errors, wire
+from instant.devserver import channel_commands, connecting, errors, wire_json
 from instant.devserver.client import Client
 from instant.devserver.subscribing import Request, subscribe
 from instant.devserver.tokens import TokenReader
@@ -78,8 +78,8 @@ class Session:
             if self.client.closing or self._unusable:
                 return
             try:
-                self._handle(wire.decode(line))
-            except wire.MalformedError as error:
+                self._handle(wire_json.decode(line))
+            except wire_json.MalformedError as error:
                 self.client.log(f"error reading command: {error}")
                 self.client.close(errors.CLOSED_BAD_REQUEST)
 
@@ -113,9 +113,9 @@ class Session:
 
     def _handle(self, command: Any) -> None:
         if not isinstance(command, dict):
-            raise wire.MalformedError("a command must be an object")
-        command_id = wire.read_uint(command, "id", wire.UINT32)
-        bodies = ((name, wire.read_object(command, name)) for name in _NAMES)
+            raise wire_json.MalformedError("a command must be an object")
+        command_id = wire_json.read_uint(command, "id", wire_json.UINT32)
+        bodies = ((name, wire_json.read_object(command, name)) for name in _NAMES)
         name, body = next(((name, body) for name, body in bodies if body is not None), ("", {}))
         if not self.client.authenticated and name != "connect":
             self.client.close(errors.CLOSED_BAD_REQUEST)
@@ -179,7 +179,7 @@ class Session:
     def _call(self, command_id: int, body: Mapping[str, Any]) -> None:
         if self._rpc is None:
             raise errors.ReplyError(errors.NOT_AVAILABLE)
-        self._rpc(self.client, command_id, wire.read(body, "method", ""), wire.read_raw(body, "data"))
+        self._rpc(self.client, command_id, wire_json.read(body, "method", ""), wire_json.read_raw(body, "data"))
 
     def _give_up(self) -> None:
         self._unusable = True
@@ -187,7 +187,7 @@ class Session:
         self._stale_at = self._after(UNUSABLE_SECONDS)
 
     def _ping(self) -> None:
-        self.client.send(wire.frame({}))
+        self.client.send(wire_json.frame({}))
         self._pong_owed = True
         self._ping_at = self._after(self._options.ping_interval)
         if self._options.pong_timeout > 0:

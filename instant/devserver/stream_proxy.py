@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from instant.devserver import errors, permissions, wire
-from instant.devserver.grants import Grant
+from instant.devserver import errors, permissions, wire_json
 from instant.devserver.subscribing import check, join
+from instant.devserver.subscription_grant import Grant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,10 +74,10 @@ class Streams:
         stream = self._open.get((client.id, str(body.get("channel"))))
         if stream is None or not stream.is_joined:
             return False
-        data = wire.read_raw(body, "data")
-        if data is wire.MISSING:
+        data = wire_json.read_raw(body, "data")
+        if data is wire_json.MISSING:
             raise errors.ReplyError(errors.BAD_REQUEST)
-        stream.unsent.put_nowait(wire.encode(data))
+        stream.unsent.put_nowait(wire_json.encode(data))
         return True
 
     async def close(self) -> None:
@@ -117,13 +117,13 @@ class _Stream:
 
         Raises: ValueError for an answer that is none.
         """
-        await socket.send_str(wire.encode(self._question(proxy)))
-        answer = wire.decode(await asyncio.wait_for(socket.receive_str(), proxy.timeout))
+        await socket.send_str(wire_json.encode(self._question(proxy)))
+        answer = wire_json.decode(await asyncio.wait_for(socket.receive_str(), proxy.timeout))
         if not isinstance(answer, dict):
-            raise wire.MalformedError("the answer is no object")
-        error = wire.read_object(answer, "error")
+            raise wire_json.MalformedError("the answer is no object")
+        error = wire_json.read_object(answer, "error")
         if error is not None:
-            code, message = wire.read_uint(error, "code"), wire.read(error, "message", "")
+            code, message = wire_json.read_uint(error, "code"), wire_json.read(error, "message", "")
             self._client.fail(self._command_id, errors.Error(code, message))
         elif not self._client.closing:
             self._join()
@@ -150,7 +150,7 @@ class _Stream:
         try:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT and self.is_joined:
-                    self._client.push("pub", {"data": wire.decode(message.data)}, self._request.channel)
+                    self._client.push("pub", {"data": wire_json.decode(message.data)}, self._request.channel)
         finally:
             sending.cancel()
         normal = socket.close_code == _NORMAL
@@ -178,7 +178,7 @@ class _Stream:
             "client": client.id,
             "channel": request.channel,
             "headers": headers,
-            **wire.filled(user=client.user),
+            **wire_json.filled(user=client.user),
         }
-        meta = client.meta if proxy.include_connection_meta else wire.MISSING
-        return wire.with_raw(question, data=request.data, meta=meta)
+        meta = client.meta if proxy.include_connection_meta else wire_json.MISSING
+        return wire_json.with_raw(question, data=request.data, meta=meta)

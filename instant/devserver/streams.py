@@ -7,7 +7,7 @@ import string
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from instant.devserver import wire
+from instant.devserver import wire_json
 
 if TYPE_CHECKING:
     from instant.devserver.config_options import ChannelOptions
@@ -21,7 +21,7 @@ class Position(NamedTuple):
 
     def encoded(self) -> dict[str, Any]:
         """Return the fields of a reply."""
-        return wire.filled(offset=self.offset, epoch=self.epoch)
+        return wire_json.filled(offset=self.offset, epoch=self.epoch)
 
 
 class Publication(NamedTuple):
@@ -35,7 +35,7 @@ class Publication(NamedTuple):
 
     def encoded(self) -> dict[str, Any]:
         """Return the fields of a push or reply to a client."""
-        return {"data": self.data, **wire.filled(**{**self._asdict(), "data": None})}
+        return {"data": self.data, **wire_json.filled(**{**self._asdict(), "data": None})}
 
 
 class Stream:

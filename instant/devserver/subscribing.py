@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from instant.devserver import errors, permissions, wire
+from instant.devserver import errors, permissions, wire_json
 from instant.devserver.client import MAX_TTL, Client, Subscription
-from instant.devserver.grants import Grant
 from instant.devserver.recovery import REJECT_UNRECOVERED, Recovered, recover_cache, recover_stream
 from instant.devserver.streams import Position
+from instant.devserver.subscription_grant import Grant
 from instant.devserver.tokens import ExpiredTokenError, InvalidTokenError, TokenReader
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Request(NamedTuple):
     flag: int = 0
     kind: int = 0
     delta: str = ""
-    data: Any = wire.MISSING
+    data: Any = wire_json.MISSING
 
     @classmethod
     def read(cls, data: Mapping[str, Any], channel: str = "") -> Request:
@@ -44,18 +44,18 @@ class Request(NamedTuple):
         Raises: MalformedError.
         """
         return cls(
-            channel=channel or wire.read(data, "channel", ""),
-            token=wire.read(data, "token", ""),
-            recover=wire.read(data, "recover", False),
-            since=Position(wire.read_uint(data, "offset"), wire.read(data, "epoch", "")),
-            positioned=wire.read(data, "positioned", False),
-            recoverable=wire.read(data, "recoverable", False),
-            join_leave=wire.read(data, "join_leave", False),
-            filtered=wire.read_object(data, "tf") is not None,
-            flag=wire.read(data, "flag", 0),
-            kind=wire.read(data, "type", 0),
-            delta=wire.read(data, "delta", ""),
-            data=wire.read_raw(data, "data"),
+            channel=channel or wire_json.read(data, "channel", ""),
+            token=wire_json.read(data, "token", ""),
+            recover=wire_json.read(data, "recover", False),
+            since=Position(wire_json.read_uint(data, "offset"), wire_json.read(data, "epoch", "")),
+            positioned=wire_json.read(data, "positioned", False),
+            recoverable=wire_json.read(data, "recoverable", False),
+            join_leave=wire_json.read(data, "join_leave", False),
+            filtered=wire_json.read_object(data, "tf") is not None,
+            flag=wire_json.read(data, "flag", 0),
+            kind=wire_json.read(data, "type", 0),
+            delta=wire_json.read(data, "delta", ""),
+            data=wire_json.read_raw(data, "data"),
         )
 
 
@@ -113,7 +113,7 @@ def join(client: Client, request: Request, grant: Grant, *, server_side: bool) -
         result.update(_recover(client, request, subscription))
     client.subscriptions[request.channel] = subscription
     client.hub.subscribe(subscription)
-    return wire.with_raw(result, data=grant.data), subscription
+    return wire_json.with_raw(result, data=grant.data), subscription
 
 
 def check(client: Client, request: Request) -> None:
@@ -201,7 +201,7 @@ def _recover(client: Client, request: Request, subscription: Subscription) -> di
         if not recovered.success and request.flag & REJECT_UNRECOVERED:
             raise errors.ReplyError(errors.UNRECOVERABLE_POSITION)
     subscription.position = recovered.position
-    return wire.filled(
+    return wire_json.filled(
         recoverable=grant.recovery,
         positioned=True,
         epoch=recovered.position.epoch,

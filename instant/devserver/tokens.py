@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
-from instant.devserver import errors, wire
-from instant.devserver.grants import Grant
+from instant.devserver import errors, wire_json
+from instant.devserver.subscription_grant import Grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,8 +34,8 @@ class ConnectionToken:
 
     user: str
     expire_at: int = 0
-    info: Any = wire.MISSING
-    meta: Any = wire.MISSING
+    info: Any = wire_json.MISSING
+    meta: Any = wire_json.MISSING
     subs: Mapping[str, Grant] = field(default_factory=dict)
 
 
@@ -70,13 +70,13 @@ class TokenReader:
         """
         claims = self._claims(token)
         try:
-            if wire.read(claims, "channel", ""):
+            if wire_json.read(claims, "channel", ""):
                 raise InvalidTokenError("a connection token must not have a channel claim")
             return ConnectionToken(
                 user=self._user(claims),
                 expire_at=_expire_at(claims),
-                info=wire.read_bytes(claims, "info"),
-                meta=wire.read_raw(claims, "meta"),
+                info=wire_json.read_bytes(claims, "info"),
+                meta=wire_json.read_raw(claims, "meta"),
                 subs=dict(self._subs(claims)),
             )
         except ValueError as error:
@@ -89,11 +89,11 @@ class TokenReader:
         """
         claims = self._claims(token)
         try:
-            channel = wire.read(claims, "channel", "")
+            channel = wire_json.read(claims, "channel", "")
             if not channel:
                 raise InvalidTokenError("a subscription token needs a channel claim")
             grant = self._grant(channel, claims, "subscription_token", expire_at=_expire_at(claims))
-            return SubscriptionToken(self._user(claims), channel, wire.read(claims, "client", ""), grant)
+            return SubscriptionToken(self._user(claims), channel, wire_json.read(claims, "client", ""), grant)
         except ValueError as error:
             raise InvalidTokenError(str(error)) from error
 
@@ -139,15 +139,15 @@ class TokenReader:
     def _user(self, claims: Mapping[str, Any]) -> str:
         if self._options.user_id_claim:
             value = claims.get(self._options.user_id_claim)
-            return value if isinstance(value, str) else "" if value is None else wire.encode(value)
-        return wire.read(claims, "sub", "")
+            return value if isinstance(value, str) else "" if value is None else wire_json.encode(value)
+        return wire_json.read(claims, "sub", "")
 
     def _subs(self, claims: Mapping[str, Any]) -> list[tuple[str, Grant]]:
-        channels, subs = wire.read_strings(claims, "channels"), wire.read_object(claims, "subs")
+        channels, subs = wire_json.read_strings(claims, "channels"), wire_json.read_object(claims, "subs")
         if not subs:
             return [(channel, self._grant(channel, {}, "connection_token")) for channel in channels]
         return [
-            (channel, self._grant(channel, wire.read_object(subs, channel) or {}, "connection_token"))
+            (channel, self._grant(channel, wire_json.read_object(subs, channel) or {}, "connection_token"))
             for channel in subs
         ]
 
@@ -167,5 +167,5 @@ def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
 
 def _expire_at(claims: Mapping[str, Any]) -> int:
     if claims.get("expire_at") is not None:
-        return max(0, wire.read(claims, "expire_at", 0))
+        return max(0, wire_json.read(claims, "expire_at", 0))
     return int(_seconds(claims, "exp") or 0)

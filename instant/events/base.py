@@ -9,10 +9,10 @@ from django.db import models, router
 from ..chunks import chunks
 from ..exceptions import InvalidEvent
 from . import registry
-from .changes import Change, snapshot
 from .declaration import EventDeclaration
 from .delivery import BATCH
 from .operations import OPERATIONS, Operation
+from .pending_changes import Change, snapshot
 from .scheduling import submit
 
 

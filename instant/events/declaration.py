@@ -10,8 +10,8 @@ from django.contrib.auth import get_permission_codename
 from django.db import models
 
 from ..access.guards import guard_of
-from ..project_functions import awaited, can_take, is_true
 from ..protocol import EVENTS_PREFIX
+from ..user_callables import awaited, can_take, is_true
 from .operations import OPERATIONS, Operation
 from .payload import Plan
 

@@ -15,8 +15,8 @@ from ..exceptions import PublishManyError
 from ..messages import Message
 from ..producers import publish_many
 from . import hooks
-from .changes import Change, coalesced
 from .operations import EVENT_CLASSES, OP_DELETE
+from .pending_changes import Change, coalesced
 
 logger = logging.getLogger("instant")
 

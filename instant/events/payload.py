@@ -17,7 +17,7 @@ from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttrib
 from django.db.models.query_utils import DeferredAttribute
 
 from ..exceptions import InvalidEvent
-from ..project_functions import dotted_name
+from ..user_callables import dotted_name
 from .operations import OPERATIONS
 
 #: A field whose name holds one of these is not sent unless it is asked for.

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models import signals
 
-from .changes import Change, snapshot
 from .delivery import Failure, related, report
 from .muting import is_muted
 from .operations import OP_CREATE, OP_DELETE, OP_UPDATE
+from .pending_changes import Change, snapshot
 from .scheduling import submit
 
 if TYPE_CHECKING:

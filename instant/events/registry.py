@@ -10,7 +10,7 @@ from django.db.models.signals import class_prepared
 from ..channels import rules
 from ..exceptions import InvalidEvent
 from ..model_families import family
-from ..project_functions import dotted_name
+from ..user_callables import dotted_name
 from . import receivers
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from django.db import Error, connections, router, transaction
 from ..backends import get_backend
 from ..conf.settings import conf
 from ..on_commit import gather_at
-from .changes import Change
 from .delivery import Failure, attempt, deliver, report
+from .pending_changes import Change
 
 
 def submit(changes: Sequence[Change], using: str) -> None:

@@ -18,7 +18,7 @@ from ..access import channel_access
 from ..access.channel_access import Offer
 from ..centrifugo.history_positions import Position
 from ..channels.user_ids import user_id, user_of
-from ..savepoints import in_savepoints
+from ..in_savepoints import in_savepoints
 
 logger = logging.getLogger("instant")
 

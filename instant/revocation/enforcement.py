@@ -14,8 +14,8 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from ..access import refusals, rights, session_binding
-from ..access.refusals import Pair, Users
+from ..access import bulk_channel_access, rights, session_binding
+from ..access.bulk_channel_access import Pair, Users
 from ..centrifugo import cent_api
 from ..centrifugo.cent_api import Client
 from ..channels.names import is_private, namespace_of
@@ -61,7 +61,7 @@ def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int | None
     )
     if is_first:
         cent_api.disconnect_all((sub, "") for sub in sorted({sub for sub, _ in look.sessions}))
-    users = refusals.read_users(look.users)
+    users = bulk_channel_access.read_users(look.users)
     gone = {sub for sub in look.users if not _is_active(users.by_id.get(sub))}
     cent_api.disconnect_all((sub, "") for sub in sorted(gone))
     present = _present(look, gone)
@@ -110,10 +110,12 @@ def _everybody_out(name: str) -> None:
         if is_private(name):
             cent_api.disconnect_all((sub, "") for sub in subs)
         else:
-            no, _ = refusals.refused(((sub, name) for sub in subs), refusals.read_users(subs), len(subs))
+            no, _ = bulk_channel_access.refused(
+                ((sub, name) for sub in subs), bulk_channel_access.read_users(subs), len(subs)
+            )
             cent_api.unsubscribe(no)
     if not is_private(name):
-        no, _ = refusals.refused([("", name)], refusals.read_users([""]), 1)
+        no, _ = bulk_channel_access.refused([("", name)], bulk_channel_access.read_users([""]), 1)
         cent_api.unsubscribe(no)
 
 
@@ -160,12 +162,12 @@ def _unsubscribe(look: _Look, users: Users, present: dict[str, list[Client]], ru
         subs: Iterable[str] = {client.user for client in clients}
         pairs += [(sub, name) for sub in sorted(subs) if name in look.channels or sub in look.users]
     others = {sub for sub, _ in pairs} - users.by_id.keys()
-    known = refusals.read_users(others)
+    known = bulk_channel_access.read_users(others)
     everyone = Users({**users.by_id, **known.by_id}, {**users.groups, **known.groups})
     left = math.inf if rule_budget is None else rule_budget
     while pairs and left > 0:
         step = int(min(left, RULES_IN_A_STEP))
-        no, pairs = refusals.refused(pairs, everyone, step)
+        no, pairs = bulk_channel_access.refused(pairs, everyone, step)
         cent_api.unsubscribe(no)
         left -= step
     return not pairs

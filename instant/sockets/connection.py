@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..project_functions import dotted_name
 from ..protocol import NAMESPACE_BOUNDARY, SOCKETS_NAMESPACE
+from ..user_callables import dotted_name
 from . import close_codes, envelopes, message_order
 from .handler import SocketInfo, WebSocketHandler
 from .send_buffer import SendBuffer

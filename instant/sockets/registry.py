@@ -12,7 +12,7 @@ from django.utils.module_loading import autodiscover_modules, import_string
 from ..access.guards import handler_guard
 from ..conf.settings import conf
 from ..exceptions import InvalidHandler, InvalidSetting
-from ..project_functions import dotted_name
+from ..user_callables import dotted_name
 from . import close_codes
 from .handler import WebSocketHandler
 

@@ -14,7 +14,7 @@ from ..access.guards import handler_guard
 from ..access.known_rights import note_rights_of_connection
 from ..conf.settings import conf
 from ..exceptions import Deny
-from ..project_functions import is_true
+from ..user_callables import is_true
 from . import close_codes, registry
 from .connection import Opening, Socket
 from .handler import WebSocketHandler

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from ..conf.settings import conf
 from ..exceptions import InvalidSetting
-from ..project_functions import awaited
+from ..user_callables import awaited
 from ..windows.dotted_path_settings import imported
 
 logger = logging.getLogger("instant")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ..access.guards import Guard, Permission, call_guard, server_side
 from ..exceptions import InvalidSignal
-from ..project_functions import place_of
+from ..user_callables import place_of
 from .arguments import Parameters
 
 _F = TypeVar("_F", bound=Callable[..., Any])

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..exceptions import Deny, Disconnect
-from ..project_functions import awaited, is_true
-from ..savepoints import in_savepoints
+from ..in_savepoints import in_savepoints
+from ..user_callables import awaited, is_true
 from .broadcasting import broadcast
 from .queued_calls import NO_QUEUE, Call
 from .registry import Connection, find

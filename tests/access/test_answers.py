@@ -16,9 +16,9 @@ from instant.access.channel_access import may_join
 from instant.channels import rules
 from instant.events import BaseEventModel
 from instant.exceptions import Deny
-from instant.project_functions import is_true
 from instant.sockets import WebSocketHandler
 from instant.testing import SocketCommunicator
+from instant.user_callables import is_true
 from instant.windows import WindowInfo, registry, signal
 from instant.windows.dispatch import Value, call
 from tests.blog.fixtures import no_events_left  # noqa: F401 - a fixture

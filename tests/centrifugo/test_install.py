@@ -220,7 +220,7 @@ def test_a_release_is_installed(site: Site, tmp_path: Path) -> None:
 
 
 def test_progress_goes_up_piece_by_piece(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.archive, "CHUNK", 100)
+    monkeypatch.setattr(module.unpacking, "CHUNK", 100)
     total = len(site.publish(LINUX))
     steps: list[tuple[int, int | None]] = []
     install(LINUX, tmp_path, None, lambda *step: steps.append(step), releases=site.url)
@@ -291,7 +291,7 @@ def failing_answers(content: bytes) -> dict[str, tuple[str, Answer | bytes | int
 @pytest.mark.parametrize("case", failing_answers(b""))
 def test_a_failing_download(case: str, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TIMEOUTS", (1, 0.2))
-    monkeypatch.setattr(module.archive, "MAX_BYTES", 4000)
+    monkeypatch.setattr(module.unpacking, "MAX_BYTES", 4000)
     text, site.answers[f"/v6.9.1/{LINUX.archive}"] = failing_answers(site.publish(LINUX))[case]
     (tmp_path / "kept").write_text("kept")
     with failing(text, tmp_path):
@@ -425,7 +425,7 @@ WRONG_ARCHIVES = {
 
 @pytest.mark.parametrize("case", WRONG_ARCHIVES)
 def test_a_wrong_archive(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.archive, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(module.unpacking, "MAX_BYTES", 100_000)
     content, text = WRONG_ARCHIVES[case]
     (tmp_path / "wrong.tar.gz").write_bytes(content)
     with failing(text, tmp_path):

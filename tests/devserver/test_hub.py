@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from instant.devserver import errors, wire
+from instant.devserver import errors, wire_json
 from instant.devserver.api import UnknownMethodError
 from instant.devserver.config_options import ChannelOptions, Seconds
 from instant.devserver.hub import IDEMPOTENT_SECONDS
@@ -95,7 +95,7 @@ def test_api_refuses_what_it_cannot_read(place):
         ("subscribe", {"channel": "open:1", "override": 5}),
         ("disconnect", {"disconnect": 5}),
     ):
-        with pytest.raises(wire.MalformedError):
+        with pytest.raises(wire_json.MalformedError):
             place.api.call(method, body)
     with pytest.raises(UnknownMethodError):
         place.api.call("connections", {})

@@ -7,7 +7,7 @@ import json
 import jwt
 import pytest
 
-from instant.devserver import errors, wire
+from instant.devserver import errors, wire_json
 from instant.devserver.streams import Publication
 from tests.devserver.servers import SECRET
 
@@ -172,17 +172,17 @@ def test_what_waits_goes_out_before_the_close_except_for_the_slow(talk):
     peer.client.close(errors.FORCED)
     assert len(peer.heard()) == 1
     slow = talk(client={"queue_max_size": 300})
-    slow.client.send(wire.frame("x" * 300))
+    slow.client.send(wire_json.frame("x" * 300))
     assert (slow.closed, slow.heard()) == (3008, [])
 
 
 def test_size_is_counted_in_bytes_and_given_back(talk):
     peer = talk(client={"queue_max_size": 300})
     for _ in range(5):
-        peer.client.send(wire.frame("é" * 145))
+        peer.client.send(wire_json.frame("é" * 145))
         assert len(peer.heard()) == 1
     assert peer.closed is None
-    peer.client.send(wire.frame("é" * 150))
+    peer.client.send(wire_json.frame("é" * 150))
     assert peer.closed == 3008
 
 
@@ -193,7 +193,7 @@ def test_rpc_is_a_seam(world):
     token = jwt.encode({"sub": "42"}, SECRET, "HS256")
     session.receive(json.dumps({"id": 1, "connect": {"token": token}}))
     session.receive('{"id":2,"rpc":{"method":"chat.say","data":{"a":1}}}\n{"id":3,"rpc":{"method":"x"}}')
-    assert [call[1:] for call in asked] == [(2, "chat.say", {"a": 1}), (3, "x", wire.MISSING)]
+    assert [call[1:] for call in asked] == [(2, "chat.say", {"a": 1}), (3, "x", wire_json.MISSING)]
     client = asked[0][0]
     client.fail(3, errors.NOT_AVAILABLE)
     client.reply(2, "rpc", {"data": 5})

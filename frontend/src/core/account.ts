@@ -3,8 +3,8 @@
 import { DjangoApi } from "./djangoApi.js";
 import { ChannelRefused, ConfigurationError, UnauthorizedError } from "./errors.js";
 import { MAX_RECONNECT_DELAY, MIN_RECONNECT_DELAY, type Options, serverAddress } from "./options.js";
-import { TokenRenewal, type TokenRenewalOwner } from "./tokenRenewal.js";
-import { type Credentials, parseCredentials, Tokens } from "./heldTokens.js";
+import { TokenRenewal, type TokenRenewalOwner } from "./tokenRequests.js";
+import { type Credentials, parseCredentials, Tokens } from "./credentials.js";
 
 /** What an account reports to its session. */
 export interface AccountOwner {

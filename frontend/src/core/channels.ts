@@ -2,7 +2,7 @@
 
 import type { Centrifuge } from "centrifuge";
 import { type ChannelOwner, ChannelSubscription } from "./channelSubscription.js";
-import type { ChannelToken } from "./heldTokens.js";
+import type { ChannelToken } from "./credentials.js";
 
 /** The page's channels by name, in the order in which they became known. */
 export class Channels {

@@ -3,7 +3,7 @@
 import { InstantError, RequestFailed, UnauthorizedError } from "./errors.js";
 import { isObject } from "./json.js";
 import { DEFAULT_PREFIX, type Options } from "./options.js";
-import { type Credentials, parseCredentials } from "./heldTokens.js";
+import { type Credentials, parseCredentials } from "./credentials.js";
 
 /** Milliseconds after which a request that Django has not answered has failed. */
 const TIMEOUT = 20_000;

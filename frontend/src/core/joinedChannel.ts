@@ -1,7 +1,7 @@
 /** The object that `subscribe()` resolves with: one channel that the page has joined. */
 
 import { type Person, presence } from "./presence.js";
-import type { Session } from "./clientSession.js";
+import type { Session } from "./siteSession.js";
 
 /** A channel that was joined. Its functions need no `this`. */
 export interface Subscription {

@@ -9,7 +9,7 @@ import { Deferred } from "../core/deferred.js";
 import { ChannelError, ChannelRefused } from "../core/errors.js";
 import { isObject, type JsonObject } from "../core/json.js";
 import { EVERY, type Message } from "../core/messages.js";
-import type { Session } from "../core/clientSession.js";
+import type { Session } from "../core/siteSession.js";
 import type { ExtraClients } from "../page/engine.js";
 import { runUserCode } from "../page/userCode.js";
 

@@ -8,7 +8,7 @@ import type { Centrifuge } from "centrifuge";
 import { ConfigurationError } from "../core/errors.js";
 import type { JsonValue } from "../core/json.js";
 import { EVERY, type Message as Received } from "../core/messages.js";
-import { Session } from "../core/clientSession.js";
+import { Session } from "../core/siteSession.js";
 
 /** The parts of a message: the keys of a "string" payload. */
 export interface MessageContract {

@@ -7,7 +7,7 @@ import { EVERY, type Message } from "../core/messages.js";
 import { eventsOf } from "../core/modelEvents.js";
 import type { Options } from "../core/options.js";
 import { STREAM, STREAM_ATTRIBUTE } from "../core/protocol.js";
-import { Session } from "../core/clientSession.js";
+import { Session } from "../core/siteSession.js";
 import { pageWindows } from "../windows/pageWindows.js";
 import type { Windows } from "../windows/windowSignals.js";
 import { dispatchDomEvent, dispatchMessage } from "./domEvents.js";

@@ -5,7 +5,7 @@ import type { JsonValue } from "../core/json.js";
 import type { Undo } from "../core/listeners.js";
 import type { Fields, InstantEvent, InstantEvents } from "../core/modelEvents.js";
 import { EVENTS_PREFIX } from "../core/protocol.js";
-import { FIELD, fieldText, itemMaker, type MakeItem } from "./liveListItem.js";
+import { FIELD, fieldText, itemMaker, type MakeItem } from "./itemMaker.js";
 import { morph } from "./morph.js";
 
 export interface LiveListOptions<Data = Fields> {

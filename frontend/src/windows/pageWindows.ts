@@ -2,7 +2,7 @@
 
 import { UNAUTHORIZED } from "../core/codes.js";
 import { ConnectionClosed, type InstantError } from "../core/errors.js";
-import type { Session } from "../core/clientSession.js";
+import type { Session } from "../core/siteSession.js";
 import { SignalAttributes } from "./signalAttributes.js";
 import { connectStandardSignals } from "./standardSignals.js";
 import { Windows } from "./windowSignals.js";

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { REVOKED_CODE, REVOKED_REASON } from "../../src/core/protocol";
-import { Session } from "../../src/core/clientSession";
+import { Session } from "../../src/core/siteSession";
 import { CentrifugeSubscribe } from "../../src/legacy/centrifugeSubscribe";
 import { Network, servers, until, World } from "../support/live";
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { serverAddress } from "../../src/core/options";
-import { parseCredentials, parseToken, Tokens } from "../../src/core/heldTokens";
+import { parseCredentials, parseToken, Tokens } from "../../src/core/credentials";
 import { jwt } from "../support/django";
 
 const answer = (content: object = {}): object => ({

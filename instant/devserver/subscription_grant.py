@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from instant.devserver import wire
+from instant.devserver import wire_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +34,8 @@ class Grant:
     positioning: bool
     auto_recover: bool = False
     expire_at: int = 0
-    info: Any = wire.MISSING
-    data: Any = wire.MISSING
+    info: Any = wire_json.MISSING
+    data: Any = wire_json.MISSING
 
     @classmethod
     def from_options(cls, options: ChannelOptions, source: str) -> Grant:
@@ -59,13 +59,13 @@ class Grant:
         Raises: ValueError.
         """
         changes: dict[str, Any] = {"expire_at": expire_at}
-        overrides = wire.read_object(request, "override") or {}
+        overrides = wire_json.read_object(request, "override") or {}
         for name, attribute in _OVERRIDES.items():
-            override = wire.read_object(overrides, name)
+            override = wire_json.read_object(overrides, name)
             if override is not None:
-                changes[attribute] = wire.read(override, "value", False)
-        changes["info"] = wire.read_bytes(request, "info")
-        changes["data"] = wire.read_bytes(request, "data")
+                changes[attribute] = wire_json.read(override, "value", False)
+        changes["info"] = wire_json.read_bytes(request, "info")
+        changes["data"] = wire_json.read_bytes(request, "data")
         return cls(**{**vars(cls.from_options(options, source)), **changes})
 
     @property

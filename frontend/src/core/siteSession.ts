@@ -16,7 +16,7 @@ import { CONNECTION_LIMIT_DELAY, type Options } from "./options.js";
 import { PAGE } from "./protocol.js";
 import { Reconnects } from "./reconnectLimit.js";
 import { addHeaderToRequests } from "./senderHeader.js";
-import type { Credentials } from "./heldTokens.js";
+import type { Credentials } from "./credentials.js";
 
 export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
   readonly events: ClientEvents;

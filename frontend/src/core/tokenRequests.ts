@@ -2,7 +2,7 @@
 
 import { Deferred } from "./deferred.js";
 import { InstantError } from "./errors.js";
-import type { Credentials, Tokens } from "./heldTokens.js";
+import type { Credentials, Tokens } from "./credentials.js";
 
 /** What one request will ask for: the channels `names`, or all channels of the user. */
 interface Batch {
