@@ -114,8 +114,7 @@ def credentials_from(
     meta = bound_meta(user) if meta is None else meta
     rights = str(meta.get(RIGHTS) or "")
     note_rights(user, rights or rights_fingerprint(user))
-    claims = {"info": {SHOWN_RIGHTS: shown_rights(rights)}} if rights else None
-    found += [Access(name, protocol.PAGE, claims) for name in page_channels if asked is None or name in asked]
+    found += _of_page((name for name in page_channels if asked is None or name in asked), rights)
     given, unasked = {access.name for access in found}, set(late)
     return {
         "ws_token": connection_token(user, meta=meta, expires_in=expires_in),
@@ -127,6 +126,12 @@ def credentials_from(
             if name not in given
         ],
     }
+
+
+def _of_page(names: Iterable[str], rights: str) -> list[Access]:
+    """Return the access to a page's channels. Their tokens show the rights for which the view gave them to the page."""
+    claims = {"info": {SHOWN_RIGHTS: shown_rights(rights)}} if rights else None
+    return [Access(name, protocol.PAGE, claims) for name in names]
 
 
 def channel_credentials(user: User, found: Iterable[Access]) -> list[ChannelCredentials]:
