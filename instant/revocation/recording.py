@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from django.db import connections, router
@@ -43,7 +44,8 @@ def end_session(sub: str, session: str, using: str | None = None) -> None:
 
 def record(rows: Iterable[Revocation], using: str | None = None) -> None:
     """Write these rows, and enforce them at the commit."""
-    unique = {(row.user, row.channel, row.session): row for row in rows}
+    # In one order, so that two transactions with the same rows wait for each other, and do not lock each other out.
+    unique = dict(sorted((((row.user, row.channel, row.session), row) for row in rows), key=itemgetter(0)))
     if not unique:
         return
     now = timezone.now()
