@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from .channel_access import (
         Access,
         allowed,
-        audience,
-        audience_of,
         by_rule,
         channels_for,
         may_connect,
@@ -37,8 +35,6 @@ __all__ = [
     "Credentials",
     "Refusal",
     "allowed",
-    "audience",
-    "audience_of",
     "by_rule",
     "channel_credentials",
     "channels_for",
@@ -57,7 +53,7 @@ __getattr__, __dir__ = lazy_names(
             *("channel_credentials", "credentials", "default_websocket_url"),
         ),
         ".channel_access": (
-            *("Access", "allowed", "audience", "audience_of", "by_rule", "channels_for"),
+            *("Access", "allowed", "by_rule", "channels_for"),
             *("may_connect", "may_join", "members"),
         ),
     },

@@ -17,7 +17,7 @@ from django.contrib.auth import get_user_model
 from .. import protocol
 from ..channels import declared, rules
 from ..channels.namespaces import check_own_name
-from ..channels.user_ids import user_channel, user_id
+from ..channels.user_ids import user_channel
 from ..chunks import QUERY_SIZE, chunks
 from ..conf.settings import conf
 from ..exceptions import InvalidChannel
@@ -167,20 +167,6 @@ def _rule_of(name: str) -> Match | None:
     except InvalidChannel:
         return None
     return rules.find(name)
-
-
-def audience(channel: Channel | Declared) -> set[str]:
-    """Return who may be in `channel`, as the server names users; "" stands for visitors who are not logged in."""
-    users = {user_id(user) for user in members(channel).iterator()}
-    if _in_force(channel).level == protocol.PUBLIC and conf.INSTANT_ALLOW_ANONYMOUS:
-        users.add("")
-    return users
-
-
-def audience_of(name: str) -> set[str]:
-    """Return the `audience` of the channel of this name; nobody, where there is none that is active."""
-    channel = declared.find(name) or Channel.objects.filter(name=name, is_active=True).first()
-    return audience(channel) if channel else set()
 
 
 def _in_force(channel: Channel | Declared) -> Channel | Declared:

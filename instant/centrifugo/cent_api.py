@@ -125,15 +125,6 @@ def clients_in(channels: Iterable[str]) -> dict[str, list[Client] | None]:
     return found
 
 
-def disconnect(user: str) -> None:
-    """End all connections of `user`, with the code after which our client asks Django for new tokens, or stays away.
-
-    Raises:
-        ServerError: as `call` does.
-    """
-    disconnect_all([(user, "")])
-
-
 def disconnect_all(connections: Iterable[tuple[str, str]]) -> None:
     """End the connections of these (user, client id) pairs, or where the client id is "" all of the user's.
 

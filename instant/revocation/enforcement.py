@@ -40,7 +40,6 @@ class _Look:
     users: frozenset[str]
     channels: frozenset[str]
     sessions: frozenset[tuple[str, str]]
-    is_first: bool
 
 
 def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int | None = RULES_AT_ONCE) -> bool:
@@ -57,7 +56,6 @@ def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int | None
         frozenset(row.user for row in rows if row.user and not row.session),
         frozenset(row.channel for row in rows if row.channel),
         frozenset((row.user, row.session) for row in rows if row.session),
-        is_first,
     )
     if is_first:
         cent_api.disconnect_all((sub, "") for sub in sorted({sub for sub, _ in look.sessions}))

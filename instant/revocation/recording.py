@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from operator import itemgetter
 from typing import Any
 
@@ -21,7 +22,7 @@ from ..exceptions import ServerError
 from ..models import Revocation
 from ..on_commit import gather
 from . import enforcement, repeating
-from .repeating import SECOND_LOOK, start_period
+from .repeating import INTERVAL, SECOND_LOOK, start_period
 
 logger = logging.getLogger("instant")
 
@@ -48,9 +49,11 @@ def record(rows: Iterable[Revocation], using: str | None = None) -> None:
     unique = dict(sorted((((row.user, row.channel, row.session), row) for row in rows), key=itemgetter(0)))
     if not unique:
         return
-    now = timezone.now()
+    # The commit enforces them. The thread does so later, if that fails: if it wrote at once, as the caller goes on, the
+    # caller's transactions could fail on SQLite, which has one writer at a time.
+    next_at = timezone.now() + timedelta(seconds=INTERVAL)
     for row in unique.values():
-        row.next_at, row.until = now, None
+        row.next_at, row.until = next_at, None
     database = router.db_for_write(Revocation)
     named = connections[database].features.supports_update_conflicts_with_target
     Revocation.objects.using(database).bulk_create(
@@ -77,11 +80,11 @@ def _enforce(keys: Sequence[tuple[str, str, str]]) -> None:
 
 
 def _stored(rows: Sequence[Revocation]) -> list[Revocation]:
-    """Return the rows of the table with these keys whose period has not begun."""
+    """Return the rows of the table with these keys."""
     found: list[Revocation] = []
     for part in chunks(rows, QUERY_SIZE // len(_KEYS)):
         wanted = Q()
         for row in part:
             wanted |= Q(user=row.user, channel=row.channel, session=row.session)
-        found += Revocation.objects.filter(wanted, until__isnull=True)
+        found += Revocation.objects.filter(wanted)
     return found

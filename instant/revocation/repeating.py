@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import connections
+from django.db import connections, router, transaction
 from django.utils import timezone
 
 from ..chunks import QUERY_SIZE, chunks
@@ -31,22 +31,25 @@ MARGIN = 4
 
 
 def start_period(rows: Sequence[Revocation], next_in: float) -> None:
-    """Let the period of these rows begin: they are looked at again in so many seconds, and until the last token given
-    out before has expired. Rows of sessions last as long as connection tokens, others as long as channel tokens."""
+    """Start the period of these rows, from now: they are enforced again in `next_in` seconds, and until the last token
+    given out before has expired. Rows of sessions last as long as connection tokens, others as long as channel tokens.
+
+    A period that has begun starts anew: another transaction may have recorded the same change and committed later.
+    """
     now = timezone.now()
     for is_session, ttl in ((False, conf.INSTANT_CHANNEL_TOKEN_TTL), (True, conf.INSTANT_TOKEN_TTL)):
         pks = [row.pk for row in rows if bool(row.session) is is_session]
         until = now + timedelta(seconds=ttl + MARGIN)
         for part in chunks(pks, QUERY_SIZE):
-            found = Revocation.objects.filter(pk__in=part, until__isnull=True)
-            found.update(until=until, next_at=now + timedelta(seconds=next_in))
+            rows_of_part = Revocation.objects.filter(pk__in=part)
+            rows_of_part.update(until=until, next_at=now + timedelta(seconds=next_in))
 
 
 def repeat_due() -> float | None:
     """Look at the revocations whose time has come, each in one process only; return the seconds until the next is due,
     None where none are left."""
     now = timezone.now()
-    claimed = _claimed(list(Revocation.objects.filter(next_at__lte=now)))
+    claimed = _claimed(_due(now))
     first = [row for row in claimed if row.until is None]
     later = [row for row in claimed if row.until is not None]
     if _apply(first, is_first=True):
@@ -57,6 +60,18 @@ def repeat_due() -> float | None:
             Revocation.objects.filter(pk__in=part).delete()
     next_at = Revocation.objects.order_by("next_at").values_list("next_at", flat=True).first()
     return None if next_at is None else max((next_at - timezone.now()).total_seconds(), 0.01)
+
+
+def _due(now: datetime) -> list[Revocation]:
+    """Return the rows whose time has come, but for those that an open transaction is writing.
+
+    It may stay open for long, and enforces them when it commits.
+    """
+    database = router.db_for_write(Revocation)
+    skip_locked = connections[database].features.has_select_for_update_skip_locked
+    with transaction.atomic(database):
+        rows = Revocation.objects.using(database).filter(next_at__lte=now)
+        return list(rows.select_for_update(skip_locked=skip_locked))
 
 
 def _claimed(rows: Sequence[Revocation]) -> list[Revocation]:

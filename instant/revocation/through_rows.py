@@ -43,15 +43,14 @@ def watch_removal(through: type[models.Model], owner: str, removed: Removed) -> 
         delete.alters_data = True  # type: ignore[attr-defined]
         delete.queryset_only = True  # type: ignore[attr-defined]
 
-    class WatchedRow:
-        def delete(self: Any, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-            using = kwargs.get("using") or self._state.db
-            with transaction.atomic(using, savepoint=False):
-                deleted: tuple[int, dict[str, int]] = models.Model.delete(self, *args, **kwargs)
-                removed([getattr(self, attname)], using)
-            return deleted
+    def delete_row(self: Any, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        using = kwargs.get("using") or self._state.db
+        with transaction.atomic(using, savepoint=False):
+            deleted: tuple[int, dict[str, int]] = models.Model.delete(self, *args, **kwargs)
+            removed([getattr(self, attname)], using)
+        return deleted
 
     # The first manager of a name wins: the one that Django made goes.
     through._meta.local_managers.clear()
     through.add_to_class("objects", models.Manager.from_queryset(WatchedQuerySet)())
-    through.delete = WatchedRow.delete  # type: ignore[method-assign]
+    through.delete = delete_row  # type: ignore[method-assign]

@@ -16,10 +16,11 @@ from django.test.utils import CaptureQueriesContext
 
 from instant import user_channel
 from instant.access import channel_access, client_credentials
-from instant.access.channel_access import Access, audience, channels_for, may_connect, may_join, members
+from instant.access.channel_access import Access, channels_for, may_connect, may_join, members
 from instant.access.client_credentials import credentials
 from instant.conf import conf
 from instant.models import Channel
+from tests.access.asking import audience_of
 from tests.test_models_for_user import PlainUser
 
 pytestmark = pytest.mark.django_db
@@ -117,18 +118,18 @@ def test_members_are_those_for_whom_for_user_finds_the_channel() -> None:
         channel.groups.set(in_groups)
         may = [user for user in users if may_join(user, channel.name)]
         assert list(members(channel).order_by("pk")) == may
-        assert audience(channel) == {str(user.pk) for user in may}
+        assert audience_of(channel.name) == {str(user.pk) for user in may}
 
 
 def test_the_audience_of_public_channels_has_visitors_where_they_may_come(alice: User) -> None:
     public = Channel.objects.create(name="news", level="public")
     users = Channel.objects.create(name="users", level="users")
-    assert audience(public) == {str(alice.pk)}
+    assert audience_of(public.name) == {str(alice.pk)}
     with ALLOW_ANONYMOUS:
-        assert audience(public) == {str(alice.pk), ""}
-        assert audience(users) == {str(alice.pk)}
+        assert audience_of(public.name) == {str(alice.pk), ""}
+        assert audience_of(users.name) == {str(alice.pk)}
     with override_settings(INSTANT_USER_ID="username"):
-        assert audience(users) == {"alice"}
+        assert audience_of(users.name) == {"alice"}
 
 
 def test_members_of_a_user_model_without_flags_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:

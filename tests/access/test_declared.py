@@ -15,9 +15,10 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from instant.access import channel_access
-from instant.access.channel_access import Access, audience_of, channels_for, may_join, members
+from instant.access.channel_access import Access, channels_for, may_join, members
 from instant.access.client_credentials import credentials
 from instant.models import Channel
+from tests.access.asking import audience_of
 from tests.access.test_channel_access import everybody
 
 pytestmark = pytest.mark.django_db

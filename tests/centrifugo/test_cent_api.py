@@ -68,9 +68,9 @@ class TestClientsIn:
 
 
 def test_disconnect_ends_the_connections_of_one_user(client: SyncClient) -> None:
-    cent_api.disconnect("8")
+    cent_api.disconnect_all([("8", "")])
     join(client, "plain")
-    cent_api.disconnect("7")
+    cent_api.disconnect_all([("7", "")])
     client.wait(lambda: ("disconnected", REVOKED_CODE) in client.happened, "to be disconnected")
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import connections, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -19,9 +19,11 @@ from instant.access.tokens import channel_token, connection_token
 from instant.centrifugo import cent_api
 from instant.exceptions import ServerError
 from instant.models import Channel, Revocation
-from instant.revocation import enforcement, recheck, repeating
+from instant.revocation import enforcement, recheck, recording, repeating
 from instant.testing import LiveServer
+from tests.access.asking import audience_of
 from tests.clients import SyncClient
+from tests.postgres import cluster, postgres  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -321,6 +323,7 @@ def test_an_unreachable_server_is_logged_and_tried_again(
     row = Revocation.objects.get()
     assert row.user == str(alice.pk)
     assert row.until is None  # its period begins when it has been done once
+    assert row.next_at > timezone.now()  # the thread writes nothing while the caller goes on
 
 
 def test_a_revocation_that_was_never_done_is_not_forgotten(alice: User, settings, looked: list[str]) -> None:
@@ -347,6 +350,40 @@ def test_a_revocation_is_forgotten_when_the_tokens_have_expired(alice: User, loo
     Revocation.objects.update(next_at=past, until=past)
     assert not repeating.repeat_due()
     assert looked == [f"user {alice.pk}"] * 2
+
+
+def test_the_period_begins_at_the_last_commit(alice: User, looked: list[str]) -> None:
+    """Another transaction with the same change may have committed, and begun the period, before this one did."""
+    recheck(users=[alice])
+    Revocation.objects.update(until=timezone.now())
+    recording._enforce([(str(alice.pk), "", "")])
+    (row,) = Revocation.objects.all()
+    assert row.until > timezone.now()
+    assert looked == [f"user {alice.pk}"] * 2
+
+
+def test_an_open_transaction_does_not_hold_the_others_up(
+    postgres: str,  # noqa: F811
+    looked: list[str],
+) -> None:
+    now = timezone.now()
+    for user in ("1", "2"):
+        Revocation.objects.create(user=user, next_at=now, until=now + timedelta(minutes=5))
+    other = connections[postgres].copy()
+    with transaction.atomic(postgres), connections[postgres].cursor() as cursor:
+        cursor.execute("SET lock_timeout = '5s'")
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute("UPDATE instant_revocation SET until = NULL WHERE \"user\" = '1'")
+        repeating.repeat_due()
+        assert looked == ["user 2"]
+        other.commit()
+    finally:
+        other.close()
+    Revocation.objects.update(next_at=now)
+    repeating.repeat_due()
+    assert sorted(looked[1:]) == ["user 1", "user 2"]
 
 
 def test_one_process_of_many_repeats(alice: User, looked: list[str]) -> None:
@@ -391,4 +428,4 @@ def test_the_audience_of_a_channel_is_for_user_from_the_other_side(settings) -> 
         expected = {str(user.pk) for user in people if channel_access.may_join(user, channel.name)}
         if channel_access.may_join(AnonymousUser(), channel.name):
             expected.add("")
-        assert channel_access.audience(channel) == expected, level
+        assert audience_of(channel.name) == expected, level
