@@ -19,7 +19,8 @@ from . import protocol
 from .access import channel_access
 from .centrifugo import cent_api
 from .channels import declared
-from .channels.user_ids import user_id
+from .channels.user_ids import user_id, user_in_site, user_on_server
+from .conf.settings import conf
 from .exceptions import InvalidMessage, ServerError
 from .messages import Message
 from .models import Channel, Revocation
@@ -191,12 +192,16 @@ class RevocationAdmin(RevocationModelAdmin):
         if row.channel:
             return str(_("channel %(name)s") % {"name": row.channel})
         texts = {"": _("user %(id)s"), Revocation.ALL_SESSIONS: _("user %(id)s, all sessions")}
-        return str(texts.get(row.session, _("user %(id)s, one session")) % {"id": row.user})
+        return str(texts.get(row.session, _("user %(id)s, one session")) % {"id": user_in_site(row.user)})
 
     @admin.display(description=_("Until"), ordering="until")
     def until_shown(self, row: Revocation) -> str:
         """When the tokens given out before have expired: known once it was enforced."""
         return str(display_for_value(row.until, str(_("not enforced yet"))))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Revocation]:
+        rows: QuerySet[Revocation] = super().get_queryset(request).filter(tenant=conf.tenant)
+        return rows
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Revocation], search_term: str
@@ -205,7 +210,7 @@ class RevocationAdmin(RevocationModelAdmin):
         if search_term:
             named_by = get_user_model().USERNAME_FIELD
             users = get_user_model()._default_manager.filter(**{named_by: search_term})
-            found |= queryset.filter(user__in=[user_id(user) for user in users])
+            found |= queryset.filter(user__in=[user_on_server(search_term), *map(user_id, users)])
         return found, may_repeat
 
     def has_add_permission(self, request: HttpRequest) -> bool:

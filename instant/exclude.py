@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from .channels.user_ids import user_id
+from .channels.user_ids import user_id, user_in_site
 from .protocol import MAX_SENDER_IDS, SENDER_HEADER, TAG_CLIENT, TAG_USER
 
 _IDS = re.compile(rf"[0-9a-f-]{{36}}(?:,[0-9a-f-]{{36}}){{0,{MAX_SENDER_IDS - 1}}}")
@@ -34,7 +34,7 @@ def sender(request: HasHeaders) -> str:
     if not ids:
         return ""
     user = getattr(request, "user", None)
-    return f"{ids}{_BOUNDARY}{user_id(user) if user is not None else ''}"
+    return f"{ids}{_BOUNDARY}{user_in_site(user_id(user)) if user is not None else ''}"
 
 
 def clients_of(request: HasHeaders) -> str:

@@ -18,6 +18,7 @@ from django.utils.functional import Promise
 
 from . import protocol
 from .channels.namespaces import check_name
+from .channels.server_names import on_server
 from .conf.settings import conf
 from .exceptions import InvalidMessage, PublishError, TooLarge
 from .process_state import reset_in_child
@@ -78,9 +79,11 @@ class Message:
     tags: Mapping[str, str] | None = None
     #: The payload as JSON, as it goes on the wire.
     payload: bytes = field(init=False, repr=False, compare=False)
+    #: The channel's name on the server, with the tenant of who published it.
+    server_channel: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_name(self.channel)
+        self.server_channel = on_server(check_name(self.channel))
         if self.message is None and self.data is None:
             raise InvalidMessage(
                 f"nothing to publish to {self.channel!r}: give a message, data or both, "
@@ -128,13 +131,14 @@ class Message:
             return Message(channel, *content, self.tags)
         other = copy.copy(self)
         other.channel = check_name(channel)
+        other.server_channel = on_server(channel)
         return other
 
     def command(self) -> bytes:
         """Return the body of the server's `publish` call."""
         # Joined, not encoded again: the payload may be large, and the rest is ASCII that needs no escape but by JSON.
         command = b'{"channel":%b,"data":%b,"idempotency_key":%b}' % (
-            quoted(self.channel),
+            quoted(self.server_channel),
             self.payload,
             b'"%b"' % self.uid.encode() if self.uid.isalnum() and self.uid.isascii() else quoted(self.uid),
         )

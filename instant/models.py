@@ -214,6 +214,7 @@ class Revocation(models.Model):
     #: As `session`: all connections of the user are closed, once.
     ALL_SESSIONS = "*"
 
+    tenant = models.CharField(max_length=64, blank=True)
     user = models.CharField(max_length=255, blank=True)
     channel = models.CharField(max_length=protocol.MAX_CHANNEL_BYTES, blank=True)
     session = models.CharField(max_length=64, blank=True)
@@ -223,7 +224,9 @@ class Revocation(models.Model):
     class Meta:
         verbose_name = _("Revocation")
         verbose_name_plural = _("Revocations")
-        constraints = [models.UniqueConstraint(fields=["user", "channel", "session"], name="instant_revocation_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "user", "channel", "session"], name="instant_revocation_unique")
+        ]
 
     def __str__(self) -> str:
         return self.channel or f"user {self.user}{', a session' if self.session else ''}"

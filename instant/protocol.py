@@ -30,6 +30,8 @@ PAGE: Final = "page"
 
 PRIVATE_PREFIX: Final = "$"
 NAMESPACE_BOUNDARY: Final = ":"
+#: Between a tenant and what is its own, in names of channels and ids of users on the server.
+TENANT_BOUNDARY: Final = "/"
 #: Namespace of WebSocketHandler streams; no channel or rule may use it.
 SOCKETS_NAMESPACE: Final = "ws"
 #: Namespace of the channels of pages; where windows are in use, no channel of a site may be in it.

@@ -65,7 +65,7 @@ def settings_as_before() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_repeating(monkeypatch: pytest.MonkeyPatch) -> None:
     """No thread repeats revocations behind a test's back; the test of the thread brings one of its own."""
-    monkeypatch.setattr(repeating._repeater, "start", lambda: None)
+    monkeypatch.setattr(repeating._repeater, "start", lambda tenant: None)
 
 
 @pytest.fixture(autouse=True)

@@ -116,7 +116,7 @@ export function instantOf(session: Session, windows = new Windows(session, true)
     on: (selector, handler) => events.messages.on(selector, handler),
     onWhisper: (run) => events.whispers.add(run),
     events: eventsOf(events.messages),
-    presence: (channel) => presence(session.client, channel, session.account.user),
+    presence: (channel) => presence(session, channel),
     onJoin: (run) => events.joined.add(run),
     onLeave: (run) => events.left.add(run),
     headers: () => session.clientIds.headers,

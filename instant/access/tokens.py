@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from ..channels.namespaces import check_name
+from ..channels.server_names import on_server
 from ..channels.user_ids import identity, user_id
 from ..conf.settings import conf
 from ..secret_text import Secret
@@ -50,7 +51,9 @@ def channel_token_for(sub: str, channel: str, claims: Mapping[str, Any] | None =
 
     `claims` are further ones of the subscription: `info`, which others may see, and `override`, of its options.
     """
-    return _signed(sub, conf.INSTANT_CHANNEL_TOKEN_TTL, {"channel": channel, "expire_at": 0, **(claims or {})})
+    return _signed(
+        sub, conf.INSTANT_CHANNEL_TOKEN_TTL, {"channel": on_server(channel), "expire_at": 0, **(claims or {})}
+    )
 
 
 def connection_claims(token: str) -> dict[str, Any] | None:

@@ -221,7 +221,7 @@ class GoBackend(QueueingBackend):
 def _publish_frames(entries: dict[int, Entry]) -> bytes:
     parts: list[bytes] = []
     for number, (message, _, _) in entries.items():
-        channel, command = message.channel.encode(), message.command()
+        channel, command = message.server_channel.encode(), message.command()
         head = _PUBLISH.pack(_PUBLISH_HEAD + len(channel) + len(command), b"P", number, len(channel))
         parts += (head, channel, command)
     return b"".join(parts)

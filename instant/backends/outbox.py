@@ -58,7 +58,8 @@ class OutboxBackend(BaseBackend):
 def _write(using: str, messages: Sequence[Message]) -> None:
     partitions = conf.outbox_partitions
     rows = [
-        (message.command().decode(), crc32(message.channel.encode()) % partitions)  # hash() differs between processes
+        # hash() differs between processes
+        (message.command().decode(), crc32(message.server_channel.encode()) % partitions)
         for message in messages
     ]
     # Not save(): a receiver of post_save that publishes for every model would not end.

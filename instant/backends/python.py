@@ -102,7 +102,7 @@ class Request:
     def take(self, message: Message) -> bool:
         """Add a message, if it keeps within the limits; one that is larger goes alone."""
         joins = bool(self.messages) and self.messages[-1].payload is message.payload
-        publish = quoted(message.channel) if joins else message.command()
+        publish = quoted(message.server_channel) if joins else message.command()
         size = self.size + len(publish) + len(b'{"broadcast":{s[]}},')
         if self.messages and (len(self.messages) == MAX_BATCH_COMMANDS or size > MAX_BATCH_BYTES):
             return False
@@ -181,7 +181,7 @@ def requests_for(messages: Sequence[Message]) -> Iterator[Request]:
 
 
 def _broadcast(run: list[Message]) -> bytes:
-    channels = b",".join([quoted(message.channel) for message in run])
+    channels = b",".join([quoted(message.server_channel) for message in run])
     first = run[0]
     return b'{"channels":[%b],"data":%b,"idempotency_key":%b%b' % (
         channels,

@@ -11,11 +11,19 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..channels.server_names import in_site, on_server
 from ..chunks import chunks
 from ..conf.settings import conf
 from ..exceptions import ServerError
 from ..process_state import reset_in_child
-from ..protocol import MAX_BATCH_COMMANDS, REVOKED_CODE, REVOKED_REASON
+from ..protocol import (
+    MAX_BATCH_COMMANDS,
+    NAMESPACE_BOUNDARY,
+    PRIVATE_PREFIX,
+    REVOKED_CODE,
+    REVOKED_REASON,
+    TENANT_BOUNDARY,
+)
 from ..secret_text import masked, shown, without_frames
 from . import http
 
@@ -74,23 +82,29 @@ def call(method: str, **params: Any) -> Any:
 
 def subscribers(channel: str) -> int:
     """Return how many clients are in `channel` now. Needs no presence in the channel's options."""
-    found = call("channels", pattern=_escaped(channel)).channels.get(channel)
+    name = on_server(channel)
+    found = call("channels", pattern=_escaped(name)).channels.get(name)
     return found.num_clients if found else 0
 
 
-def channels_starting(prefixes: Iterable[str]) -> set[str]:
-    """Return the channels that somebody is in now and whose names start with one of these.
+def private_channels() -> set[str]:
+    """Return the private channels of this site that somebody is in now.
 
     Raises:
         ServerError: as `http.post` does.
     """
-    commands = [{"channels": {"pattern": _escaped(prefix) + "*"}} for prefix in sorted(prefixes)]
+    start = _escaped(f"{conf.tenant}{TENANT_BOUNDARY}") if conf.tenant else ""
+    # A `*` stands for any characters: what it finds of other tenants is left out.
+    patterns = (
+        [f"{PRIVATE_PREFIX}{start}*", f"{PRIVATE_PREFIX}*{NAMESPACE_BOUNDARY}{start}*"]
+        if start
+        else [f"{PRIVATE_PREFIX}*"]
+    )
     found: set[str] = set()
-    for part in chunks(commands, MAX_BATCH_COMMANDS):
-        for reply in _batch(part):
-            if "error" in reply:
-                raise http.api_error(reply["error"])
-            found.update(reply["channels"].get("channels") or {})
+    for reply in _batch([{"channels": {"pattern": pattern}} for pattern in patterns]):
+        if "error" in reply:
+            raise http.api_error(reply["error"])
+        found.update(filter(None, map(in_site, reply["channels"].get("channels") or {})))
     return found
 
 
@@ -111,7 +125,9 @@ def clients_in(channels: Iterable[str]) -> dict[str, list[Client] | None]:
     """
     found: dict[str, list[Client] | None] = {}
     for part in chunks(channels, MAX_BATCH_COMMANDS):
-        for channel, reply in zip(part, _batch([{"presence": {"channel": name}} for name in part]), strict=True):
+        for channel, reply in zip(
+            part, _batch([{"presence": {"channel": on_server(name)}} for name in part]), strict=True
+        ):
             if "error" in reply:
                 if reply["error"].get("code") not in (102, 108):
                     raise http.api_error(reply["error"])
@@ -148,7 +164,7 @@ def unsubscribe(pairs: Iterable[tuple[str, str]]) -> None:
     Raises:
         ServerError: as `http.post` does; what went before is done.
     """
-    _unsubscribe([{"user": user, "channel": channel} for user, channel in pairs])
+    _unsubscribe([{"user": user, "channel": on_server(channel)} for user, channel in pairs])
 
 
 def unsubscribe_clients(clients: Iterable[tuple[Client, str]]) -> None:
@@ -157,7 +173,9 @@ def unsubscribe_clients(clients: Iterable[tuple[Client, str]]) -> None:
     Raises:
         ServerError: as `http.post` does; what went before is done.
     """
-    _unsubscribe([{"user": client.user, "client": client.id, "channel": channel} for client, channel in clients])
+    _unsubscribe(
+        [{"user": client.user, "client": client.id, "channel": on_server(channel)} for client, channel in clients]
+    )
 
 
 def _unsubscribe(params: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..channels.server_names import on_server
 from ..chunks import chunks
 from ..conf.settings import conf
 from ..exceptions import ServerError
@@ -86,7 +87,7 @@ class _Asking:
 
 
 def _body(names: list[str]) -> bytes:
-    return json.dumps({"commands": [{"history": {"channel": name, "limit": 0}} for name in names]}).encode()
+    return json.dumps({"commands": [{"history": {"channel": on_server(name), "limit": 0}} for name in names]}).encode()
 
 
 def _read(names: list[str], answer: dict[str, Any]) -> dict[str, Position]:

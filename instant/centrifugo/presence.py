@@ -9,7 +9,8 @@ from typing import Any
 
 from ..channels.names import namespace_of
 from ..channels.namespaces import check_name
-from ..channels.user_ids import user_channels
+from ..channels.server_names import on_server
+from ..channels.user_ids import user_channels, user_in_site
 from ..chunks import chunks
 from ..exceptions import PresenceUnavailable, ServerError
 from ..protocol import MAX_BATCH_COMMANDS
@@ -68,7 +69,7 @@ def online(users: Iterable[Any], *, timeout: float | None = None) -> list[Any]:
     names = list(dict.fromkeys(name for _, name in found))
     present: set[str] = set()
     for part in chunks(names, MAX_BATCH_COMMANDS):
-        commands = [{"presence_stats": {"channel": name}} for name in part]
+        commands = [{"presence_stats": {"channel": on_server(name)}} for name in part]
         replies = http.post("batch", json.dumps({"commands": commands}).encode(), timeout).get("replies") or []
         for name, reply in zip(part, replies, strict=True):
             if "error" in reply:
@@ -81,13 +82,15 @@ def online(users: Iterable[Any], *, timeout: float | None = None) -> list[Any]:
 
 
 def _question(channel: str) -> bytes:
-    return json.dumps({"channel": check_name(channel)}).encode()
+    return json.dumps({"channel": on_server(check_name(channel))}).encode()
 
 
 def _people(answer: dict[str, Any]) -> list[Person]:
     people: dict[tuple[str, str], Person] = {}
     for client, info in sorted((answer["result"].get("presence") or {}).items()):
-        user = info.get("user", "")
+        user = user_in_site(info.get("user", ""))
+        if user is None:
+            continue
         key = (user, "" if user else client)
         before = people.get(key)
         about = info.get("chan_info")  # `conn_info` is ours: it names the session

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from ..chunks import QUERY_SIZE, chunks
 from ..conf.settings import conf
 from ..exceptions import InvalidChannel
+from ..protocol import TENANT_BOUNDARY
 from .names import personal_channel
 
 if TYPE_CHECKING:
@@ -21,15 +22,34 @@ if TYPE_CHECKING:
 
     User = AbstractBaseUser | AnonymousUser
 
+#: The key in the `meta` of a connection token: Centrifugo passes it on with calls and sockets, of visitors too.
+TENANT = "tenant"
 #: SQLite raises OverflowError for others.
 _DATABASE_INTEGERS = range(-(2**63), 2**63)
 
 
 def user_id(user: User) -> str:
-    """Return what names `user` on the server: the pk as a string, "" for nobody (INSTANT_USER_ID may say username)."""
+    """Return what names `user` on the server: the pk as a string, "" for nobody (INSTANT_USER_ID may say username).
+
+    With INSTANT_TENANT the tenant stands in front: "acme/5".
+    """
     if not user.is_authenticated:
         return ""
-    return user.get_username() if conf.INSTANT_USER_ID == "username" else str(user.pk)
+    own = user.get_username() if conf.INSTANT_USER_ID == "username" else str(user.pk)
+    return user_on_server(own)
+
+
+def user_on_server(user: str) -> str:
+    """Return what a user's own id is on the server: "5" → "acme/5". A visitor's stays ""."""
+    return f"{conf.tenant}{TENANT_BOUNDARY}{user}" if user and conf.INSTANT_TENANT else user
+
+
+def user_in_site(user: str) -> str | None:
+    """Return the own id of a user whom the server knows as `user`; None for a user of another tenant."""
+    if not user or not conf.INSTANT_TENANT:
+        return user
+    owner, boundary, own = user.partition(TENANT_BOUNDARY)
+    return own if boundary and owner == conf.tenant else None
 
 
 def user_of(request: HttpRequest) -> Any:
@@ -40,11 +60,14 @@ def user_of(request: HttpRequest) -> Any:
 
 
 def identity(user: User) -> dict[str, str]:
-    """Return what binds a connection token to `user`, for its `meta`, which only the server and Django read.
+    """Return what binds a connection token to `user`, for its `meta`: Centrifugo passes it on to Django, to no client.
+
+    With INSTANT_TENANT it names the tenant, because a visitor's id does not.
 
     A username may be used again after a deletion or a rename, so with INSTANT_USER_ID = "username" it is the pk.
     """
-    return {"pk": str(user.pk)} if conf.INSTANT_USER_ID == "username" and user.is_authenticated else {}
+    bound = {TENANT: conf.tenant} if conf.INSTANT_TENANT else {}
+    return {**bound, "pk": str(user.pk)} if conf.INSTANT_USER_ID == "username" and user.is_authenticated else bound
 
 
 def user_named(sub: str, meta: Mapping[str, Any]) -> Any:
@@ -100,13 +123,13 @@ def users_named(subs: Iterable[str]) -> Iterator[tuple[str, Any]]:
     model = get_user_model()
     field = model.USERNAME_FIELD if conf.INSTANT_USER_ID == "username" else "pk"
     wanted = []
-    for sub in subs:
+    for own in filter(None, map(user_in_site, subs)):
         try:
-            value = model._meta.pk.to_python(sub) if field == "pk" else sub
+            value = model._meta.pk.to_python(own) if field == "pk" else own
         except ValidationError:
             continue
         if not isinstance(value, int) or value in _DATABASE_INTEGERS:
-            wanted.append(sub)
+            wanted.append(own)
     for chunk in chunks(wanted, QUERY_SIZE):
         for user in model._default_manager.filter(**{f"{field}__in": chunk}):
             yield user_id(user), user

@@ -83,7 +83,7 @@ def check_rules(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
 
 def check_rows(app_configs: object, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """W009: the admin and the settings have one name at two levels; found with `check --database default` only."""
-    if router.db_for_read(Channel) not in (databases or ()):
+    if not databases or router.db_for_read(Channel) not in databases:
         return []
     try:
         return list(_of_rows())

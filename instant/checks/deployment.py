@@ -1,11 +1,13 @@
-"""What `manage.py check --deploy` adds: keys of their own, and encrypted connections."""
+"""What `manage.py check --deploy` adds: keys of their own, encrypted connections, and tenants."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.checks import CheckMessage
+from django.db import connections, router
 
 from ..conf.settings import conf
 
@@ -13,6 +15,7 @@ from ..conf.settings import conf
 def register() -> None:
     """Register the checks with Django; called once, when the apps are ready."""
     checks.register(check_deployment, deploy=True)
+    checks.register(check_tenants, deploy=True)
 
 
 def check_deployment(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
@@ -35,3 +38,26 @@ def check_deployment(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+def check_tenants(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """W011: users with equal primary keys, in several databases, would be one user on the server."""
+    if conf.INSTANT_TENANT:
+        return []
+    model = get_user_model()
+    databases = {
+        str(connections.settings[alias].get("NAME"))
+        for alias in connections
+        if router.allow_migrate_model(alias, model) and not connections.settings[alias]["TEST"].get("MIRROR")
+    }
+    if len(databases) < 2:
+        return []
+    return [
+        checks.Warning(
+            f"{len(databases)} databases can hold users, and INSTANT_TENANT is not set: users of two databases with "
+            "the same primary key are one user on the websockets server.",
+            hint="If these are tenants, set INSTANT_TENANT and INSTANT_TENANT_CONTEXT. If only one database holds "
+            "users, have allow_migrate() of a database router say so.",
+            id="instant.W011",
+        )
+    ]

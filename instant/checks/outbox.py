@@ -22,7 +22,7 @@ def register() -> None:
 def check_outbox(app_configs: object, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """W006: messages wait, and nobody delivers them. W007: messages that nobody will ever deliver. W008: the server is
     not woken by the database. All are found with `check --database default` only."""
-    if outbox_config.database() not in (databases or ()):
+    if not databases or outbox_config.database() not in databases:
         return []
     try:
         return list(_of_outbox(outbox.backlog()))

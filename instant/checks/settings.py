@@ -11,7 +11,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error
 
 from ..centrifugo import config
-from ..channels import declared
+from ..channels import declared, tenants
 from ..conf.settings import Settings, conf
 from ..exceptions import InvalidSetting
 from ..protocol import SENDER_HEADER
@@ -25,6 +25,7 @@ def register() -> None:
     checks.register(check_settings)
     checks.register(check_sender_header)
     checks.register(check_user_id)
+    checks.register(check_tenant_context)
 
 
 def check_settings(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
@@ -35,6 +36,7 @@ def check_settings(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
         found += _errors("instant.E001", _CORRECT, lambda name=name: getattr(conf, name))  # type: ignore[misc]
     found = found or _errors("instant.E001", _CORRECT, _derived_settings)
     found = found or _errors("instant.E001", _CORRECT, declared.declared)
+    found = found or _errors("instant.E001", _CORRECT, tenants.check)
     found = found or _errors("instant.E002", _CORRECT_CONFIG, config.render)
     if not found and "*" in config.allowed_origins():
         found.append(
@@ -98,5 +100,24 @@ def check_user_id(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
             hint='Set INSTANT_USER_ID = "pk". Otherwise a saved connection token still connects under the name until '
             "it expires (INSTANT_TOKEN_TTL). Calls and sockets are refused at once.",
             id="instant.W010",
+        )
+    ]
+
+
+def check_tenant_context(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """W012: work that comes without a request of its tenant is refused."""
+    try:
+        tenants.check()
+        if not conf.INSTANT_TENANT or tenants.is_fixed() or conf.INSTANT_TENANT_CONTEXT:
+            return []
+    except InvalidSetting:  # E001
+        return []
+    return [
+        checks.Warning(
+            "INSTANT_TENANT is a function, and INSTANT_TENANT_CONTEXT is not set: calls from browsers, sockets and "
+            "queued calls of all tenants are refused, and revocations are not repeated.",
+            hint="Set INSTANT_TENANT_CONTEXT to the dotted path of a context manager: it is given a tenant's name, and "
+            "in it INSTANT_TENANT returns that name.",
+            id="instant.W012",
         )
     ]

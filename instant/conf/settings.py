@@ -20,7 +20,7 @@ from ..legacy.df_websockets_settings import DfWebsocketsSettings
 from ..legacy.django_ws_settings import DjangoWsSettings
 from ..legacy.version_0_1_settings import Version01Settings, deprecated_hmac_key
 from ..secret_text import Secret
-from . import validation
+from . import tenant_settings, validation
 from .settings_internals import read
 from .validation import described, fits, for_message
 
@@ -53,6 +53,13 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
     Raises:
         InvalidSetting: the value in Django's settings has another type; the text names the setting.
     """
+
+    #: The tenant of this site on a server that several share: a name, or a function, or its dotted path, that returns
+    #: one. None: the site has the server to itself.
+    INSTANT_TENANT: Callable[[], Any] | str | None = None
+    #: A context manager, or its dotted path, that is given the name of a tenant: it is entered for what comes without a
+    #: request of that tenant, such as calls, sockets and tasks.
+    INSTANT_TENANT_CONTEXT: Callable[[Any], Any] | str | None = None
 
     #: Where Django reaches the server: scheme and host; the port goes behind it, unless it is None.
     CENTRIFUGO_HOST: str = "http://localhost"
@@ -150,6 +157,11 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
     INSTANT_OUTBOX_PARTITIONS: int = 4
     #: Where the server finds the outbox: "postgresql://…". Default: made of DATABASES.
     INSTANT_OUTBOX_DSN: str | None = None
+
+    @property
+    def tenant(self) -> str:
+        """The tenant of this thread or task; "" where INSTANT_TENANT is not set."""
+        return tenant_settings.tenant(self.INSTANT_TENANT) if self.INSTANT_TENANT else ""
 
     @property
     def hmac_key(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connections
 
+from ..channels import tenants
 from ..conf.settings import conf
 from ..exceptions import Deny, Disconnect, InvalidMessage
 from ..serializer import encode
@@ -65,8 +66,8 @@ def _answered(request: RpcRequest) -> dict[str, Any]:
     if "window" in request.meta and request.meta.get("user") != request.user:
         logger.warning("refused a call of %r: its window is another user's than %r", request.method, request.user)
         return replies.error(replies.FORBIDDEN, "this window belongs to another user")
-    return replies.result(
-        call(
+    with tenants.entered_for(request.user, request.meta):
+        value = call(
             request.method,
             request.data,
             user=request.user,
@@ -74,7 +75,7 @@ def _answered(request: RpcRequest) -> dict[str, Any]:
             meta=request.meta,
             headers=request.headers,
         )
-    )
+    return replies.result(value)
 
 
 def _bad(error: BadRequest) -> dict[str, Any]:

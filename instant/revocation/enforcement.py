@@ -23,7 +23,7 @@ from ..channels.user_ids import user_id
 from ..chunks import chunks
 from ..conf.settings import conf
 from ..models import Revocation
-from ..protocol import PAGES_NAMESPACE, PRIVATE_PREFIX
+from ..protocol import PAGES_NAMESPACE
 
 #: Channels with subscribers whose presence is read at once; on a site with more, users are disconnected instead.
 MOST_CHANNELS = 5_000
@@ -79,7 +79,7 @@ def _present(look: _Look, gone: set[str]) -> dict[str, list[Client]]:
     }
     names: set[str] = set(look.channels)
     if people:
-        names |= cent_api.channels_starting([PRIVATE_PREFIX])
+        names |= cent_api.private_channels()
     if len(names) > MOST_CHANNELS or (people and not _is_shared()):
         cent_api.disconnect_all((sub, "") for sub in sorted(people))
         names, people = set(look.channels), frozenset()

@@ -16,9 +16,11 @@ from django.db import connections, router
 from django.db.models import Q
 from django.utils import timezone
 
+from ..channels import tenants
 from ..channels.user_ids import user_id
 from ..chunks import QUERY_SIZE, chunks
-from ..exceptions import ServerError
+from ..conf.settings import conf
+from ..exceptions import Deny, ServerError
 from ..models import Revocation
 from ..on_commit import gather
 from . import enforcement, repeating
@@ -26,7 +28,7 @@ from .repeating import INTERVAL, SECOND_LOOK, start_period
 
 logger = logging.getLogger("instant")
 
-_KEYS = ("user", "channel", "session")
+_KEYS = ("tenant", "user", "channel", "session")
 
 
 def recheck(*, users: Iterable[Any] = (), channels: Iterable[str] = (), using: str | None = None) -> None:
@@ -45,15 +47,16 @@ def end_session(sub: str, session: str, using: str | None = None) -> None:
 
 def record(rows: Iterable[Revocation], using: str | None = None) -> None:
     """Write these rows, and enforce them at the commit."""
+    tenant = conf.tenant
     # In one order, so that two transactions with the same rows wait for each other, and do not lock each other out.
-    unique = dict(sorted((((row.user, row.channel, row.session), row) for row in rows), key=itemgetter(0)))
+    unique = dict(sorted((((tenant, row.user, row.channel, row.session), row) for row in rows), key=itemgetter(0)))
     if not unique:
         return
     # The commit enforces them. The thread does so later, if that fails: if it wrote at once, as the caller goes on, the
     # caller's transactions could fail on SQLite, which has one writer at a time.
     next_at = timezone.now() + timedelta(seconds=INTERVAL)
     for row in unique.values():
-        row.next_at, row.until = next_at, None
+        row.tenant, row.next_at, row.until = tenant, next_at, None
     database = router.db_for_write(Revocation)
     named = connections[database].features.supports_update_conflicts_with_target
     Revocation.objects.using(database).bulk_create(
@@ -68,9 +71,20 @@ def record(rows: Iterable[Revocation], using: str | None = None) -> None:
         _enforce(keys)
 
 
-def _enforce(keys: Sequence[tuple[str, str, str]]) -> None:
+def _enforce(keys: Sequence[tuple[str, str, str, str]]) -> None:
     """Enforce what has just been committed, and start its period. The thread repeats it, and does what failed."""
-    rows = [Revocation(**dict(zip(_KEYS, key, strict=True))) for key in dict.fromkeys(keys)]
+    by_tenant: dict[str, list[Revocation]] = {}
+    for key in dict.fromkeys(keys):
+        by_tenant.setdefault(key[0], []).append(Revocation(**dict(zip(_KEYS, key, strict=True))))
+    for tenant, rows in by_tenant.items():
+        try:
+            with tenants.resumed(tenant):  # a transaction may have changes of several tenants
+                _enforce_rows(rows)
+        except Deny:
+            logger.error("the revocations of the tenant %r are not enforced", tenant)
+
+
+def _enforce_rows(rows: Sequence[Revocation]) -> None:
     try:
         is_whole = enforcement.apply(rows, is_first=True)
         start_period(_stored(rows), SECOND_LOOK if is_whole else 0)
@@ -85,6 +99,6 @@ def _stored(rows: Sequence[Revocation]) -> list[Revocation]:
     for part in chunks(rows, QUERY_SIZE // len(_KEYS)):
         wanted = Q()
         for row in part:
-            wanted |= Q(user=row.user, channel=row.channel, session=row.session)
+            wanted |= Q(tenant=row.tenant, user=row.user, channel=row.channel, session=row.session)
         found += Revocation.objects.filter(wanted)
     return found

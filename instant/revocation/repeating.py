@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import connections, router, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from ..channels import tenants
 from ..chunks import QUERY_SIZE, chunks
 from ..conf.settings import conf
-from ..exceptions import ServerError
+from ..exceptions import Deny, ServerError
 from ..models import Revocation
 from ..process_state import reset_in_child
 from . import enforcement
@@ -46,8 +48,8 @@ def start_period(rows: Sequence[Revocation], next_in: float) -> None:
 
 
 def repeat_due() -> float | None:
-    """Look at the revocations whose time has come, each in one process only; return the seconds until the next is due,
-    None where none are left."""
+    """Look at the revocations of this tenant whose time has come, each in one process only; return the seconds until
+    the next is due, None where none are left."""
     now = timezone.now()
     claimed = _claimed(_due(now))
     first = [row for row in claimed if row.until is None]
@@ -58,8 +60,13 @@ def repeat_due() -> float | None:
         over = [row.pk for row in later if row.until is not None and row.until <= now]
         for part in chunks(over, QUERY_SIZE):
             Revocation.objects.filter(pk__in=part).delete()
-    next_at = Revocation.objects.order_by("next_at").values_list("next_at", flat=True).first()
+    next_at = _of_tenant().order_by("next_at").values_list("next_at", flat=True).first()
     return None if next_at is None else max((next_at - timezone.now()).total_seconds(), 0.01)
+
+
+def _of_tenant() -> QuerySet[Revocation]:
+    rows: QuerySet[Revocation] = Revocation.objects.filter(tenant=conf.tenant)
+    return rows
 
 
 def _due(now: datetime) -> list[Revocation]:
@@ -70,7 +77,7 @@ def _due(now: datetime) -> list[Revocation]:
     database = router.db_for_write(Revocation)
     skip_locked = connections[database].features.has_select_for_update_skip_locked
     with transaction.atomic(database):
-        rows = Revocation.objects.using(database).filter(next_at__lte=now)
+        rows = _of_tenant().using(database).filter(next_at__lte=now)
         return list(rows.select_for_update(skip_locked=skip_locked))
 
 
@@ -121,11 +128,14 @@ class _Repeater:
         self.lock = threading.Lock()
         self.wake = threading.Event()
         self.running = False
-        self.asked_at = float("-inf")
+        #: The tenants that this process knows, "" where there are none: each has revocations of its own.
+        self.tenants: set[str] = set()
+        self.asked_at: dict[str, float] = {}
 
-    def start(self) -> None:
+    def start(self, tenant: str) -> None:
         """Start the thread, or let the one that runs look at once."""
         with self.lock:
+            self.tenants.add(tenant)
             self.wake.set()
             if not self.running:
                 self.running = True
@@ -135,20 +145,31 @@ class _Repeater:
         while True:
             # Whoever writes a row calls start() after it: from here on, the look below finds the row.
             self.wake.clear()
+            with self.lock:
+                known = sorted(self.tenants)
             try:
-                next_in = repeat_due()
-            except Exception:
-                logger.exception("repeating revocations failed; it is tried again")
-                next_in = INTERVAL
+                waits = [self._repeat(tenant) for tenant in known]
             finally:
                 connections.close_all()  # no connection is kept while it waits
-            if next_in is not None:
-                self.wake.wait(min(next_in, INTERVAL))
+            if any(wait is not None for wait in waits):
+                self.wake.wait(min(INTERVAL, *(wait for wait in waits if wait is not None)))
                 continue
             with self.lock:
                 if not self.wake.is_set():
                     self.running = False
                     return
+
+    def _repeat(self, tenant: str) -> float | None:
+        """Look at what is due of one tenant."""
+        try:
+            with tenants.entered(tenant):
+                return repeat_due()
+        except Deny:  # the log has the reason
+            self.tenants.discard(tenant)
+            return None
+        except Exception:
+            logger.exception("repeating revocations failed; it is tried again")
+            return INTERVAL
 
 
 _repeater = _Repeater()
@@ -164,13 +185,14 @@ reset_in_child(_after_fork)
 
 def start() -> None:
     """Start the thread that repeats revocations, unless this process has one."""
-    _repeater.start()
+    _repeater.start(conf.tenant)
 
 
 def resume() -> None:
     """Go on with what a process that has ended left to repeat; costs one query each INTERVAL at the most."""
-    now = time.monotonic()
-    if now - _repeater.asked_at >= INTERVAL:
-        _repeater.asked_at = now
-        if not _repeater.running and Revocation.objects.exists():
+    now, tenant = time.monotonic(), conf.tenant
+    if now - _repeater.asked_at.get(tenant, float("-inf")) >= INTERVAL:
+        _repeater.asked_at[tenant] = now
+        is_repeated = _repeater.running and tenant in _repeater.tenants
+        if not is_repeated and _of_tenant().exists():
             start()

@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..protocol import NAMESPACE_BOUNDARY, SOCKETS_NAMESPACE
+from ..channels.tenants import tenant_of
+from ..protocol import NAMESPACE_BOUNDARY, SOCKETS_NAMESPACE, TENANT_BOUNDARY
 from ..user_callables import dotted_name
 from . import close_codes, envelopes, message_order
 from .handler import SocketInfo, WebSocketHandler
@@ -40,10 +41,13 @@ class Opening:
     info: SocketInfo
     #: The user itself, where it is at hand.
     who: Any = None
+    #: The tenant that the handler works for; None is that of the thread or task that opens it.
+    tenant: str | None = None
 
 
 def asked(channel: str, user: str, client: str, *, data: Any, meta: Any, headers: Mapping[str, str]) -> Opening:
-    """Return the socket that a stream of the websockets server asks for, by its channel: "ws:<name>:<anything>".
+    """Return the socket that a stream of the websockets server asks for, by its channel: "ws:<name>:<anything>",
+    with a tenant "ws:<tenant>/<name>:<anything>".
 
     Raises:
         Deny: that is no channel of sockets, or the client speaks another version.
@@ -52,7 +56,11 @@ def asked(channel: str, user: str, client: str, *, data: Any, meta: Any, headers
     if prefix != SOCKETS_NAMESPACE:
         raise close_codes.bad_name()
     info = SocketInfo("centrifugo", channel, meta if isinstance(meta, dict) else {}, headers)
-    return Opening(rest.partition(NAMESPACE_BOUNDARY)[0], user, client, envelopes.opened(data), info)
+    tenant = tenant_of(info.meta)
+    name = rest.partition(NAMESPACE_BOUNDARY)[0]
+    if tenant:
+        name = name.removeprefix(f"{tenant}{TENANT_BOUNDARY}")
+    return Opening(name, user, client, envelopes.opened(data), info, tenant=tenant)
 
 
 class Socket:

@@ -6,11 +6,14 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections, connections, reset_queries
+
+from ..channels.tenants import entered
 
 #: Seconds between two looks at the connections that async methods have used.
 _SWEEP = 1.0
@@ -61,15 +64,24 @@ class Calls:
 
     def __init__(self, runner: Runner, pool: Executor, *, owned: bool = False) -> None:
         self._runner, self._pool, self._owned = runner, pool, owned
+        #: The tenant that the handler works for; None is the one that is current anyway.
+        self.tenant: str | None = None
         self._context = Context()
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a method, plain or async, and return what it returns."""
         if inspect.iscoroutinefunction(function):
             self._runner.sweep_later()
-            return await function(*args)
+            with self._in_tenant():
+                return await function(*args)
         result = await self._plain(function, args)
-        return await result if inspect.isawaitable(result) else result
+        if not inspect.isawaitable(result):
+            return result
+        with self._in_tenant():
+            return await result
+
+    def _in_tenant(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.tenant is None else entered(self.tenant)
 
     async def _plain(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         loop = asyncio.get_running_loop()
@@ -83,7 +95,8 @@ class Calls:
     def _in_thread(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         _tidied()
         try:
-            return function(*args)
+            with self._in_tenant():
+                return function(*args)
         finally:
             # A thread that a socket keeps would keep a connection for each socket.
             connections.close_all() if self._owned else _tidied()

@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from ..access.ended_sessions import has_ended
 from ..access.guards import handler_guard
 from ..access.known_rights import note_rights_of_connection
+from ..channels.user_ids import user_in_site
 from ..conf.settings import conf
 from ..exceptions import Deny
 from ..user_callables import is_true
@@ -47,6 +48,7 @@ class SocketPool:
             logger.warning("refused a socket: %s are open", len(self._running))
             raise close_codes.too_many()
         calls = self._runner.calls()
+        calls.tenant = opening.tenant
         self._opening += 1
         try:
             handler = await _admitted(opening, calls, handler_class)
@@ -108,6 +110,8 @@ def _require_session(handler: WebSocketHandler) -> None:
         Deny: it has.
     """
     info = handler.info
+    if user_in_site(handler._sub) is None:
+        raise close_codes.forbidden()
     # Visitors have no `meta`, and SocketCommunicator gives none.
     is_bound = info.transport == "centrifugo" or (info.transport == "websocket" and info.meta)
     if not handler._sub or not is_bound:

@@ -54,7 +54,7 @@ def count_attempt(request: HttpRequest, username: str) -> Attempt:
     if not address:
         logger.warning("a log-in is not limited: its client has no REMOTE_ADDR; set INSTANT_CLIENT_ADDRESS")
         return Attempt(None)
-    pair = _reserve("pair", f"{_normalised(username)}\0{address}", PAIR_FAILURES)
+    pair = _reserve("pair", f"{conf.tenant}\0{_normalised(username)}\0{address}", PAIR_FAILURES)
     if pair.wait:
         _refuse(address, pair.wait)
     whole = _reserve("address", address, ADDRESS_FAILURES)

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from ..channels import tenants
+from ..conf.settings import conf
 from ..exceptions import NotQueued
 from .queued_calls import Call, Delay
 from .running import run
@@ -29,9 +31,10 @@ _RETRIES = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interv
     ignore_result=True,
     serializer="json",
 )
-def call(self: Any, *args: Any) -> None:
-    """Do what a `Call` asks for; its id makes what is sent to browsers arrive once."""
-    run(Call(*args), uid=self.request.id)
+def call(self: Any, *args: Any, tenant: str = "") -> None:
+    """Do what a `Call` asks for, for the tenant that queued it; its id makes what is sent to browsers arrive once."""
+    with tenants.entered(tenant):
+        run(Call(*args), uid=self.request.id)
 
 
 def send(to_do: Call, queue: str | None, delay: Delay) -> None:
@@ -46,6 +49,7 @@ def send(to_do: Call, queue: str | None, delay: Delay) -> None:
     try:
         call.apply_async(
             list(to_do),
+            {"tenant": conf.tenant} if conf.INSTANT_TENANT else {},
             queue=queue,
             countdown=delay.countdown,
             eta=eta,

@@ -133,7 +133,12 @@ def signed(window: Window, user: str, session: str, rights: str = "") -> str:
     """Return the window as text that its page gives back for new tokens, of this user and session only, while the
     fingerprint of the user's rights is this one."""
     content = {"w": window.key, "u": user, "s": session, "r": rights, "c": list(window.channels)}
-    return signing.dumps(content, salt=_SALT, compress=True)
+    return signing.dumps(content, salt=_salt(), compress=True)
+
+
+def _salt() -> str:
+    """Tenants of one site share SECRET_KEY, and a user's pk."""
+    return f"{_SALT}.{conf.tenant}" if conf.INSTANT_TENANT else _SALT
 
 
 def read(blob: object, user: str, session: str, rights: str = "") -> Window | None:
@@ -142,7 +147,7 @@ def read(blob: object, user: str, session: str, rights: str = "") -> Window | No
     if not isinstance(blob, str):
         return None
     try:
-        content: Any = signing.loads(blob, salt=_SALT, max_age=settings.SESSION_COOKIE_AGE)
+        content: Any = signing.loads(blob, salt=_salt(), max_age=settings.SESSION_COOKIE_AGE)
     except (signing.BadSignature, ValueError):
         return None
     if not isinstance(content, Mapping) or content.get("u") != user or content.get("s") != session:

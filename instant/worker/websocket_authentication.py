@@ -22,7 +22,8 @@ from ..access.ended_sessions import has_ended
 from ..access.known_rights import note_rights_of_connection
 from ..access.session_binding import bound_meta, session_of
 from ..access.tokens import connection_claims
-from ..channels.user_ids import user_id, user_named
+from ..channels import tenants
+from ..channels.user_ids import identity, user_id, user_named
 from ..conf.settings import conf
 from ..exceptions import Deny
 
@@ -38,6 +39,11 @@ class Guest:
     user: str
     session: str = field(default="", repr=False)
     meta: Mapping[str, Any] | None = None
+
+    @property
+    def tenant(self) -> str:
+        """The tenant whose token or cookie it showed; "" for none."""
+        return tenants.tenant_of(self.meta)
 
 
 def protocol_of(offered: list[str]) -> str | None:
@@ -63,6 +69,8 @@ def admit(offered: list[str], headers: Mapping[str, str]) -> Guest:
     else:
         # A browser sends cookies whichever page asks.
         _check_origin(headers)
+        if conf.INSTANT_TENANT and not tenants.is_fixed():
+            raise Deny(401, "a cookie does not say which tenant's it is: give a token")
         guest = _by_cookie(headers)
     if not guest.user and not conf.INSTANT_ALLOW_ANONYMOUS:
         raise Deny(401, "log in first")
@@ -71,8 +79,11 @@ def admit(offered: list[str], headers: Mapping[str, str]) -> Guest:
 
 def is_still_in(guest: Guest) -> bool:
     """Tell whether the user may still log in, and the session is still there. To be called in a thread."""
-    if not guest.user:
-        return True
+    with tenants.entered_for(guest.user, guest.meta or {}):
+        return not guest.user or _is_user_in(guest)
+
+
+def _is_user_in(guest: Guest) -> bool:
     user = user_named(guest.user, guest.meta or {})
     if user is None or not getattr(user, "is_active", True):
         return False
@@ -88,13 +99,17 @@ def _by_cookie(headers: Mapping[str, str]) -> Guest:
     try:
         cookies.load(headers.get("Cookie", ""))
     except Exception:  # whatever a stranger sends
-        return Guest("")
+        return _visitor()
     morsel = cookies.get(settings.SESSION_COOKIE_NAME)
     request = _with_session(morsel.value if morsel else None)
     user = _user_in(request)
     if not morsel or not user.is_authenticated:
-        return Guest("")
+        return _visitor()
     return Guest(user_id(user), morsel.value, bound_meta(user, session_of(request).hash))
+
+
+def _visitor() -> Guest:
+    return Guest("", meta=identity(AnonymousUser()))
 
 
 @sensitive_variables()

@@ -97,7 +97,7 @@ class Bridge:
         await connection.open()
         info = SocketInfo("websocket", "", guest.meta or {}, _handed_on(request.headers))
         name = found.groupdict().get("namespace") or ""
-        opening = Opening(name, guest.user, str(uuid.uuid4()), None, info)
+        opening = Opening(name, guest.user, str(uuid.uuid4()), None, info, tenant=guest.tenant)
         try:
             socket = await self._pool.open(opening, envelopes.text)
         except Deny as refusal:

@@ -38,6 +38,9 @@ SITES: dict[str, list[dict[str, Any]]] = {
         {"INSTANT_THROTTLE_CACHE": None},
         {"INSTANT_USER_CONNECTIONS": -1},
         {"INSTANT_USER_CONNECTIONS": "50"},
+        {"INSTANT_TENANT": "no/slash"},
+        {"INSTANT_TENANT": "no.such.function"},
+        {"INSTANT_TENANT_CONTEXT": "os.sep"},
         {"INSTANT_PUBLIC_CHANNEL": "ü", "INSTANT_ENABLE_PUBLIC_CHANNEL": True},
     ],
     "instant.E002": [
@@ -51,6 +54,7 @@ SITES: dict[str, list[dict[str, Any]]] = {
     "instant.W001": [{"ALLOWED_HOSTS": ["*"]}, {"CORS_ALLOW_ALL_ORIGINS": True}],
     "instant.W002": [{"CORS_ALLOWED_ORIGIN_REGEXES": [r"^https://\w+\.example\.org$"]}],
     "instant.W010": [{"INSTANT_USER_ID": "username"}],
+    "instant.W012": [{"INSTANT_TENANT": "tests.tenants.current.name"}],
     "instant.W030": [{"CORS_ALLOW_HEADERS": ["accept"]}],
     "instant.E060": [
         {"INSTANT_CLIENT_ADDRESS": "no.such.function"},
@@ -85,8 +89,8 @@ def found(*, deploy: bool = False, **values: Any) -> list[CheckMessage]:
     return [message for message in messages if (message.id or "").startswith("instant.")]
 
 
-#: In test_declared_checks and test_rules.
-ELSEWHERE = {"instant.W009", "instant.E030", "instant.E031"}
+#: In test_declared_checks, test_rules and test_tenants.
+ELSEWHERE = {"instant.W009", "instant.W011", "instant.E030", "instant.E031"}
 
 CASES = [(check_id, values, False) for check_id, sites in SITES.items() for values in sites]
 CASES += [(check_id, values, True) for check_id, sites in DEPLOYMENTS.items() for values in sites]

@@ -147,7 +147,7 @@ def test_the_session_is_over_before_the_pages_are_closed(alice: User, monkeypatc
 
     monkeypatch.setattr(cent_api, "disconnect_all", look)
     monkeypatch.setattr(cent_api, "clients_in", lambda names: {})
-    monkeypatch.setattr(cent_api, "channels_starting", lambda prefixes: set())
+    monkeypatch.setattr(cent_api, "private_channels", set)
     browser = Client()
     browser.force_login(alice)
     browser.post("/instant/logout/")
@@ -356,7 +356,7 @@ def test_the_period_begins_at_the_last_commit(alice: User, looked: list[str]) ->
     """Another transaction with the same change may have committed, and begun the period, before this one did."""
     recheck(users=[alice])
     Revocation.objects.update(until=timezone.now())
-    recording._enforce([(str(alice.pk), "", "")])
+    recording._enforce([("", str(alice.pk), "", "")])
     (row,) = Revocation.objects.all()
     assert row.until > timezone.now()
     assert looked == [f"user {alice.pk}"] * 2
@@ -399,14 +399,14 @@ def test_one_process_of_many_repeats(alice: User, looked: list[str]) -> None:
 def test_a_process_goes_on_with_what_another_left(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     repeater = repeating._Repeater()
     started: list[float] = []
-    monkeypatch.setattr(repeater, "start", lambda: started.append(time.monotonic()))
+    monkeypatch.setattr(repeater, "start", lambda tenant: started.append(time.monotonic()))
     monkeypatch.setattr(repeating, "_repeater", repeater)
     repeating.resume()
     assert not started
     Revocation.objects.create(user="1", next_at=timezone.now(), until=timezone.now())
     repeating.resume()
     assert not started  # asked a moment ago
-    repeater.asked_at = float("-inf")
+    repeater.asked_at.clear()
     repeating.resume()
     assert len(started) == 1
 

@@ -18,8 +18,10 @@ export interface AccountOwner {
 
 /** The user and their tokens, which are requested when they are needed. */
 export class Account implements TokenRenewalOwner {
-  /** The `sub` of the tokens, "" for a visitor who is not logged in, null while unknown. */
+  /** The `sub` of the tokens, without a tenant; "" for a visitor who is not logged in, null while unknown. */
   user: string | null = null;
+  /** The site's tenant on the server, "" for none. */
+  tenant = "";
   readonly tokens = new Tokens();
   /** The user of the channels that the page has; unlike `user` it is kept when Django refuses. */
   private lastUser: string | null = null;
@@ -123,10 +125,11 @@ export class Account implements TokenRenewalOwner {
   }
 
   keep(credentials: Credentials, names: readonly string[] | null, since: number): void {
-    const { user } = credentials.connection;
+    const { user, tenant } = credentials.connection;
     const isOther = this.lastUser !== null && this.lastUser !== user;
     if (isOther) this.forget();
     this.user = this.lastUser = user;
+    this.tenant = tenant;
     this.websocketUrl = credentials.websocketUrl || this.websocketUrl;
     this.tokens.keep(credentials, since);
     if (names === null) this.hasAllChannels = true;

@@ -2,6 +2,7 @@
 
 import {
   type Centrifuge,
+  type ClientInfo,
   type JoinContext,
   type LeaveContext,
   type PublicationContext,
@@ -29,10 +30,12 @@ import { onlyWhile } from "./listeners.js";
 import { toMessage } from "./messages.js";
 import { toPresenceEvent } from "./presence.js";
 import { PAGE, REVOKED_REASON, SIGNAL } from "./protocol.js";
+import { channelOnServer, infoInSite } from "./tenants.js";
 import { toWhisper } from "./whispers.js";
 
 /** What a channel needs from its session. */
 export interface ChannelOwner {
+  readonly account: { readonly tenant: string };
   readonly events: ClientEvents;
   /** Resolves in the next turn of the event loop. */
   tick(): Promise<void>;
@@ -108,13 +111,14 @@ export class ChannelSubscription {
 
   /** Subscribe with this client, at the remembered position. A subscription that was not used yet is kept. */
   attach(client: Centrifuge): void {
-    if (this.subscription !== null && !this.used) return;
+    const name = channelOnServer(this.name, this.owner.account.tenant);
+    if (this.subscription !== null && !this.used && this.subscription.channel === name) return;
     this.detach(client);
     const { position } = this;
     const joinLeave = this.joinLeave || this.owner.events.hasPresenceListeners;
     const since = position === null ? {} : { since: { ...position } };
     const getToken = (): Promise<string> => this.token(subscription);
-    const subscription: Subscription = client.newSubscription(this.name, { ...since, joinLeave, getToken });
+    const subscription: Subscription = client.newSubscription(name, { ...since, joinLeave, getToken });
     this.subscription = subscription;
     this.used = false;
     this.listen(client, subscription);
@@ -172,8 +176,8 @@ export class ChannelSubscription {
     subscription.on("unsubscribed", mine<UnsubscribedContext>((context) => this.onUnsubscribed(client, context)));
     subscription.on("error", mine<SubscriptionErrorContext>((context) => this.onError(client, context)));
     subscription.on("publication", mine<PublicationContext>((context) => this.onPublication(context)));
-    subscription.on("join", mine<JoinContext>(({ info }) => joined.emit(toPresenceEvent(this.name, info))));
-    subscription.on("leave", mine<LeaveContext>(({ info }) => left.emit(toPresenceEvent(this.name, info))));
+    subscription.on("join", mine<JoinContext>(({ info }) => joined.emit(toPresenceEvent(this.name, this.inSite(info)))));
+    subscription.on("leave", mine<LeaveContext>(({ info }) => left.emit(toPresenceEvent(this.name, this.inSite(info)))));
   }
 
   private onPublication({ data, offset, tags, info }: PublicationContext): void {
@@ -182,10 +186,14 @@ export class ChannelSubscription {
     const { messages, signals, whispers } = this.owner.events;
     // A client published this, not Django. Whatever it contains, it is no message, and its uid is not remembered:
     // otherwise a client could suppress a message of Django by publishing that message's uid first.
-    if (info !== undefined) return whispers.emit(toWhisper(this.name, data, info));
+    if (info !== undefined) return whispers.emit(toWhisper(this.name, data, this.inSite(info)));
     const message = toMessage(this.name, data);
     const handlers = message.eventClass === SIGNAL ? signals : messages;
     handlers.dispatch(message, this.owner.hasSent(tags));
+  }
+
+  private inSite(info: ClientInfo): ClientInfo {
+    return infoInSite(info, this.owner.account.tenant);
   }
 
   private async token(subscription: Subscription): Promise<string> {

@@ -4,11 +4,14 @@ import type { StreamPosition } from "centrifuge";
 import { bytesOfBase64 } from "./base64.js";
 import { InstantError } from "./errors.js";
 import { isObject, type JsonObject, text } from "./json.js";
+import { userInSite } from "./tenants.js";
 
 /** A JWT. `lifetime` is in milliseconds from the time of the request. */
 export interface Token {
   readonly value: string;
   readonly user: string;
+  /** The site's tenant, "" for none; only the token of a connection says it. */
+  readonly tenant: string;
   readonly lifetime: number;
 }
 
@@ -49,11 +52,13 @@ export function parseCredentials(raw: unknown): Credentials {
 /** Read a JWT. Its lifetime is `exp` minus `iat`, so the clock of this computer does not matter. */
 export function parseToken(value: string): Token {
   const claims = decoded(value);
-  const { sub, exp, iat } = claims;
+  const { sub, exp, iat, meta } = claims;
+  const tenant = isObject(meta) ? text(meta["tenant"]) : "";
   const from = typeof iat === "number" ? iat : Date.now() / 1000;
   return {
     value,
-    user: text(sub),
+    user: userInSite(text(sub), tenant),
+    tenant,
     lifetime: typeof exp === "number" ? (exp - from) * 1000 : Infinity,
   };
 }

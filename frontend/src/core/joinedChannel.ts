@@ -15,7 +15,7 @@ export interface Subscription {
 export function subscribe(session: Session, channel: string): Promise<Subscription> {
   const joined = session.subscribe(channel).then(() => ({
     channel,
-    presence: () => presence(session.client, channel, session.account.user),
+    presence: () => presence(session, channel),
     unsubscribe: () => session.unsubscribe(channel),
   }));
   joined.catch(() => undefined);

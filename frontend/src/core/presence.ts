@@ -5,6 +5,7 @@ import { CALLED, NOT_AVAILABLE, PERMISSION_DENIED } from "./codes.js";
 import { ConnectionClosed, InstantError } from "./errors.js";
 import type { JsonValue } from "./json.js";
 import { NAMESPACE_BOUNDARY, PRIVATE_PREFIX } from "./protocol.js";
+import { channelOnServer, infoInSite } from "./tenants.js";
 
 /** A user who is in a channel. */
 export interface Person {
@@ -23,13 +24,21 @@ export interface PresenceEvent {
   readonly info: JsonValue;
 }
 
+/** What is needed of a session to ask who is in a channel. */
+export interface PresenceOwner {
+  readonly client: Centrifuge | null;
+  readonly account: { readonly user: string | null; readonly tenant: string };
+}
+
 /** Ask the server who is in a channel that this client has joined. */
-export async function presence(client: Centrifuge | null, channel: string, user: string | null): Promise<Person[]> {
+export async function presence({ client, account }: PresenceOwner, channel: string): Promise<Person[]> {
   if (client === null) throw new ConnectionClosed(CALLED, `connect before asking who is in ${channel}`);
+  const { tenant } = account;
   try {
-    return people(Object.values((await client.presence(channel)).clients));
+    const { clients } = await client.presence(channelOnServer(channel, tenant));
+    return people(Object.values(clients).map((info) => infoInSite(info, tenant)));
   } catch (error) {
-    throw explained(error as { code?: number; message?: string }, client, channel, user);
+    throw explained(error as { code?: number; message?: string }, client, channel, account);
   }
 }
 
@@ -61,13 +70,13 @@ function explained(
   error: { code?: number; message?: string },
   client: Centrifuge,
   channel: string,
-  user: string | null,
+  { user, tenant }: PresenceOwner["account"],
 ): InstantError {
   if (error.code === NOT_AVAILABLE) return refusal(channel, "keeps no presence", "presence", error);
   if (error.code !== PERMISSION_DENIED) {
     return new InstantError(`who is in ${channel}: ${error.message ?? "unknown error"} (${error.code ?? 0})`, error);
   }
-  if (client.getSubscription(channel)?.state !== "subscribed") {
+  if (client.getSubscription(channelOnServer(channel, tenant))?.state !== "subscribed") {
     return new InstantError(`join ${channel} before asking who is there`, error);
   }
   const option = user === "" ? "allow_presence_for_anonymous" : "allow_presence_for_subscriber";

@@ -18,6 +18,7 @@ export const RULE = "rule";
 export const PAGE = "page";
 export const PRIVATE_PREFIX = "$";
 export const NAMESPACE_BOUNDARY = ":";
+export const TENANT_BOUNDARY = "/";
 export const SOCKETS_NAMESPACE = "ws";
 export const PAGES_NAMESPACE = "page";
 export const NAMESPACE_PATTERN = "[-a-zA-Z0-9_.]{2,}";

@@ -2,6 +2,7 @@
 
 import type { Centrifuge } from "centrifuge";
 import { ChannelRefused } from "../core/errors.js";
+import { channelOnServer } from "../core/tenants.js";
 import { byteLength, jsonCopy, type JsonValue, MAX_SENT_BYTES } from "../core/json.js";
 import { ABNORMAL, type Closing, NO_STATUS, NORMAL } from "./closeCodes.js";
 import type { InstantSocket, ReadyState, SocketEventMap, SocketMessage, SocketOptions } from "./interface.js";
@@ -90,14 +91,14 @@ export class Socket extends Target implements InstantSocket {
 
   // What its session reports
 
-  /** There is a connection, with this client. */
-  attach(client: Centrifuge): void {
+  /** There is a connection, with this client, of a site that has this tenant or "". */
+  attach(client: Centrifuge, tenant: string): void {
     if (this.state >= CLOSING || this.subscription?.client === client) return;
     // This client has replaced the previous one.
     if (this.subscription !== null) this.lost("connection replaced");
     if (this.state !== CONNECTING) return;
     this.subscription?.drop();
-    this.subscription = new SocketSubscription(client, this.url, this.openingData, {
+    this.subscription = new SocketSubscription(client, channelOnServer(this.url, tenant), this.openingData, {
       reconnects: this.reconnects,
       tick: () => this.owner.tick(),
       delay: (failures) => this.owner.delay(failures),

@@ -10,7 +10,7 @@ import { Socket } from "./socket.js";
 
 /** What sockets need from a session. */
 export interface SocketsOwner extends ConnectionWaitOwner {
-  readonly account: { delay(failures: number): number };
+  readonly account: { readonly tenant: string; delay(failures: number): number };
   tick(): Promise<void>;
 }
 
@@ -57,7 +57,7 @@ export class Sockets {
 
   private attach(socket: Socket): void {
     const { client, state } = this.owner;
-    if (client !== null && state === "connected") socket.attach(client);
+    if (client !== null && state === "connected") socket.attach(client, this.owner.account.tenant);
   }
 
   private each(run: (socket: Socket) => void): void {

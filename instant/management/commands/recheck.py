@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from instant.management.tenant_option import add_tenant_option, in_tenant
 from instant.revocation import recheck
 
 
@@ -21,8 +22,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--users", nargs="+", default=[], metavar="USERNAME", help="look at these users only")
         parser.add_argument("--channels", nargs="+", default=[], metavar="NAME", help="look at these channels only")
+        add_tenant_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        with in_tenant(options):
+            self._recheck(**options)
+
+    def _recheck(self, **options: Any) -> None:
         names, channels = options["users"], options["channels"]
         users = get_user_model()._default_manager.all()
         if names or channels:

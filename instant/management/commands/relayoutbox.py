@@ -12,6 +12,7 @@ from django.db import Error
 
 from instant.centrifugo import outbox_config
 from instant.exceptions import InstantError
+from instant.management.tenant_option import add_tenant_option, in_tenant
 from instant.outbox import INTERVAL, Relay, backlog
 
 
@@ -41,8 +42,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--force", action="store_true", help="run beside the server's own consumer: each waits for the other"
         )
+        add_tenant_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        with in_tenant(options):
+            self._deliver(**options)
+
+    def _deliver(self, **options: Any) -> None:
         if outbox_config.is_used() and not options["force"]:
             raise CommandError(
                 "the server delivers the outbox by itself: on PostgreSQL `runws` gives it a consumer. For rows of a "
