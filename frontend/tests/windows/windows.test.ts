@@ -45,6 +45,10 @@ class Fake {
     if (state === "disconnected") this.events.disconnected.emit({ code: 3500, reason: "invalid token" });
   }
 
+  private get channelOwner(): ChannelOwner {
+    return { events: this.events, account: { tenant: "" }, hasSent: () => false } as unknown as ChannelOwner;
+  }
+
   get owner(): ConnectionWaitOwner {
     return this as unknown as ConnectionWaitOwner;
   }
@@ -53,7 +57,7 @@ class Fake {
   receive(name: string, data: object): void {
     const subscription = Object.assign(new EventEmitter(), { subscribe: () => undefined });
     const client = { newSubscription: () => subscription, removeSubscription: () => undefined };
-    const channel = new ChannelSubscription(name, { events: this.events, hasSent: () => false } as unknown as ChannelOwner);
+    const channel = new ChannelSubscription(name, this.channelOwner);
     channel.attach(client as unknown as Centrifuge);
     subscription.emit("publication", { channel: name, data });
   }
