@@ -112,7 +112,7 @@ def test_commands_exist(snippet: Snippet, command: str) -> None:
 
 
 def test_the_json_of_the_endpoints_is_what_they_answer(db: None) -> None:
-    (shown,) = [json.loads(s.text) for s in snippets(ROOT / "docs/endpoints.md") if s.language == "json"]
+    shown, strict = [json.loads(s.text) for s in snippets(ROOT / "docs/endpoints.md") if s.language == "json"]
     browser = Client()
     browser.force_login(User.objects.create_user("ann"))
     from instant.models import Channel
@@ -121,6 +121,8 @@ def test_the_json_of_the_endpoints_is_what_they_answer(db: None) -> None:
     answer = browser.get("/instant/get_token/").json()
     assert list(answer) == list(shown)
     assert [list(channel) for channel in answer["channels"]] == [list(channel) for channel in shown["channels"]]
+    with override_settings(INSTANT_STRICT=True):
+        assert list(browser.get("/instant/get_token/").json()["channels"][0]) == list(strict)
 
 
 def test_the_payload_is_what_is_sent() -> None:
@@ -137,6 +139,7 @@ def test_no_snippet_is_left_out() -> None:
     known |= {("ini", "")}  # tests/sockets
     known |= {("sql", "writer"), ("sql", "insert"), ("sql", "consumer")}  # tests/centrifugo/test_outbox_roles.py
     known |= {("html", "template"), ("js", "template")}  # tests/pages/test_scripts.py
+    known |= {("js", "sdk")}  # frontend/tests/core/strict.test.ts
     for page in PAGES:
         if page.name not in ("tutorial.md", "live-tutorial.md"):  # tests of tests/browser read all of them
             for snippet in snippets(page):

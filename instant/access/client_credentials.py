@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from django.core.exceptions import PermissionDenied
 
 from .. import protocol
+from ..channels.namespaces import is_strict
 from ..channels.user_ids import user_id
 from ..conf.settings import conf
 from .channel_access import Access, Offer, allowed_in_time, at_path, may_connect, offers_to
@@ -32,12 +33,16 @@ RULES_SECONDS = 5.0
 TOO_LATE = f"the rules of the other channels took {RULES_SECONDS:g} seconds: ask again, for fewer channels at once"
 
 
-class ChannelCredentials(TypedDict):
-    """A channel and the token that joins it."""
-
+class _Channel(TypedDict):
     name: str
     level: str
+
+
+class ChannelCredentials(_Channel, total=False):
+    """A channel and the token that joins it; a strict one has no token before the client names its connection."""
+
     token: str
+    strict: bool
 
 
 class Refusal(TypedDict):
@@ -64,6 +69,7 @@ def credentials(
     websocket_url: str | None = None,
     page_channels: Iterable[str] = (),
     meta: dict[str, Any] | None = None,
+    client: str | None = None,
 ) -> Credentials:
     """Return the JSON with which `user`'s client connects and joins, for a view of your own (DRF, mobile).
 
@@ -71,14 +77,22 @@ def credentials(
     So are channels whose rules would be called after the rules of the others have taken 5 seconds, with that reason.
     Else for all, or with the `path` of a page for those of that page. `page_channels` are joined besides, without being
     asked about, and `meta` is for the server's proxies: both come from a page that Django signed (see
-    `instant.windows.page_window`).
+    `instant.windows.page_window`). `client` is the id of the client's connection, where there is one: without it strict
+    channels are listed without a token.
     The answer holds secrets: send it with `Cache-Control: no-store`.
 
     Raises:
         PermissionDenied: the user may not connect.
     """
     return credentials_from(
-        offers_to(user), user, channels, path=path, websocket_url=websocket_url, page_channels=page_channels, meta=meta
+        offers_to(user),
+        user,
+        channels,
+        path=path,
+        websocket_url=websocket_url,
+        page_channels=page_channels,
+        meta=meta,
+        client=client,
     )
 
 
@@ -92,6 +106,7 @@ def credentials_from(
     page_channels: Iterable[str] = (),
     meta: dict[str, Any] | None = None,
     expires_in: int | None = None,
+    client: str | None = None,
 ) -> Credentials:
     """Return what `credentials` does, for a user whose offers have been read.
 
@@ -119,7 +134,7 @@ def credentials_from(
     return {
         "ws_token": connection_token(user, meta=meta, expires_in=expires_in),
         "websocket_url": websocket_url or default_websocket_url(),
-        "channels": channel_credentials(user, found),
+        "channels": channel_credentials(user, found, client),
         "refused": [
             {"name": name, "reason": TOO_LATE if name in unasked else NOT_ALLOWED}
             for name in asked or ()
@@ -134,13 +149,21 @@ def _of_page(names: Iterable[str], rights: str) -> list[Access]:
     return [Access(name, protocol.PAGE, claims) for name in names]
 
 
-def channel_credentials(user: User, found: Iterable[Access]) -> list[ChannelCredentials]:
-    """Return the tokens of channels that the caller has just found to be allowed for `user`."""
+def channel_credentials(user: User, found: Iterable[Access], client: str | None = None) -> list[ChannelCredentials]:
+    """Return the tokens of channels that the caller has just found to be allowed for `user`, on the connection with the
+    id `client`."""
     sub = user_id(user)
-    return [
-        {"name": access.name, "level": access.level, "token": channel_token_for(sub, access.name, access.claims)}
-        for access in found
-    ]
+    return [_channel_credentials(sub, access, client) for access in found]
+
+
+def _channel_credentials(sub: str, access: Access, client: str | None) -> ChannelCredentials:
+    known: ChannelCredentials = {"name": access.name, "level": access.level}
+    strict = is_strict(access.name)
+    if strict:
+        known["strict"] = True
+    if client or not strict:
+        known["token"] = channel_token_for(sub, access.name, access.claims, client)
+    return known
 
 
 def default_websocket_url() -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
-from ..channels.namespaces import check_name
+from ..channels.namespaces import check_name, is_strict
 from ..channels.server_names import on_server
 from ..channels.user_ids import identity, user_id
 from ..conf.settings import conf
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..channels.user_ids import User
 
 ALGORITHM = "HS256"
+#: Seconds in which the token of a strict channel can be used: it is asked for when the connection is there.
+STRICT_TTL = 15
 
 
 def connection_token(user: User, *, meta: dict[str, Any] | None = None, expires_in: int | None = None) -> str:
@@ -34,26 +36,38 @@ def connection_token(user: User, *, meta: dict[str, Any] | None = None, expires_
     return _signed(user_id(user), ttl, {"meta": bound, **({"info": info} if info else {})})
 
 
-def channel_token(channel: str, user: User) -> str:
+def channel_token(channel: str, user: User, *, client: str | None = None) -> str:
     """Return the token with which `user`, and nobody else, joins `channel` during INSTANT_CHANNEL_TOKEN_TTL seconds.
+
+    Where the channel is strict it joins on the connection with the id `client` only, during STRICT_TTL seconds.
 
     `expire_at` 0 keeps the running subscription from asking for renewals, which would revoke nothing anyway: the
     server renews a subscription for an expired token too. Revocation is `instant.revocation`'s.
 
     Raises:
         InvalidChannel: the server would not let anyone join a channel of that name.
+        ValueError: the channel is strict, and there is no `client`.
     """
-    return channel_token_for(user_id(user), check_name(channel))
+    return channel_token_for(user_id(user), check_name(channel), client=client)
 
 
-def channel_token_for(sub: str, channel: str, claims: Mapping[str, Any] | None = None) -> str:
+def channel_token_for(
+    sub: str, channel: str, claims: Mapping[str, Any] | None = None, client: str | None = None
+) -> str:
     """Return the channel token of the user whom the server knows as `sub`; `channel` is known to be a good name.
 
     `claims` are further ones of the subscription: `info`, which others may see, and `override`, of its options.
+    `client` is what the caller says its connection is: the token is of no use on that of another user.
+
+    Raises:
+        ValueError: the channel is strict, and there is no `client`.
     """
-    return _signed(
-        sub, conf.INSTANT_CHANNEL_TOKEN_TTL, {"channel": on_server(channel), "expire_at": 0, **(claims or {})}
-    )
+    ttl, bound = conf.INSTANT_CHANNEL_TOKEN_TTL, dict(claims or {})
+    if is_strict(channel):
+        if not client:
+            raise ValueError(f"the channel {channel!r} is strict: its token is for one connection, so give `client`")
+        ttl, bound["client"] = min(ttl, STRICT_TTL), client
+    return _signed(sub, ttl, {"channel": on_server(channel), "expire_at": 0, **bound})
 
 
 def connection_claims(token: str) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import Any
 from corsheaders.conf import conf as cors
 from django.conf import settings
 
-from ..channels.namespaces import namespaces, reserved
+from ..channels.namespaces import STRICT, namespaces, reserved
 from ..conf.settings import NamespaceOptions, conf
 from ..exceptions import InvalidSetting
 from ..protocol import NAMESPACE_PATTERN, SOCKETS_NAMESPACE
@@ -103,14 +103,8 @@ def _namespace(name: str) -> str:
 
 
 def _options(name: str, options: NamespaceOptions) -> dict[str, Any]:
-    unknown = sorted(set(options) - NAMESPACE_OPTIONS)
-    if unknown:
-        raise InvalidSetting(f"INSTANT_NAMESPACES[{name!r}]: Centrifugo 6 has no option {', '.join(unknown)}")
-    for key in _DURATIONS & set(options):
-        if not isinstance(options[key], str) or not _DURATION.fullmatch(options[key]):
-            raise InvalidSetting(
-                f'INSTANT_NAMESPACES[{name!r}]: {key} is {options[key]!r}; write it with its unit, as in "600s"'
-            )
+    _check_options(name, options)
+    options = {key: value for key, value in options.items() if key != STRICT}
     if _without_history():
         return {key: value for key, value in options.items() if not key.startswith(_OF_HISTORY)}
     merged = {**DEFAULTS, **options}
@@ -120,6 +114,18 @@ def _options(name: str, options: NamespaceOptions) -> dict[str, Any]:
             if key not in options:
                 del merged[key]
     return merged
+
+
+def _check_options(name: str, options: NamespaceOptions) -> None:
+    setting = f"INSTANT_NAMESPACES[{name!r}]"
+    if not isinstance(options.get(STRICT, False), bool):
+        raise InvalidSetting(f"{setting}: strict is {options[STRICT]!r}; it must be True or False")
+    unknown = sorted(set(options) - NAMESPACE_OPTIONS - {STRICT})
+    if unknown:
+        raise InvalidSetting(f"{setting}: Centrifugo 6 has no option {', '.join(unknown)}")
+    for key in _DURATIONS & set(options):
+        if not isinstance(options[key], str) or not _DURATION.fullmatch(options[key]):
+            raise InvalidSetting(f'{setting}: {key} is {options[key]!r}; write it with its unit, as in "600s"')
 
 
 def _longest_history(namespaces: Iterable[NamespaceOptions]) -> int:

@@ -12,6 +12,8 @@ from ..protocol import PAGES_NAMESPACE, PERSONAL_PREFIX
 from . import rules
 from .names import checked_namespace, namespace_of
 
+#: The option of a namespace that is ours, and not the server's.
+STRICT = "strict"
 #: A channel lives as long as a page is loaded from it: the server must not remember each for a month.
 _PAGES: Mapping[str, Any] = {"history_size": 20, "history_ttl": "60s", "history_meta_ttl": "600s"}
 
@@ -25,6 +27,17 @@ def namespaces() -> Mapping[str, NamespaceOptions]:
 def reserved() -> Mapping[str, NamespaceOptions]:
     """Return the namespaces that the features in use keep for themselves, with their options."""
     return {PAGES_NAMESPACE: _PAGES} if features.in_use().windows else {}
+
+
+def is_strict(name: str) -> bool:
+    """Return whether a token of this channel is good on one connection only."""
+    options = conf.INSTANT_NAMESPACES.get(namespace_of(name), {})
+    return bool(options.get(STRICT, conf.INSTANT_STRICT))
+
+
+def has_strict() -> bool:
+    """Return whether some channels are strict."""
+    return conf.INSTANT_STRICT or any(options.get(STRICT) for options in conf.INSTANT_NAMESPACES.values())
 
 
 def _is_known(namespace: str) -> bool:

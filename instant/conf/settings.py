@@ -94,6 +94,9 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
     INSTANT_TOKEN_TTL: int = 30 * 60
     #: Seconds in which a channel token can be used to join.
     INSTANT_CHANNEL_TOKEN_TTL: int = 5 * 60
+    #: Whether a channel token is good on one connection only, so that a revocation ends it at once; a namespace may
+    #: have an option `strict` of its own.
+    INSTANT_STRICT: bool = False
     #: What names a user on the server: "pk", or "username" as in versions before 5.
     INSTANT_USER_ID: Literal["pk", "username"] = "pk"
     #: Whether visitors who are not logged in get tokens for the public channels.

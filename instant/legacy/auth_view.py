@@ -17,7 +17,7 @@ from ..access.tokens import channel_token
 from ..channels.user_ids import user_of
 from ..views.json_views import json_body, json_view
 from ..views.token_rate import require_token_rate
-from ..views.tokens import names_in
+from ..views.tokens import client_in, names_in
 
 if TYPE_CHECKING:
     from ..channels.user_ids import User
@@ -32,17 +32,18 @@ def instant_auth(request: HttpRequest) -> HttpResponse:
     content = json_body(request)
     wanted = content.get("channels", [])
     names = names_in([wanted] if isinstance(wanted, str) else wanted) or []
-    tokens = _tokens(user_of(request), names)
+    tokens = _tokens(user_of(request), names, client_in(content.get("client")))
     answer: dict[str, Any] = {
         name: {"sign": tokens[name], "info": ""} if name in tokens else {"status": 403} for name in names
     }
     return JsonResponse(answer)
 
 
-def _tokens(user: User, names: list[str]) -> dict[str, str]:
+def _tokens(user: User, names: list[str], client: str | None) -> dict[str, str]:
     if not channel_access.may_connect(user):
         return {}
-    return {found["name"]: found["token"] for found in credentials(user, names)["channels"]}
+    found = credentials(user, names, client=client)["channels"]
+    return {channel["name"]: channel["token"] for channel in found if "token" in channel}
 
 
 def signed_response(
@@ -50,10 +51,12 @@ def signed_response(
 ) -> dict[str, str]:
     """Return the answer that lets `user`, by default a visitor who is not logged in, join `channel`.
 
-    Whether that is right, the caller has found out. Today's tokens are for a user, not for a connection: so `client` is
-    not needed any more, and `user` is. `info` is handed back as it is; the token does not carry it.
+    Whether that is right, the caller has found out. Today's tokens are for a user, so `user` is needed, and `client`
+    for strict channels only, whose tokens are for one connection. `info` is handed back as it is; the token does not
+    carry it.
 
     Raises:
         InvalidChannel: the server would not let anyone join a channel of that name.
+        ValueError: the channel is strict, and there is no `client`.
     """
-    return {"sign": channel_token(channel, user or AnonymousUser()), "info": info or ""}
+    return {"sign": channel_token(channel, user or AnonymousUser(), client=client), "info": info or ""}

@@ -25,12 +25,15 @@ class InvalidHost(SuspiciousOperation):
 def credentials_for(
     request: HttpRequest,
     names: Iterable[str] | None = None,
+    *,
     path: str | None = None,
     window: Given | None = None,
     offers: Iterable[Offer] | None = None,
+    client: str | None = None,
 ) -> dict[str, Any]:
     """Return the answer of login and get_token: the user's credentials, with the request's CSRF token and host, and
-    what belongs to `window`. `offers` are what the user may join, where that has been read.
+    what belongs to `window`. `offers` are what the user may join, where that has been read, `client` is the id of the
+    connection that asks.
 
     Raises:
         PermissionDenied: nobody is logged in.
@@ -48,6 +51,7 @@ def credentials_for(
         page_channels=window.channels if window else (),
         meta=meta,
         expires_in=session.expires_in,
+        client=client,
     )
     of_window = {"window": window.blob} if window else {}
     return {"csrf_token": get_token(request), **answer, **of_window}

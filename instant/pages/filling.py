@@ -109,7 +109,7 @@ def _credentials(request: HttpRequest) -> dict[str, Any] | str:
         names = None if names is None else [*names, *window.channels]
         # Nothing was ever published there before, so that all of it is new to the page.
         page.positions.update(dict.fromkeys(window.fresh, Position(0, "")))
-    answer = credentials_for(request, names, request.path, window, offers_of(request))
+    answer = credentials_for(request, names, path=request.path, window=window, offers=offers_of(request))
     for refusal in answer["refused"]:
         logger.debug("%s is not joined at %s: %s", refusal["name"], request.path, refusal["reason"])
     return answer

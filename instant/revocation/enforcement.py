@@ -19,6 +19,7 @@ from ..access.bulk_channel_access import Pair, Users
 from ..centrifugo import cent_api
 from ..centrifugo.cent_api import Client
 from ..channels.names import is_private, namespace_of
+from ..channels.namespaces import has_strict, is_strict
 from ..channels.user_ids import user_id
 from ..chunks import chunks
 from ..conf.settings import conf
@@ -46,8 +47,9 @@ def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int | None
     """Enforce these revocations, all together; report whether everything was looked at. A `rule_budget` of None asks
     rules without a limit.
 
-    The first time, all connections of a user whose session has ended are closed: those of other sessions come back by
-    themselves. Later only the connections are closed that show such a session.
+    The first time, all connections of a user whose session has ended are closed, and if channels are strict, those of
+    all users who are looked at: the ones that are still allowed come back by themselves. Later only the connections are
+    closed that show an ended session.
 
     Raises:
         ServerError: the server could not be reached, or refused.
@@ -58,7 +60,9 @@ def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int | None
         frozenset((row.user, row.session) for row in rows if row.session),
     )
     if is_first:
-        cent_api.disconnect_all((sub, "") for sub in sorted({sub for sub, _ in look.sessions}))
+        # The tokens of strict channels are void with the connections.
+        closed = {sub for sub, _ in look.sessions} | (look.users if has_strict() else set())
+        cent_api.disconnect_all((sub, "") for sub in sorted(closed))
     users = bulk_channel_access.read_users(look.users)
     gone = {sub for sub in look.users if not _is_active(users.by_id.get(sub))}
     cent_api.disconnect_all((sub, "") for sub in sorted(gone))
@@ -166,6 +170,14 @@ def _unsubscribe(look: _Look, users: Users, present: dict[str, list[Client]], ru
     while pairs and left > 0:
         step = int(min(left, RULES_IN_A_STEP))
         no, pairs = bulk_channel_access.refused(pairs, everyone, step)
-        cent_api.unsubscribe(no)
+        _take_apart(no)
         left -= step
     return not pairs
+
+
+def _take_apart(pairs: Sequence[Pair]) -> None:
+    """Unsubscribe these users. From a strict channel they are disconnected, which ends its token; a visitor, who has no
+    id, is unsubscribed."""
+    strict = {(sub, name) for sub, name in pairs if sub and is_strict(name)}
+    cent_api.disconnect_all((sub, "") for sub in sorted({sub for sub, _ in strict}))
+    cent_api.unsubscribe(pair for pair in pairs if pair not in strict)

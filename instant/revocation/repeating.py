@@ -10,12 +10,15 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connections, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ..access.tokens import STRICT_TTL
 from ..channels import tenants
+from ..channels.namespaces import is_strict
 from ..chunks import QUERY_SIZE, chunks
 from ..conf.settings import conf
 from ..exceptions import Deny, ServerError
@@ -35,16 +38,31 @@ MARGIN = 4
 def start_period(rows: Sequence[Revocation], next_in: float) -> None:
     """Start the period of these rows, from now: they are enforced again in `next_in` seconds, and until the last token
     given out before has expired. Rows of sessions last as long as connection tokens, others as long as channel tokens.
+    Tokens of strict channels are few and short, so those channels are looked at each second.
 
     A period that has begun starts anew: another transaction may have recorded the same change and committed later.
     """
     now = timezone.now()
-    for is_session, ttl in ((False, conf.INSTANT_CHANNEL_TOKEN_TTL), (True, conf.INSTANT_TOKEN_TTL)):
-        pks = [row.pk for row in rows if bool(row.session) is is_session]
+    by_ttl: dict[int, list[Any]] = {}
+    for row in rows:
+        by_ttl.setdefault(_longest_ttl(row), []).append(row.pk)
+    for ttl, pks in by_ttl.items():
         until = now + timedelta(seconds=ttl + MARGIN)
         for part in chunks(pks, QUERY_SIZE):
             rows_of_part = Revocation.objects.filter(pk__in=part)
             rows_of_part.update(until=until, next_at=now + timedelta(seconds=next_in))
+
+
+def _longest_ttl(row: Revocation) -> int:
+    """Return for how many seconds a token can be used that was given out before, of what the row is about."""
+    if row.session:
+        return conf.INSTANT_TOKEN_TTL
+    of_channels = conf.INSTANT_CHANNEL_TOKEN_TTL
+    return min(of_channels, STRICT_TTL) if _is_strict(row) else of_channels
+
+
+def _is_strict(row: Revocation) -> bool:
+    return bool(row.channel) and is_strict(row.channel)
 
 
 def repeat_due() -> float | None:
@@ -102,7 +120,7 @@ def _claimed(rows: Sequence[Revocation]) -> list[Revocation]:
 
 def _next_look(row: Revocation, now: datetime) -> datetime:
     """When this row is looked at after now: soon, and as soon as the tokens by which somebody may join have expired."""
-    looks = [now + timedelta(seconds=INTERVAL)]
+    looks = [now + timedelta(seconds=SECOND_LOOK if _is_strict(row) else INTERVAL)]
     if row.until is not None:
         looks.append(row.until)
         if row.session:

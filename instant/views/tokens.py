@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,6 +19,7 @@ from .token_rate import require_token_rate
 
 #: Characters of a window's text: one of INSTANT_MAX_TOPICS topics has some 10,000.
 MAX_BLOB = 64 * 1024
+_CLIENT = re.compile(r"[0-9A-Za-z-]{0,64}")
 
 
 @csrf_exempt  # it changes nothing, and its answer cannot be read by another site
@@ -26,19 +28,20 @@ MAX_BLOB = 64 * 1024
 def get_connection_token(request: HttpRequest) -> HttpResponse:
     """Answer with the tokens of who asks: all of them, with `{"path": path}` those of the page there, or with
     `{"channels": [names]}` those of just these channels. `"window"` beside it is what the page was given as its window:
-    the connection stays that window's, and its channels are among the others; null comes back where it does not fit."""
+    the connection stays that window's, and its channels are among the others; null comes back where it does not fit.
+    `"client"` is the id of the connection that is there: a strict channel has a token for that one only."""
     require_token_rate(request)
     content = json_body(request) if request.method == "POST" else {}
     names, path, blob = names_in(content.get("channels")), path_in(content), _blob_in(content)
     window = None if blob is None else page_window.of_blob(request, blob)
-    return JsonResponse(answer_for(request, names, path, window))
+    return JsonResponse(answer_for(request, names, path, window, client_in(content.get("client"))))
 
 
 @csrf_exempt  # likewise
 @json_view("POST")
 def channels_subscription(request: HttpRequest) -> HttpResponse:
     """Answer with channel tokens: `{"channel": name}`, `{"channels": [names]}` (`client` beside it, as in version 2, is
-    not needed), or all with an empty body. 403 only where every name is refused."""
+    needed for strict ones), or all with an empty body. 403 only where every name is refused."""
     require_token_rate(request)
     content = json_body(request)
     names = names_in(content.get("channels"))
@@ -47,7 +50,7 @@ def channels_subscription(request: HttpRequest) -> HttpResponse:
     user = request.user
     if not channel_access.may_connect(user):
         raise _log_in_first()
-    answer = client_credentials.credentials(user, names)
+    answer = client_credentials.credentials(user, names, client=client_in(content.get("client")))
     status = 403 if answer["refused"] and not answer["channels"] else 200
     return JsonResponse({"channels": answer["channels"], "refused": answer["refused"]}, status=status)
 
@@ -57,6 +60,7 @@ def answer_for(
     names: list[str] | None = None,
     path: str | None = None,
     window: page_window.Given | None = None,
+    client: str | None = None,
 ) -> dict[str, Any]:
     """Return the credentials of the request's user, as login and get_token answer them.
 
@@ -64,7 +68,7 @@ def answer_for(
         Refused: nobody is logged in, or the request's host is no address.
     """
     try:
-        return credentials_for(request, names, path, window)
+        return credentials_for(request, names, path=path, window=window, client=client)
     except PermissionDenied as error:
         raise _log_in_first() from error
     except InvalidHost as error:
@@ -100,6 +104,17 @@ def path_in(content: dict[str, Any]) -> str | None:
     if value is not None and not isinstance(value, str):
         raise Refused(400, "invalid_path", "path must be text, as /news/")
     return value and unquote(value)  # a browser's `location.pathname` is quoted, Django's `request.path` is not
+
+
+def client_in(value: Any) -> str | None:
+    """Return the id of the connection that asks, if the request says one.
+
+    Raises:
+        Refused: it is no text that can be one.
+    """
+    if value is not None and not (isinstance(value, str) and _CLIENT.fullmatch(value)):
+        raise Refused(400, "invalid_client", "client must be the id of the connection")
+    return value or None
 
 
 def _blob_in(content: dict[str, Any]) -> str | None:

@@ -32,7 +32,7 @@ STACKS = {
 PATIENCE = 60
 _numbers = itertools.count(1)
 #: So many hostile clients lose their right at once: with more, their tokens would be old when their turn comes.
-_few_at_once = threading.Semaphore(3)
+FEW_AT_ONCE = threading.Semaphore(3)
 
 
 @dataclass
@@ -41,6 +41,7 @@ class Site:
 
     url: str
     stack: str
+    is_strict: bool = False
 
     def causes(self) -> dict[str, dict[str, Any]]:
         """All that ends access here, by name; see `staffing.causes`."""
@@ -77,7 +78,7 @@ def running_site(folder: Path, stack: str, server: str, **environment: str) -> I
             process = subprocess.Popen([sys.executable, *command], env=env, cwd=folder, stdout=log, stderr=log)
             stack_of_processes.callback(_end, process)
             wait_until_listening(of, process)  # type: ignore[arg-type]
-        yield Site(f"http://127.0.0.1:{web}", stack)
+        yield Site(f"http://127.0.0.1:{web}", stack, bool(environment.get("STAFFING_STRICT")))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -97,7 +98,7 @@ class Connection:
         self.pushes: list[dict[str, Any]] = []
         self.waiting: list[str] = []
         try:
-            self.ask("connect", {"token": token})
+            self.client: str = self.ask("connect", {"token": token})["connect"]["client"]
         except BaseException:
             self.close()
             raise
@@ -170,10 +171,14 @@ class Victim:
     def channel(self) -> str:
         return f"${self.name}"
 
+    def connect(self) -> Connection:
+        """Connect with the token that was saved."""
+        url = self.saved["websocket_url"].replace("http", "ws", 1) + "/connection/websocket"
+        return Connection(url, self.saved["ws_token"])
+
     def join(self) -> Connection:
         """Connect and subscribe with the tokens that were saved."""
-        url = self.saved["websocket_url"].replace("http", "ws", 1) + "/connection/websocket"
-        connection = Connection(url, self.saved["ws_token"])
+        connection = self.connect()
         (token,) = [each["token"] for each in self.saved["channels"] if each["name"] == self.channel]
         try:
             connection.ask("subscribe", {"channel": self.channel, "token": token})
@@ -210,7 +215,7 @@ class Victim:
     def hostile(self, watch_for: float) -> float:
         """End the right; return how many seconds after the commit a client that comes back with saved tokens was in,
         the last time, in as many seconds as given."""
-        with _few_at_once, self._saving_tokens():
+        with FEW_AT_ONCE, self._saving_tokens():
             ended = self.end()
         last = 0.0
         connection: Connection | None = self.connection

@@ -25,6 +25,8 @@ def test_all_classes_of_one_cause_are_one_row() -> None:
         (Row([0.01, 1.0], [9.0]), 1),
         (Row([0.01], [11.1, 3.0]), 1),
         (Row([1.5], [12.0]), 2),
+        (Row([0.01], [9.0], [0.1, 0.99]), 0),
+        (Row([0.01], [9.0], [1.0]), 1),
     ],
 )
 def test_a_figure_is_held_against_the_promise(row: Row, faults: int) -> None:
@@ -35,9 +37,9 @@ def test_the_table_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     page = tmp_path / "security.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     monkeypatch.setattr(report, "PAGE", page)
-    table = report.as_markdown({"a cause": Row([0.001, 0.003], [9.04])}, "About.")
+    table = report.as_markdown({"a cause": Row([0.001, 0.003], [9.04], [0.1, 0.26])}, "About.")
     report.write(table)
-    assert "| a cause | 2 ms | 3 ms | 9.0 s |" in page.read_text()
+    assert "| a cause | 2 ms | 3 ms | 9.0 s | 0.26 s |" in page.read_text()
     assert "old" not in page.read_text()
     assert page.read_text().startswith("before\n")
     assert page.read_text().endswith(f"{END}\nafter\n")
@@ -48,10 +50,11 @@ def test_the_table_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_page_has_a_table_that_keeps_the_promises() -> None:
     table = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
-    rows = re.findall(r"^\| (.+?) \| (\d+) ms \| (\d+) ms \| ([\d.]+) s \|$", table, re.MULTILINE)
+    rows = re.findall(r"^\| (.+?) \| (\d+) ms \| (\d+) ms \| ([\d.]+) s \| ([\d.]+) s \|$", table, re.MULTILINE)
     ttl = re.search(r"INSTANT_CHANNEL_TOKEN_TTL = (\d+)", table)
     assert len(rows) > 30
     assert ttl is not None
-    for name, _, most, last in rows:
+    for name, _, most, last, strict in rows:
         assert int(most) < report.HONEST * 1000, name
         assert float(last) <= int(ttl[1]) + report.BEYOND_TOKEN, name
+        assert float(strict) < report.STRICT, name

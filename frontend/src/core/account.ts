@@ -4,7 +4,7 @@ import { DjangoApi } from "./djangoApi.js";
 import { ChannelRefused, ConfigurationError, UnauthorizedError } from "./errors.js";
 import { MAX_RECONNECT_DELAY, MIN_RECONNECT_DELAY, type Options, serverAddress } from "./options.js";
 import { TokenRenewal, type TokenRenewalOwner } from "./tokenRequests.js";
-import { type Credentials, parseCredentials, Tokens } from "./credentials.js";
+import { type Credentials, parseCredentials, Tokens, withoutStrictTokens } from "./credentials.js";
 
 /** What an account reports to its session. */
 export interface AccountOwner {
@@ -54,6 +54,13 @@ export class Account implements TokenRenewalOwner {
     this.lastUser = this.django.window = null;
     this.django.windowHasEnded = false;
     if (await this.isLoggedIn()) await this.django.logout();
+  }
+
+  /** There is a new connection with this id, or none: "". What was good for the previous one only is dropped. */
+  connectedAs(client: string): void {
+    if (this.django.client === client) return;
+    this.django.client = client;
+    this.tokens.dropStrict();
   }
 
   /** Forget the user. The page may still have the user's channels. */
@@ -119,9 +126,12 @@ export class Account implements TokenRenewalOwner {
 
   // What the renewal needs
 
-  request(names: readonly string[] | null, signal: AbortSignal): Promise<Credentials> {
+  async request(names: readonly string[] | null, signal: AbortSignal): Promise<Credentials> {
     this.owner.debug(`asking Django for tokens of ${names === null ? "all" : names.length} channels`);
-    return this.django.getToken(names, signal);
+    const { client } = this.django;
+    const credentials = await this.django.getToken(names, signal);
+    // Another connection has begun meanwhile.
+    return client === this.django.client ? credentials : withoutStrictTokens(credentials);
   }
 
   keep(credentials: Credentials, names: readonly string[] | null, since: number): void {

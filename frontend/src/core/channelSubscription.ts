@@ -64,6 +64,8 @@ const NOWHERE: StreamPosition = { offset: 0, epoch: "_" };
  */
 export class ChannelSubscription {
   level = "";
+  /** Its tokens join on one connection only. */
+  strict = false;
   /** The page asked for it by name; it is kept when another user logs in. */
   explicit = false;
   leaving = false;
@@ -206,7 +208,7 @@ export class ChannelSubscription {
       this.usedToken = await (this.tokenSource?.() ?? this.owner.channelToken(this.name));
       return this.usedToken;
     } catch (error) {
-      if (!(error instanceof ChannelRefused)) throw error;
+      if (!(error instanceof ChannelRefused) || this.subscription !== subscription) throw error;
       this.refusal = error.reason; // the SDK does not pass it to "unsubscribed"
       throw new Final(error.reason);
     }

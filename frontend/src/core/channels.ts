@@ -25,10 +25,11 @@ export class Channels {
   }
 
   /** Note what Django said about a channel. With `adds` this includes a channel that the page did not ask for. */
-  note({ name, level, position }: ChannelToken, adds: boolean): void {
+  note({ name, level, strict, position }: ChannelToken, adds: boolean): void {
     const channel = adds && !this.left.has(name) ? this.add(name) : this.byName.get(name);
     if (channel === undefined) return;
     channel.level = level;
+    channel.strict = strict;
     if (position !== null) channel.startAt(position);
   }
 

@@ -19,7 +19,10 @@ export interface Token {
 export interface ChannelToken {
   readonly name: string;
   readonly level: string;
-  readonly token: Token;
+  /** Whether a token joins on one connection only. */
+  readonly strict: boolean;
+  /** Null for a strict channel if Django does not know the connection yet. */
+  readonly token: Token | null;
   /** The position of the channel's history before Django read the page's data; null if it is not known. */
   readonly position: StreamPosition | null;
 }
@@ -49,6 +52,12 @@ export function parseCredentials(raw: unknown): Credentials {
   };
 }
 
+/** Return the answer without the tokens that join on one connection only. */
+export function withoutStrictTokens(credentials: Credentials): Credentials {
+  const channels = credentials.channels.map((channel) => (channel.strict ? { ...channel, token: null } : channel));
+  return { ...credentials, channels };
+}
+
 /** Read a JWT. Its lifetime is `exp` minus `iat`, so the clock of this computer does not matter. */
 export function parseToken(value: string): Token {
   const claims = decoded(value);
@@ -76,10 +85,12 @@ function decoded(token: string): JsonObject {
 
 function parseChannel(item: JsonObject): ChannelToken {
   const { position } = item;
+  const strict = item["strict"] === true;
   return {
     name: field(item, "name"),
     level: text(item["level"]),
-    token: parseToken(field(item, "token")),
+    strict,
+    token: strict && item["token"] === undefined ? null : parseToken(field(item, "token")),
     position: isPosition(position) ? { offset: position.offset, epoch: position.epoch } : null,
   };
 }
@@ -118,11 +129,16 @@ class HeldToken {
 export class Tokens {
   private ofConnection: HeldToken | null = null;
   private readonly byChannel = new Map<string, HeldToken>();
+  /** The channels whose tokens join on one connection only. */
+  private readonly strict = new Set<string>();
 
   /** Keep the tokens of an answer; `since` is the time of the request, in milliseconds. */
   keep(credentials: Credentials, since: number): void {
     this.ofConnection = new HeldToken(credentials.connection, since);
-    for (const { name, token } of credentials.channels) this.byChannel.set(name, new HeldToken(token, since));
+    for (const { name, token, strict } of credentials.channels) {
+      if (strict) this.strict.add(name);
+      if (token !== null) this.byChannel.set(name, new HeldToken(token, since));
+    }
   }
 
   get connection(): string | null {
@@ -149,6 +165,12 @@ export class Tokens {
 
   dropChannel(name: string): void {
     this.byChannel.delete(name);
+  }
+
+  /** Forget the tokens that join on one connection only. */
+  dropStrict(): void {
+    for (const name of this.strict) this.byChannel.delete(name);
+    this.strict.clear();
   }
 
   dropChannels(): void {

@@ -12,6 +12,8 @@ export class DjangoApi {
   csrfToken = "";
   /** The page's window: Django returns tokens of the window's channels only for requests that contain it. */
   window: string | null = null;
+  /** The id of the connection; "" while there is none. Tokens of strict channels are for this connection only. */
+  client = "";
   /** Whether Django has refused the page's window since this was last set to false. */
   windowHasEnded = false;
   private readonly base: string;
@@ -32,8 +34,12 @@ export class DjangoApi {
 
   /** Request the tokens of these channels, or with null of all the user's channels. */
   getToken(channels: readonly string[] | null, signal: AbortSignal): Promise<Credentials> {
-    const asked = channels === null ? this.all : { channels };
-    return this.credentials("get_token/", this.window === null ? asked : { ...asked, window: this.window }, signal);
+    const body = {
+      ...(channels === null ? this.all : { channels }),
+      ...(this.window === null ? {} : { window: this.window }),
+      ...(this.client === "" ? {} : { client: this.client }),
+    };
+    return this.credentials("get_token/", body, signal);
   }
 
   async logout(): Promise<void> {

@@ -188,6 +188,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
 
   stateChanged(): void {
     const { state } = this;
+    if (state !== "connected") this.account.connectedAs("");
     if (this.reportedState === state) return;
     this.reportedState = state;
     this.debug(state);
@@ -196,6 +197,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
 
   connected(context: ConnectedContext): void {
     this.wasConnected = true;
+    this.account.connectedAs(context.client);
     this.clientIds.add(context.client);
     this.clearReconnects();
     this.connectionLimit.clear();
@@ -216,8 +218,10 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     return this.nextTick.wait();
   }
 
-  channelToken(name: string): Promise<string> {
-    return this.account.channelToken(name);
+  async channelToken(name: string): Promise<string> {
+    // A strict channel's token is for one connection, whose id is not known before.
+    if (this.account.tokens.channel(name) === null) await this.whenConnected();
+    return await this.account.channelToken(name);
   }
 
   dropChannelToken(name: string): void {
@@ -254,8 +258,20 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
   /** Get valid tokens of the connection and of all channels to join, with one request or none. */
   private async renewAll(): Promise<void> {
     await this.account.requestAllChannels();
-    const wanted = this.channels.all.filter((channel) => this.isWanted(channel) && channel.tokenSource === null);
+    const wanted = this.channels.all.filter(
+      (channel) => this.isWanted(channel) && !channel.strict && channel.tokenSource === null,
+    );
     await this.account.renew(wanted.map(({ name }) => name));
+  }
+
+  private whenConnected(): Promise<void> {
+    if (this.state === "connected") return Promise.resolve();
+    return new Promise((resolve) => {
+      const undo = this.events.connected.add(() => {
+        undo();
+        resolve();
+      });
+    });
   }
 
   /** The server unsubscribed the page from a topic. Django gives a new token if the page's window is still valid. */

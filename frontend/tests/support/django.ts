@@ -15,7 +15,7 @@ export interface User {
 
 interface Asked {
   readonly path: string;
-  readonly body: { username?: string; password?: string; channels?: string[] };
+  readonly body: { username?: string; password?: string; channels?: string[]; client?: string };
   readonly csrf: string | undefined;
 }
 
@@ -45,6 +45,8 @@ export class Django {
   /** Statuses to answer the next get_token requests with. */
   readonly failures: number[] = [];
   allowsVisitors = false;
+  /** As with INSTANT_STRICT. */
+  isStrict = false;
   connectionTtl = 1800;
   channelTtl = 300;
   key = HMAC_KEY;
@@ -100,20 +102,25 @@ export class Django {
     for (const session of this.sessions.keys()) this.sessions.set(session, name);
   }
 
-  credentials(user: User, names?: string[]): object {
+  credentials(user: User, names?: string[], client?: string): object {
     const given = names === undefined ? user.channels : names.filter((name) => user.channels.includes(name));
     const refused = (names ?? []).filter((name) => !user.channels.includes(name));
     return {
       csrf_token: "the-csrf-token",
       ws_token: this.token(user, this.connectionTtl, user.meta === undefined ? {} : { meta: user.meta }),
       websocket_url: `ws://127.0.0.1:${this.websocketPort}`,
-      channels: given.map((name) => ({ name, level: "users", token: this.channelToken(user, name) })),
+      channels: given.map((name) => ({ name, level: "users", ...this.ofChannel(user, name, client) })),
       refused: refused.map((name) => ({ name, reason: "not allowed" })),
     };
   }
 
-  channelToken(user: User, channel: string): string {
-    return this.token(user, this.channelTtl, { channel, expire_at: 0 });
+  channelToken(user: User, channel: string, more: object = {}): string {
+    return this.token(user, this.channelTtl, { channel, expire_at: 0, ...more });
+  }
+
+  private ofChannel(user: User, name: string, client?: string): object {
+    if (!this.isStrict) return { token: this.channelToken(user, name) };
+    return client === undefined ? { strict: true } : { strict: true, token: this.channelToken(user, name, { client }) };
   }
 
   private token({ sub }: User, ttl: number, more: object): string {
@@ -151,7 +158,7 @@ export class Django {
     const visitor = this.allowsVisitors ? this.users.get("visitor") : undefined;
     const user = name === undefined ? visitor : this.users.get(name);
     if (user === undefined) return refusal(403, "not_logged_in", "log in to get a token");
-    return { status: 200, content: this.credentials(user, asked.body.channels) };
+    return { status: 200, content: this.credentials(user, asked.body.channels, asked.body.client) };
   }
 
   private login({ body }: Asked): Answer {

@@ -35,6 +35,7 @@ SESSION_ENGINE = os.environ.get("STAFFING_SESSIONS", "django.contrib.sessions.ba
 USE_TZ = True
 CENTRIFUGO_PORT = int(os.environ.get("STAFFING_PORT", "8427"))
 INSTANT_CHANNEL_TOKEN_TTL = int(os.environ.get("STAFFING_CHANNEL_TOKEN_TTL", "300"))
+INSTANT_STRICT = bool(os.environ.get("STAFFING_STRICT"))
 INSTANT_TOKEN_TTL = int(os.environ.get("STAFFING_TOKEN_TTL", "1800"))
 LOGGING = {
     "version": 1,
