@@ -5,7 +5,7 @@ Each is connected for the model, its proxies and its multi-table children. `sess
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -86,16 +86,25 @@ def _permissions_changed(
     instance: Any, action: str, reverse: bool, *, model: type[Model], pk_set: set[Any] | None, using: str, **_: Any
 ) -> None:
     """What only rules and views look at: permissions, of a user or a group, or from the side of the permission."""
-    if not _permissions_count():
-        return
-    holders: Iterable[Any] = ()
     if action == "pre_clear" and reverse:
-        holders = [*_with_permission(instance, using), *Group.objects.using(using).filter(permissions=instance)]
+        _permission_will_be_deleted(instance, using)
     elif action == "post_remove" and reverse:
-        holders = model._default_manager.using(using).filter(pk__in=pk_set or ())
+        _permissions_removed(pk_set or (), using, of=model)
     elif action in ("post_remove", "post_clear") and not reverse:
-        holders = [instance]
-    for holder in holders:
+        _permissions_removed([instance.pk], using, of=type(instance))
+
+
+def _permission_will_be_deleted(instance: Permission, using: str, **_: Any) -> None:
+    _holders_changed(lambda: [*_with_permission(instance, using), *instance.group_set.using(using)], using)
+
+
+def _permissions_removed(pks: Iterable[Any], using: str, of: type[Model]) -> None:
+    _holders_changed(lambda: of._default_manager.using(using).filter(pk__in=pks), using)
+
+
+def _holders_changed(holders: Callable[[], Iterable[Any]], using: str) -> None:
+    """These users and groups have lost a permission; they are read only if that may matter."""
+    for holder in holders() if _permissions_count() else ():
         recheck(users=_members(holder, using) if isinstance(holder, Group) else [holder], using=using)
 
 
@@ -186,9 +195,11 @@ def connect() -> None:
         receiver = partial(_membership_changed, field=field)
         signals.m2m_changed.connect(receiver, through, weak=False, dispatch_uid=f"instant.members.{field.name}")
         watch_removal(through, field.m2m_field_name(), _users_removed)
-    for holder in (*_fields_to(Permission), Group._meta.get_field("permissions")):
-        through = holder.remote_field.through
+    for_family(Permission, partial(_connect, signals.pre_delete, _permission_will_be_deleted), "instant.permissions")
+    for holders in (*_fields_to(Permission), Group._meta.get_field("permissions")):
+        through = holders.remote_field.through
         signals.m2m_changed.connect(_permissions_changed, through, dispatch_uid=f"instant.{through.__name__}")
+        watch_removal(through, holders.m2m_field_name(), partial(_permissions_removed, of=holders.model))
     through = Channel.groups.through
     signals.m2m_changed.connect(_groups_of_channels_changed, through, dispatch_uid="instant.channels_groups")
     groups: Any = Channel._meta.get_field("groups")

@@ -1,4 +1,4 @@
-"""Rows of a many-to-many table that are deleted as rows: Django sends no signals for a table that it made itself.
+"""Rows of a many-to-many table that are deleted or changed as rows: Django sends no signals for a table that it made.
 
 `user.groups.through.objects.filter(…).delete()` ends memberships as `user.groups.remove(…)` does.
 """
@@ -9,26 +9,50 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models, router, transaction
 from django.db.models import signals
 from django.db.models.fields import related_descriptors
 
-#: Called with the primary keys of the objects whose rows were deleted, and the database.
+#: Called with the primary keys of the objects whose rows were deleted or changed, and the database.
 Removed = Callable[[list[Any], str], object]
 
 
 def watch_removal(through: type[models.Model], owner: str, removed: Removed) -> None:
-    """Call `removed` when rows of `through` are deleted; `owner` is the name of its field to the objects that count."""
-    attname = f"{owner}_id"
-    if not through._meta.auto_created:
+    """Call `removed` when rows of `through` are deleted, or changed so that they join other objects than before.
 
-        def row_deleted(instance: Any, using: str, **_: Any) -> None:
-            removed([getattr(instance, attname)], using)
+    `owner` is the name of its field to the objects that count.
+    """
+    if through._meta.auto_created:
+        _watch_made_by_django(through, f"{owner}_id", removed)
+    else:
+        _watch_signals(through, f"{owner}_id", removed)
 
-        uid = f"instant.rows.{through._meta.label}"
-        signals.post_delete.connect(row_deleted, through, weak=False, dispatch_uid=uid)
-        return
 
+def _watch_signals(through: type[models.Model], attname: str, removed: Removed) -> None:
+    def row_deleted(instance: Any, using: str, **_: Any) -> None:
+        removed([getattr(instance, attname)], using)
+
+    def row_will_change(instance: Any, using: str, **_: Any) -> None:
+        instance._instant_owner = _owner_before(instance, attname, using)
+
+    def row_changed(instance: Any, using: str, **_: Any) -> None:
+        if owners := instance.__dict__.pop("_instant_owner", None):
+            removed(owners, using)
+
+    uid = f"instant.rows.{through._meta.label}"
+    signals.post_delete.connect(row_deleted, through, weak=False, dispatch_uid=uid)
+    signals.pre_save.connect(row_will_change, through, weak=False, dispatch_uid=uid)
+    signals.post_save.connect(row_changed, through, weak=False, dispatch_uid=uid)
+
+
+def _owner_before(row: Any, attname: str, using: str) -> list[Any]:
+    """Return whose row it is in the database; nobody's, if it is a new one."""
+    if row._state.adding:
+        return []
+    return list(type(row)._base_manager.using(using).filter(pk=row.pk).values_list(attname, flat=True))
+
+
+def _watch_made_by_django(through: type[models.Model], attname: str, removed: Removed) -> None:
     class WatchedQuerySet(models.QuerySet[Any]):
         def delete(self) -> tuple[int, dict[str, int]]:
             # Managers of fields send m2m_changed. A query less, and on SQLite a transaction that begins with its write.
@@ -43,6 +67,15 @@ def watch_removal(through: type[models.Model], owner: str, removed: Removed) -> 
         delete.alters_data = True  # type: ignore[attr-defined]
         delete.queryset_only = True  # type: ignore[attr-defined]
 
+        def update(self, **kwargs: Any) -> int:
+            with transaction.atomic(self.db, savepoint=False):
+                owners = list(self.values_list(attname, flat=True).distinct())
+                updated = super().update(**kwargs)
+                removed(owners, self.db)
+            return updated
+
+        update.alters_data = True  # type: ignore[attr-defined]
+
     def delete_row(self: Any, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         using = kwargs.get("using") or self._state.db
         with transaction.atomic(using, savepoint=False):
@@ -50,7 +83,18 @@ def watch_removal(through: type[models.Model], owner: str, removed: Removed) -> 
             removed([getattr(self, attname)], using)
         return deleted
 
+    def save_row(self: Any, *args: Any, **kwargs: Any) -> None:
+        if self._state.adding:
+            models.Model.save(self, *args, **kwargs)
+            return
+        using = kwargs.get("using") or router.db_for_write(through, instance=self)
+        with transaction.atomic(using, savepoint=False):
+            owners = _owner_before(self, attname, using)
+            models.Model.save(self, *args, **kwargs)
+            removed(owners, using)
+
     # The first manager of a name wins: the one that Django made goes.
     through._meta.local_managers.clear()
     through.add_to_class("objects", models.Manager.from_queryset(WatchedQuerySet)())
     through.delete = delete_row  # type: ignore[method-assign]
+    through.save = save_row  # type: ignore[method-assign]

@@ -38,6 +38,8 @@ class Demo:
         self.url = ""
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
+
+    def wait_until_up(self) -> None:
         assert self.up.wait(180), self.lines
 
     def _read(self) -> None:
@@ -71,9 +73,12 @@ class Demo:
 @pytest.fixture
 def demo(browser: object, server_kind: str, tmp_path: Path) -> Iterator[Demo]:
     demo = Demo(server_kind, tmp_path / "demo.sqlite3")
-    yield demo
-    if demo.process.poll() is None:
-        demo.end()
+    try:
+        demo.wait_until_up()
+        yield demo
+    finally:
+        if demo.process.poll() is None:
+            demo.end()
 
 
 def log_in(page: Page, demo: Demo, name: str) -> None:

@@ -164,12 +164,12 @@ class Victim:
         self.connection = self.join()
 
     def credentials(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.site.post(self.browser, "instant/get_token").json()
+        found: dict[str, Any] = self.site.post(self.browser, "instant/get_token", channels=[self.channel]).json()
         return found
 
     @property
     def channel(self) -> str:
-        return f"${self.name}"
+        return f"$desk-{self.name}" if self.level.startswith("rule") else f"${self.name}"
 
     def connect(self) -> Connection:
         """Connect with the token that was saved."""

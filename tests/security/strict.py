@@ -22,7 +22,8 @@ class StrictVictim(Victim):
 
     def credentials(self, connection: Connection | None = None) -> dict[str, Any]:
         content = {"client": connection.client} if connection else {}
-        found: dict[str, Any] = self.site.post(self.browser, "instant/get_token", **content).json()
+        asked = {"channels": [self.channel], **content}
+        found: dict[str, Any] = self.site.post(self.browser, "instant/get_token", **asked).json()
         return found
 
     def join(self) -> Connection:

@@ -20,6 +20,8 @@ TTL = 4
 BOUND = TTL + 5 + 4
 #: Those of strict channels, likewise.
 STRICT_BOUND = 1 + 4
+#: Seconds after which an honest client is out, with a margin likewise.
+HONEST = 1 + 4
 #: Stacks on which only honest clients are tried.
 SHORT = ("uvicorn", "daphne")
 EVERYBODYS = "all sessions deleted"
@@ -56,6 +58,20 @@ def test_an_honest_client_is_out_and_others_stay_in(site: Site) -> None:
             Victim(site, cause, **options).honest()
     assert not bystander.connection.is_out(bystander.channel, 0.1)
     bystander.honest()
+
+
+@pytest.mark.parametrize("engine", ["cached_db", "cache", "file", "signed_cookies"])
+def test_requests_end_sessions_of_every_engine(engine: str, tmp_path: Path) -> None:
+    backend = f"django.contrib.sessions.backends.{engine}"
+    with _running("gunicorn-centrifugo", tmp_path, STAFFING_SESSIONS=backend) as site:
+        causes = {
+            cause: options
+            for cause, options in site.causes().items()
+            if options["in_request"] or (cause in ("session row deleted", "clearsessions") and engine == "cached_db")
+        }
+        assert len(causes) == (6 if engine == "cached_db" else 4)
+        for cause, options in causes.items():
+            assert victim_of(site, cause, **options).honest() < HONEST
 
 
 def test_a_hostile_client_is_out_when_its_tokens_have_expired(site: Site) -> None:

@@ -11,6 +11,14 @@ interface Batch {
   readonly done: Deferred;
 }
 
+/** Names that Django takes in one request: as many channels as a connection may join. */
+const MAX_NAMES = 1024;
+
+function* parts(names: readonly string[] | null): Generator<readonly string[] | null> {
+  if (names === null || names.length <= MAX_NAMES) return yield names;
+  for (let from = 0; from < names.length; from += MAX_NAMES) yield names.slice(from, from + MAX_NAMES);
+}
+
 /** What the renewal needs from its account. */
 export interface TokenRenewalOwner {
   request(names: readonly string[] | null, signal: AbortSignal): Promise<Credentials>;
@@ -85,6 +93,10 @@ export class TokenRenewal {
   }
 
   private async fetch(names: readonly string[] | null, signal: AbortSignal): Promise<void> {
+    for (const part of parts(names)) await this.fetchPart(part, signal);
+  }
+
+  private async fetchPart(names: readonly string[] | null, signal: AbortSignal): Promise<void> {
     const since = Date.now();
     this.failures += 1;
     const credentials = await this.owner.request(names, signal);

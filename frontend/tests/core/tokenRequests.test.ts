@@ -118,6 +118,17 @@ describe.each(servers)("tokens, on $name", ({ port }) => {
     expect(world.django.asked[1]?.body.channels).toHaveLength(51);
   });
 
+  it("of more channels than Django takes at once come in parts", async () => {
+    const ann = world.django.addUser("ann", []);
+    const page = world.page("ann");
+    await page.connect();
+    ann.channels = channels.slice(0, 5);
+    const others = Array.from({ length: 1025 }, () => world.channel());
+    const answers = await Promise.allSettled([...others, ...ann.channels].map((name) => page.subscribe(name)));
+    expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(5);
+    expect(world.django.asked.slice(1).map(({ body }) => body.channels?.length)).toEqual([1024, 6]);
+  });
+
   it("are asked for again, together, when Django fails on the way back", IN_TIME, async () => {
     world.django.addUser("ann", channels.slice(0, 20));
     world.django.channelTtl = 2;

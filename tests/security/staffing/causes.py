@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from instant.models import Channel
+from instant.revocation import recheck
 
 from .models import Board, Crew, Employee, Guest, Person, Team, Wing
 
@@ -55,6 +56,35 @@ def _clear_expired(user: Person) -> None:
     call_command("clearsessions")
 
 
+def _move_to_another_group(user: Person, group: Group, channel: Channel) -> None:
+    row = Person.groups.through.objects.get(person=user, group=group)
+    row.group = Team.objects.create(name=f"another of {user.pk}")
+    row.save()
+
+
+def _close_desk(user: Person) -> None:
+    Person.objects.filter(pk=user.pk).update(last_name="out")
+
+
+def _recheck_user(user: Person) -> None:
+    _close_desk(user)
+    recheck(users=[user])
+
+
+def _recheck_channel(user: Person) -> None:
+    _close_desk(user)
+    recheck(channels=[f"$desk-{user.username}"])
+
+
+#: The level of the channel where that is not "groups": it is this cause that takes it.
+LEVELS = {
+    "is_superuser taken": "superuser",
+    "is_staff taken": "staff",
+    "user_permissions.clear": "rule",
+    "user_permissions.remove": "rule",
+    "permissions.clear": "rule by group",
+    "permissions.remove": "rule by group",
+}
 #: By name: what is done with an object of the user's class, of the group's, and of the channel's.
 OF_USERS: Mapping[str, Callable[[Any], object]] = {
     "is_active taken": _saved(is_active=False),
@@ -64,11 +94,15 @@ OF_USERS: Mapping[str, Callable[[Any], object]] = {
     "groups.clear": lambda user: user.groups.clear(),
     "groups.set": lambda user: user.groups.set([]),
     "password set": _set_password,
+    "user_permissions.clear": lambda user: user.user_permissions.clear(),
+    "user_permissions.remove": lambda user: user.user_permissions.remove(*user.user_permissions.all()),
 }
 OF_GROUPS: Mapping[str, Callable[[Any], object]] = {
     "deleted": lambda group: group.delete(),
     "people.clear": lambda group: group.people.clear(),
     "people.set": lambda group: group.people.set([]),
+    "permissions.clear": lambda group: group.permissions.clear(),
+    "permissions.remove": lambda group: group.permissions.remove(*group.permissions.all()),
 }
 OF_CHANNELS: Mapping[str, Callable[[Any], object]] = {
     "deactivated": _saved(is_active=False),
@@ -93,10 +127,22 @@ OF_ROWS: Mapping[str, Cause] = {
     "rows of channel and group deleted": lambda user, group, channel: Channel.groups.through.objects.filter(
         channel=channel
     ).delete(),
+    "row of user and group changed": _move_to_another_group,
+    "rows of user and group changed": lambda user, group, channel: Person.groups.through.objects.filter(
+        person=user
+    ).update(group=Team.objects.create(name=f"another of {user.pk}")),
     "users deleted by a queryset": lambda user, group, channel: Person.objects.filter(pk=user.pk).delete(),
     "channels changed by a queryset": lambda user, group, channel: Channel.objects.filter(pk=channel.pk).update(
         is_active=False
     ),
+}
+OF_PERMISSIONS: Mapping[str, Callable[[Person], object]] = {
+    "rows of user and permission deleted": lambda user: Person.user_permissions.through.objects.filter(
+        person=user
+    ).delete(),
+    "permission deleted": lambda user: user.user_permissions.get().delete(),
+    "recheck of the user": _recheck_user,
+    "recheck of the channel": _recheck_channel,
 }
 OF_SESSIONS: Mapping[str, Callable[[Person], object]] = {
     "session row deleted": lambda user: [row.delete() for row in _sessions_of(user)],
@@ -114,9 +160,9 @@ def all_causes() -> dict[str, dict[str, Any]]:
     for classes, causes in ((USERS, OF_USERS), (GROUPS, OF_GROUPS), (CHANNELS, OF_CHANNELS)):
         for model in classes:
             for name in causes:
-                level = {"is_superuser taken": "superuser", "is_staff taken": "staff"}.get(name, "groups")
-                found[f"{model.__name__}: {name}"] = level
+                found[f"{model.__name__}: {name}"] = LEVELS.get(name, "groups")
     found |= dict.fromkeys(OF_ROWS, "groups")
+    found |= dict.fromkeys(OF_PERMISSIONS, "rule")
     found |= dict.fromkeys([*OF_SESSIONS, *OF_REQUESTS], "users")
     return {name: {"level": level, "in_request": name in OF_REQUESTS} for name, level in found.items()}
 
@@ -126,8 +172,9 @@ def end(name: str, user: Person, group: Group, channel: Channel) -> None:
     if name in OF_ROWS:
         OF_ROWS[name](user, group, channel)
         return
-    if name in OF_SESSIONS:
-        OF_SESSIONS[name](user)
+    of_user = {**OF_SESSIONS, **OF_PERMISSIONS}
+    if name in of_user:
+        of_user[name](user)
         return
     class_name, _, cause = name.partition(": ")
     for classes, causes, instance in (

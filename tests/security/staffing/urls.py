@@ -7,7 +7,8 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib import auth
 from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
@@ -33,10 +34,20 @@ def make(request: HttpRequest) -> HttpResponse:
         user.save()
         group = Team.objects.create(name=name)
         user.groups.add(group.group_ptr)
-        wing = Wing.objects.create(name=f"${name}", level=level)
+        wing = Wing.objects.create(name=f"${name}", level="groups" if level.startswith("rule") else level)
         if level == "groups":
             wing.groups.add(group.group_ptr)
+        elif level.startswith("rule"):
+            _open_desk(user, group.permissions if level == "rule by group" else user.user_permissions)
     return HttpResponse()
+
+
+def _open_desk(user: Person, permissions: Any) -> None:
+    """Let this user join the channel by rule, by a permission that is only the user's."""
+    of_person = ContentType.objects.get_for_model(Person)
+    permissions.add(Permission.objects.create(codename=user.username, name="desk", content_type=of_person))
+    user.last_name = "in"
+    user.save()
 
 
 def enter(request: HttpRequest) -> HttpResponse:
