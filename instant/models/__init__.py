@@ -5,27 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import django
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from . import protocol
-from .channels import declared
-from .channels.names import private_name, public_name
-from .channels.namespaces import check_own_name
-from .exceptions import InvalidChannel
+from .. import protocol
+from ..channels import declared
+from ..channels.names import private_name, public_name
+from ..channels.namespaces import check_own_name
+from ..exceptions import InvalidChannel
+from .outbox import OutboxEntry, OutboxLease, PayloadField
+from .revocations import KnownRights, Revocation
 
 if TYPE_CHECKING:
-    from django.db.backends.base.base import BaseDatabaseWrapper
+    from ..channels.user_ids import User
 
-    from .channels.user_ids import User
-
-    _Text = models.TextField[str, str]
-else:
-    _Text = models.TextField
+__all__ = [
+    "NAME_LENGTH",
+    "Channel",
+    "ChannelQuerySet",
+    "KnownRights",
+    "OutboxEntry",
+    "OutboxLease",
+    "PayloadField",
+    "Revocation",
+    "open_to",
+    "validate_paths",
+]
 
 NAME_LENGTH = 120
 
@@ -201,100 +209,3 @@ class Channel(models.Model):
         if fields is None or "paths" in fields:
             self.check_paths()
         super().save(*args, update_fields=fields, **kwargs)
-
-
-class Revocation(models.Model):
-    """Access that has ended, and is enforced again until the tokens given out before have expired.
-
-    A row with `user` alone, an id in Centrifugo, is about all channels of that user, one with `channel` about all
-    subscribers of that channel, one with `user` and `session` about the connections of a session that has ended: a hash
-    of its key, or ALL_SESSIONS. `until` is set when the row is first applied, after the commit of the change.
-    """
-
-    #: As `session`: all connections of the user are closed, once.
-    ALL_SESSIONS = "*"
-
-    tenant = models.CharField(max_length=64, blank=True)
-    user = models.CharField(max_length=255, blank=True)
-    channel = models.CharField(max_length=protocol.MAX_CHANNEL_BYTES, blank=True)
-    session = models.CharField(max_length=64, blank=True)
-    next_at = models.DateTimeField(db_index=True)
-    until = models.DateTimeField(null=True)
-
-    class Meta:
-        verbose_name = _("Revocation")
-        verbose_name_plural = _("Revocations")
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "user", "channel", "session"], name="instant_revocation_unique")
-        ]
-
-    def __str__(self) -> str:
-        return self.channel or f"user {self.user}{', a session' if self.session else ''}"
-
-
-class KnownRights(models.Model):
-    """The fingerprint of a user's rights when Django was last asked: another one now is a change without a signal."""
-
-    user = models.CharField(max_length=255, unique=True)
-    fingerprint = models.CharField(max_length=64)
-
-    def __str__(self) -> str:
-        return f"user {self.user}"
-
-
-class PayloadField(_Text):
-    """JSON as text: what the message's serializer wrote is what the server gets, byte for byte.
-
-    PostgreSQL's type is `json`, which Centrifugo's consumer reads; `jsonb` would sort the keys, and has no "\\u0000".
-    """
-
-    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
-        return "json" if connection.vendor == "postgresql" else super().db_type(connection)
-
-    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
-        return (f"{sql}::text" if compiler.connection.vendor == "postgresql" else sql), params
-
-
-def _only_methods(*methods: str) -> models.CheckConstraint:
-    # Django 5.1 renamed the argument, and Django 6.0 dropped the old name.
-    argument: dict[str, Any] = {"condition" if django.VERSION >= (5, 1) else "check": Q(method__in=methods)}
-    return models.CheckConstraint(name="instant_outbox_methods", **argument)
-
-
-class OutboxEntry(models.Model):
-    """A message that waits for the server, in the shape that Centrifugo's consumer reads.
-
-    The consumer would execute any method of the server's API, such as `disconnect`. So the table has a constraint.
-    """
-
-    #: The methods that publish.
-    METHODS = ("publish", "broadcast")
-
-    id = models.BigAutoField(primary_key=True)
-    method = models.CharField(max_length=32, default="publish")
-    payload = PayloadField()
-    #: What is in one partition is delivered in order. Nobody reads a negative one.
-    partition = models.IntegerField()
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("Outbox entry")
-        verbose_name_plural = _("Outbox entries")
-        constraints = (_only_methods("publish", "broadcast"),)
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.pk}"
-
-
-class OutboxLease(models.Model):
-    """Which relay delivers the outbox, and until when: one row, for databases that have no advisory locks."""
-
-    owner = models.CharField(max_length=32)
-    until = models.DateTimeField()
-
-    class Meta:
-        verbose_name = _("Outbox lease")
-        verbose_name_plural = _("Outbox leases")
-
-    def __str__(self) -> str:
-        return self.owner
