@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urlsplit, urlunsplit
 
@@ -104,6 +104,7 @@ def credentials_from(
     path: str | None = None,
     websocket_url: str | None = None,
     page_channels: Iterable[str] = (),
+    page_info: Mapping[str, Any] | None = None,
     meta: dict[str, Any] | None = None,
     expires_in: int | None = None,
     client: str | None = None,
@@ -129,7 +130,7 @@ def credentials_from(
     meta = bound_meta(user) if meta is None else meta
     rights = str(meta.get(RIGHTS) or "")
     note_rights(user, rights or rights_fingerprint(user))
-    found += _of_page((name for name in page_channels if asked is None or name in asked), rights)
+    found += _of_page((name for name in page_channels if asked is None or name in asked), rights, page_info or {})
     given, unasked = {access.name for access in found}, set(late)
     return {
         "ws_token": connection_token(user, meta=meta, expires_in=expires_in),
@@ -143,10 +144,10 @@ def credentials_from(
     }
 
 
-def _of_page(names: Iterable[str], rights: str) -> list[Access]:
+def _of_page(names: Iterable[str], rights: str, page_info: Mapping[str, Any]) -> list[Access]:
     """Return the access to a page's channels. Their tokens show the rights for which the view gave them to the page."""
-    claims = {"info": {SHOWN_RIGHTS: shown_rights(rights)}} if rights else None
-    return [Access(name, protocol.PAGE, claims) for name in names]
+    info = {**({SHOWN_RIGHTS: shown_rights(rights)} if rights else {}), **page_info}
+    return [Access(name, protocol.PAGE, {"info": info} if info else None) for name in names]
 
 
 def channel_credentials(user: User, found: Iterable[Access], client: str | None = None) -> list[ChannelCredentials]:

@@ -21,8 +21,12 @@ class Guard:
     `is_staff(signal, window_info, kwargs)`.
     """
 
-    def __init__(self, name: str, function: Callable[..., Any], *, takes_call: bool = False) -> None:
+    def __init__(
+        self, name: str, function: Callable[..., Any], *, takes_call: bool = False, codename: str = ""
+    ) -> None:
         self._name, self._function, self._takes_call = name, function, takes_call
+        #: The permission of Django's that it asks about, "" for none.
+        self.codename = codename
 
     def __repr__(self) -> str:
         return self._name
@@ -70,7 +74,7 @@ def has_perm(permission: str) -> Guard:
     """
     if not isinstance(permission, str) or not all(permission.partition(".")):
         raise ValueError(f"a permission is like 'app.codename', not {permission!r}")
-    return Guard(f"has_perm({permission!r})", lambda user: bool(user.has_perm(permission)))
+    return Guard(f"has_perm({permission!r})", lambda user: bool(user.has_perm(permission)), codename=permission)
 
 
 def guard_of(permission: object, *, takes_call: bool = False, functions: str = "a function of the user") -> Guard:

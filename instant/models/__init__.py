@@ -1,4 +1,4 @@
-"""The tables: Channel; Revocation, the memory of access that was taken back; KnownRights; OutboxEntry, what waits."""
+"""The tables: Channel; what is remembered of access that has ended; OutboxEntry, what waits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..channels.names import private_name, public_name
 from ..channels.namespaces import check_own_name
 from ..exceptions import InvalidChannel
 from .outbox import OutboxEntry, OutboxLease, PayloadField
-from .revocations import KnownRights, Revocation
+from .revocations import KnownRights, RecheckedTopic, Revocation
 
 if TYPE_CHECKING:
     from ..channels.user_ids import User
@@ -30,6 +30,7 @@ __all__ = [
     "OutboxEntry",
     "OutboxLease",
     "PayloadField",
+    "RecheckedTopic",
     "Revocation",
     "open_to",
     "validate_paths",

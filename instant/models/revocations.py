@@ -1,4 +1,4 @@
-"""Access that has ended, and the rights of users that Django knew."""
+"""Access that has ended, and the rights of users and pages that Django knew."""
 
 from __future__ import annotations
 
@@ -35,6 +35,20 @@ class Revocation(models.Model):
 
     def __str__(self) -> str:
         return self.channel or f"user {self.user}{', a session' if self.session else ''}"
+
+
+class RecheckedTopic(models.Model):
+    """A topic that was taken from all pages that began before `at`, in seconds since 1970."""
+
+    tenant = models.CharField(max_length=64, blank=True)
+    channel = models.CharField(max_length=protocol.MAX_CHANNEL_BYTES)
+    at = models.FloatField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "channel"], name="instant_rechecked_topic_unique")]
+
+    def __str__(self) -> str:
+        return self.channel
 
 
 class KnownRights(models.Model):

@@ -49,6 +49,7 @@ def credentials_for(
         path=path,
         websocket_url=websocket_url(request),
         page_channels=window.channels if window else (),
+        page_info=window.info if window else {},
         meta=meta,
         expires_in=session.expires_in,
         client=client,

@@ -9,6 +9,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from ..windows.window_keys import began
 from .filling import fill, is_fillable
 from .page_state import page_of
 
@@ -29,6 +30,7 @@ class InstantMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         page_of(request).fills = True
+        began(request)
         if self.is_async:
             return self._filled(request)
         response: HttpResponseBase = self.get_response(request)

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from ..access import bulk_channel_access, rights, session_binding
+from ..access import bulk_channel_access, session_binding, topic_rights
 from ..access.bulk_channel_access import Pair, Users
 from ..centrifugo import cent_api
 from ..centrifugo.cent_api import Client
@@ -25,6 +25,7 @@ from ..chunks import chunks
 from ..conf.settings import conf
 from ..models import Revocation
 from ..protocol import PAGES_NAMESPACE
+from . import page_topics
 
 #: Channels with subscribers whose presence is read at once; on a site with more, users are disconnected instead.
 MOST_CHANNELS = 5_000
@@ -60,6 +61,7 @@ def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int | None
         frozenset((row.user, row.session) for row in rows if row.session),
     )
     if is_first:
+        topic_rights.end_for_older_pages({name for name in look.channels if namespace_of(name) == PAGES_NAMESPACE})
         # The tokens of strict channels are void with the connections.
         closed = {sub for sub, _ in look.sessions} | (look.users if has_strict() else set())
         cent_api.disconnect_all((sub, "") for sub in sorted(closed))
@@ -134,28 +136,23 @@ def _close_ended(look: _Look, users: Users, present: dict[str, list[Client]]) ->
 
 
 def _end_topics(look: _Look, users: Users, present: dict[str, list[Client]]) -> None:
-    """Unsubscribe pages from their channels, if the view gave them to other rights than the user has now.
+    """Unsubscribe pages from their channels, if the view gave them to other rights than the user has now, or the page
+    has no right to them any more.
 
-    A page asks Django for new tokens then. Django refuses them to a window of other rights, and the page is told.
+    A page asks Django for new tokens then. Django refuses them to such a window, and the page is told.
     """
     of_pages = [
         (client, name)
         for name, clients in present.items()
         if namespace_of(name) == PAGES_NAMESPACE
         for client in clients
-        if client.user in look.users and client.user in users.by_id
+        if name in look.channels or client.user in look.users
     ]
-    current = {
-        sub: rights.shown_rights(rights.rights_fingerprint(users.by_id[sub]))
-        for sub in {client.user for client, _ in of_pages}
-    }
-    cent_api.unsubscribe_clients(
-        (client, name) for client, name in of_pages if _shown_rights(client) != current[client.user]
-    )
-
-
-def _shown_rights(client: Client) -> object:
-    return client.channel_info.get(rights.SHOWN_RIGHTS) if isinstance(client.channel_info, dict) else None
+    others = bulk_channel_access.read_users({client.user for client, _ in of_pages} - users.by_id.keys())
+    ended = page_topics.without_right(of_pages, {**users.by_id, **others.by_id}, look.users)
+    strict = {client.user for client, name in ended if client.user and is_strict(name)}
+    cent_api.disconnect_all((sub, "") for sub in sorted(strict))
+    cent_api.unsubscribe_clients((client, name) for client, name in ended if client.user not in strict)
 
 
 def _unsubscribe(look: _Look, users: Users, present: dict[str, list[Client]], rule_budget: int | None) -> bool:

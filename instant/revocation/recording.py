@@ -16,6 +16,8 @@ from django.db import connections, router
 from django.db.models import Q
 from django.utils import timezone
 
+from .. import features
+from ..access import topic_rights
 from ..channels import tenants
 from ..channels.user_ids import user_id
 from ..chunks import QUERY_SIZE, chunks
@@ -23,6 +25,8 @@ from ..conf.settings import conf
 from ..exceptions import Deny, ServerError
 from ..models import Revocation
 from ..on_commit import gather
+from ..windows.topics import channel_of
+from ..windows.window_info import WindowInfo
 from . import enforcement, repeating
 from .repeating import INTERVAL, SECOND_LOOK, start_period
 
@@ -31,13 +35,35 @@ logger = logging.getLogger("instant")
 _KEYS = ("tenant", "user", "channel", "session")
 
 
-def recheck(*, users: Iterable[Any] = (), channels: Iterable[str] = (), using: str | None = None) -> None:
-    """Enforce anew what these users may join, and who may be in the channels of these names.
+def recheck(
+    *,
+    users: Iterable[Any] = (),
+    channels: Iterable[str] = (),
+    topics: Iterable[Any] = (),
+    using: str | None = None,
+) -> None:
+    """Enforce anew what these users may join, who may be in the channels of these names, and which pages have these
+    topics.
 
     It happens when the transaction commits, that of the database `using`, and again until the tokens given out before
-    have expired. One change twice is one row.
+    have expired. One change twice is one row. A page that got a topic with a permission is asked that again. All others
+    lose the topic, and are loaded again, so that the view decides anew.
+
+    Raises:
+        InvalidTopic: a topic cannot be serialized.
+        InvalidSetting: there are topics, and the site's pages have no windows.
     """
-    record([Revocation(user=user_id(user)) for user in users] + [Revocation(channel=name) for name in channels], using)
+    of_topics = _channels_of(topics)
+    topic_rights.end_for_older_pages(of_topics)
+    names = [*channels, *of_topics]
+    record([Revocation(user=user_id(user)) for user in users] + [Revocation(channel=name) for name in names], using)
+
+
+def _channels_of(topics: Iterable[Any]) -> set[str]:
+    found = {channel_of(topic, WindowInfo()) for topic in topics}
+    if found:
+        features.require_windows()
+    return {name for name in found if name}
 
 
 def end_session(sub: str, session: str, using: str | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpRequest
 
 from .. import features
+from ..access import topic_rights
 from ..access.rights import rights_fingerprint
 from ..access.session_binding import bound_meta, session_of
 from ..channels.user_ids import user_of
@@ -26,6 +27,8 @@ class Given:
     meta: dict[str, Any] | None = None
     #: None stands for a blob that fits nobody, or another.
     blob: str | None = None
+    #: What the tokens of these channels show: see `access.topic_rights`.
+    info: dict[str, Any] = field(default_factory=dict)
     #: The channels that are as new as the page: nothing was published there before.
     fresh: frozenset[str] = field(default_factory=frozenset)
 
@@ -39,22 +42,27 @@ def of_page(request: HttpRequest) -> Given | None:
     blob = topics.signed(window, owner(user), session, rights)
     own = topics.own_channel(window.key)
     fresh = frozenset([own] if own else [])
-    return Given(window.channels, bound_meta(user, session, window.key, rights), blob, fresh)
+    return Given(window.channels, bound_meta(user, session, window.key, rights), blob, _info(window), fresh)
 
 
 def of_blob(request: HttpRequest, blob: str) -> Given:
     """Return the window of a page that `request`'s user was given before in this session, else one of nothing.
 
-    The view gave the page its topics for the rights of that time: with others, the page has to be rendered anew.
+    The view gave the page its topics for the rights of that time: with others, the page has to be rendered anew. So it
+    has if the permission of its topics denies, or one of them was rechecked.
     """
     user = user_of(request)
     rights = rights_fingerprint(user)
     # A visitor's session may have begun since, and one without a session could be anybody's anyway.
     for session in dict.fromkeys([session_of(request).hash, ""]):
         window = topics.read(blob, owner(user), session, rights)
-        if window is not None:
-            return Given(window.channels, bound_meta(user, session, window.key, rights), blob)
+        if window is not None and topic_rights.holds(user, _info(window), window.channels):
+            return Given(window.channels, bound_meta(user, session, window.key, rights), blob, _info(window))
     return Given()
+
+
+def _info(window: topics.Window) -> dict[str, Any]:
+    return topic_rights.shown(window.since, window.guard)
 
 
 def topics_of(request: HttpRequest) -> list[str]:

@@ -17,12 +17,15 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from .. import features
+from ..access.guards import Permission
+from ..access.named_guards import is_allowed, name_of
+from ..channels.user_ids import user_of
 from ..conf.settings import conf
 from ..exceptions import InvalidTopic
 from .dotted_path_settings import topic_serializer
 from .targets import BROADCAST, USER, WINDOW, Target
 from .window_info import WindowInfo
-from .window_keys import bare, channel_named, window_key
+from .window_keys import bare, began, channel_named, window_key
 
 _SALT = "instant.window"
 #: First parts of names that are no model's.
@@ -31,10 +34,13 @@ _TAKEN = {"broadcast", "window", "user", "int", "str", "model"}
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window: its key, and the channels that its page joins, its own one first."""
+    """A window: its key, and the channels that its page joins, its own one first; when the page began, in seconds
+    since 1970, and the name of the permission that it got with its topics."""
 
     key: str
     channels: tuple[str, ...]
+    since: float = 0.0
+    guard: str = ""
 
 
 def serialize_topic(window_info: WindowInfo | None, obj: Any) -> str | None:
@@ -95,16 +101,20 @@ def channel_of(topic: Any, info: WindowInfo) -> str | None:
     return None if name is None else channel_named(name)
 
 
-def set_websocket_topics(request: HttpRequest, *topics: Any) -> None:
+def set_websocket_topics(request: HttpRequest, *topics: Any, permission: Permission | None = None) -> None:
     """Let the window that shows the answer to `request` join these topics: a list of them, or one by one.
 
-    Its own, its user's and BROADCAST are added. Of several calls the last one counts.
+    Its own, its user's and BROADCAST are added. Of several calls the last one counts. With a `permission` the window
+    has the topics only while that allows its user: it is asked now, and each time the page gets tokens.
 
     Raises:
         InvalidTopic: one cannot be serialized, or they are more than INSTANT_MAX_TOPICS.
         InvalidSetting: the site's pages have no windows.
+        TypeError: `permission` is none, or a function that another process could not find by its name.
     """
     features.require_windows()
+    began(request)
+    guard = "" if permission is None else name_of(permission)
     given = topics[0] if len(topics) == 1 and isinstance(topics[0], list | tuple | set | frozenset) else topics
     info = WindowInfo.from_request(request)
     channels = list(dict.fromkeys(filter(None, (channel_of(topic, info) for topic in given))))
@@ -113,15 +123,17 @@ def set_websocket_topics(request: HttpRequest, *topics: Any) -> None:
             f"{len(channels)} topics for one page, more than INSTANT_MAX_TOPICS ({conf.INSTANT_MAX_TOPICS}): "
             "let it join one that all of them share, and trigger that"
         )
-    bare(request).instant_topics = channels
+    is_denied = bool(guard) and not is_allowed(guard, user_of(request))
+    bare(request).instant_topics = ([], "") if is_denied else (channels, guard)
 
 
 def window_of(request: HttpRequest) -> Window:
     """Return the window that shows the answer to `request`; a page without topics has one too."""
     info = WindowInfo.from_request(request)
     own = [channel_of(target, info) for target in (WINDOW, USER, BROADCAST)]
-    topics: list[str] = getattr(bare(request), "instant_topics", [])
-    return Window(window_key(request), tuple(dict.fromkeys(filter(None, [*own, *topics]))))
+    topics, guard = getattr(bare(request), "instant_topics", ([], ""))
+    channels = tuple(dict.fromkeys(filter(None, [*own, *topics])))
+    return Window(window_key(request), channels, began(request), guard)
 
 
 def own_channel(key: str) -> str | None:
@@ -132,7 +144,8 @@ def own_channel(key: str) -> str | None:
 def signed(window: Window, user: str, session: str, rights: str = "") -> str:
     """Return the window as text that its page gives back for new tokens, of this user and session only, while the
     fingerprint of the user's rights is this one."""
-    content = {"w": window.key, "u": user, "s": session, "r": rights, "c": list(window.channels)}
+    content: dict[str, Any] = {"w": window.key, "u": user, "s": session, "r": rights, "c": list(window.channels)}
+    content |= {"t": window.since, "g": window.guard}
     return signing.dumps(content, salt=_salt(), compress=True)
 
 
@@ -154,4 +167,4 @@ def read(blob: object, user: str, session: str, rights: str = "") -> Window | No
         return None
     if not constant_time_compare(str(content.get("r")), rights):
         return None
-    return Window(content["w"], tuple(content["c"]))
+    return Window(content["w"], tuple(content["c"]), content.get("t", 0.0), content.get("g", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import Any
 
@@ -14,6 +15,15 @@ from ..protocol import PAGES_NAMESPACE, PRIVATE_PREFIX
 def bare(request: Any) -> Any:
     """Return Django's own request: Django REST framework wraps it."""
     return getattr(request, "_request", request)
+
+
+def began(request: HttpRequest) -> float:
+    """Return when Django began to answer `request`, in seconds since 1970; the first use counts."""
+    inner = bare(request)
+    at: float | None = getattr(inner, "instant_began", None)
+    if at is None:
+        at = inner.instant_began = int(time.time() * 1000) / 1000
+    return at
 
 
 def window_key(request: HttpRequest) -> str:

@@ -1,0 +1,74 @@
+"""Permissions by name: text from which every process gets the same guard.
+
+The signed window of a page and the tokens of its topics hold such a name, so that Django can ask the guard again.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import reduce
+from importlib import import_module
+from typing import Any
+
+from ..in_savepoints import in_savepoints
+from ..user_callables import awaited, is_true
+from . import guards
+from .guards import Guard, guard_of
+
+logger = logging.getLogger("instant")
+
+#: Between the module of a function and its name. A permission of Django's has none in front of its dot.
+_BOUNDARY = ":"
+#: In front of a permission of Django's.
+_PERMISSION = f"has_perm{_BOUNDARY}"
+
+
+def name_of(permission: object) -> str:
+    """Return the name of a permission: "has_perm:app.codename", "is_staff", or "module:function".
+
+    Raises:
+        TypeError: it is no permission, or another process could not find it by a name: a lambda, a function within a
+            function, a method of an object.
+    """
+    guard = guard_of(permission)
+    if guard.codename:
+        return _PERMISSION + guard.codename
+    if getattr(guards, repr(guard), None) is guard:
+        return repr(guard)
+    name = f"{getattr(permission, '__module__', '')}{_BOUNDARY}{getattr(permission, '__qualname__', '')}"
+    try:
+        is_found = _found(name) == permission
+    except (ImportError, AttributeError, ValueError):
+        is_found = False
+    if not is_found:
+        raise TypeError(
+            f"{permission!r} cannot be found by a name; write a function of the user with `def` in a module"
+        )
+    return name
+
+
+def guard_named(name: str) -> Guard:
+    """Return the guard of a name that `name_of` returned.
+
+    Raises:
+        ImportError, AttributeError, ValueError, TypeError: there is no such guard any more.
+    """
+    if name.startswith(_PERMISSION):
+        return guards.has_perm(name.removeprefix(_PERMISSION))
+    return guard_of(_found(name) if _BOUNDARY in name else getattr(guards, name))
+
+
+def is_allowed(name: str, user: Any) -> bool:
+    """Ask the guard of this name about `user`. One that is gone, or raises, denies; the log has the reason."""
+    try:
+        guard = guard_named(name)
+        with in_savepoints():
+            return is_true(awaited(guard.allows(user)))
+    except Exception:
+        logger.exception("the guard %r of a page's topics failed: it denies", name)
+        return False
+
+
+def _found(name: str) -> Any:
+    module, _, path = name.partition(_BOUNDARY)
+    return reduce(getattr, path.split("."), import_module(module))

@@ -1,0 +1,70 @@
+"""The right of a page to its topics.
+
+A view gives them to the page. `recheck(topics=[…])` takes them from all pages that began before, and a page that got a
+permission with them has them while that allows its user. The page's signed window and the tokens of its channels say
+when it began, and which permission it got.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import connections, router
+
+from ..chunks import QUERY_SIZE, chunks
+from ..conf.settings import conf
+from ..models import RecheckedTopic
+from .named_guards import is_allowed
+
+#: The keys in the `info` of the tokens: seconds since 1970, and the name of the permission.
+SINCE, GUARD = "t", "g"
+
+
+def shown(since: float, guard: str) -> dict[str, Any]:
+    """Return what the tokens of a page's channels show."""
+    return {SINCE: since, **({GUARD: guard} if guard else {})}
+
+
+def end_for_older_pages(channels: Collection[str]) -> None:
+    """Take the topics of these channels from all pages that began before now."""
+    database = router.db_for_write(RecheckedTopic)
+    rows = RecheckedTopic.objects.using(database)
+    now, tenant = time.time(), conf.tenant
+    if not channels:
+        return
+    rows.filter(at__lt=now - settings.SESSION_COOKIE_AGE).delete()  # no window of such an age is read
+    named = connections[database].features.supports_update_conflicts_with_target
+    rows.bulk_create(
+        [RecheckedTopic(tenant=tenant, channel=name, at=now) for name in sorted(channels)],
+        batch_size=QUERY_SIZE,
+        update_conflicts=True,
+        unique_fields=["tenant", "channel"] if named else None,
+        update_fields=["at"],
+    )
+
+
+def rechecked(channels: Iterable[str]) -> dict[str, float]:
+    """Return which of these channels are only for pages that began at a time or later, with that time."""
+    rows = RecheckedTopic.objects.filter(tenant=conf.tenant)
+    found: dict[str, float] = {}
+    for part in chunks(channels, QUERY_SIZE):
+        found.update(rows.filter(channel__in=part).values_list("channel", "at"))
+    return found
+
+
+def holds(
+    user: Any, page: Mapping[str, Any], channels: Iterable[str], times: Mapping[str, float] | None = None
+) -> bool:
+    """Return whether `user` still has the right to these channels of one page.
+
+    `page` is what `shown` returned for it. `times` are those of `rechecked`, where they have been read.
+    """
+    if guard := page.get(GUARD):
+        return is_allowed(str(guard), user)
+    since = page.get(SINCE)
+    since = since if isinstance(since, int | float) else 0.0
+    times = rechecked(channels) if times is None else times
+    return all(since >= times.get(name, 0.0) for name in channels)
