@@ -30,11 +30,11 @@ def shown(since: float, guard: str) -> dict[str, Any]:
 
 def end_for_older_pages(channels: Collection[str]) -> None:
     """Take the topics of these channels from all pages that began before now."""
+    if not channels:
+        return
     database = router.db_for_write(RecheckedTopic)
     rows = RecheckedTopic.objects.using(database)
     now, tenant = time.time(), conf.tenant
-    if not channels:
-        return
     rows.filter(at__lt=now - settings.SESSION_COOKIE_AGE).delete()  # no window of such an age is read
     named = connections[database].features.supports_update_conflicts_with_target
     rows.bulk_create(
@@ -56,14 +56,15 @@ def rechecked(channels: Iterable[str]) -> dict[str, float]:
 
 
 def holds(
-    user: Any, page: Mapping[str, Any], channels: Iterable[str], times: Mapping[str, float] | None = None
+    user: Any | None, page: Mapping[str, Any], channels: Iterable[str], times: Mapping[str, float] | None = None
 ) -> bool:
     """Return whether `user` still has the right to these channels of one page.
 
-    `page` is what `shown` returned for it. `times` are those of `rechecked`, where they have been read.
+    None is a user who is gone. `page` is what `shown` returned for it. `times` are those of `rechecked`, where they have
+    been read.
     """
     if guard := page.get(GUARD):
-        return is_allowed(str(guard), user)
+        return user is not None and is_allowed(str(guard), user)
     since = page.get(SINCE)
     since = since if isinstance(since, int | float) else 0.0
     times = rechecked(channels) if times is None else times

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..access import rights, topic_rights
+from ..access import bulk_channel_access, rights, topic_rights
 from ..centrifugo.cent_api import Client
 
 
@@ -15,10 +15,11 @@ def without_right(
     """Return which of these connections have lost the page's channel beside them.
 
     The view has given it to other rights than the user has now, or the page has no right to it any more. `users` are
-    known by their ids in Centrifugo, one who is not among them is gone; `changed` are those whose rights may have
-    changed.
+    those that have been read, by their ids in Centrifugo; `changed` are those whose rights may have changed.
     """
     times = topic_rights.rechecked({name for _, name in of_pages})
+    asked = {client.user for client, _ in of_pages if _shown(client).get(topic_rights.GUARD)}
+    users = {**users, **bulk_channel_access.read_users(asked - users.keys()).by_id}
     current = {
         sub: rights.shown_rights(rights.rights_fingerprint(users[sub]))
         for sub in {client.user for client, _ in of_pages} & changed & users.keys()
@@ -26,9 +27,8 @@ def without_right(
     return [
         (client, name)
         for client, name in of_pages
-        if client.user not in users
-        or (client.user in current and current[client.user] != _shown(client).get(rights.SHOWN_RIGHTS))
-        or not topic_rights.holds(users[client.user], _shown(client), [name], times)
+        if (client.user in current and current[client.user] != _shown(client).get(rights.SHOWN_RIGHTS))
+        or not topic_rights.holds(users.get(client.user), _shown(client), [name], times)
     ]
 
 
