@@ -60,7 +60,7 @@ def holds(
 ) -> bool:
     """Return whether `user` still has the right to these channels of one page.
 
-    None is a user who is gone. `page` is what `shown` returned for it. `times` are those of `rechecked`, where they have
+    None is a user who is gone. `page` is what `shown` returned for it. `times` are those of `rechecked`, if they have
     been read.
     """
     if guard := page.get(GUARD):

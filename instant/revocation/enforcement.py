@@ -148,7 +148,8 @@ def _end_topics(look: _Look, users: Users, present: dict[str, list[Client]]) -> 
         for client in clients
         if name in look.channels or client.user in look.users
     ]
-    ended = page_topics.without_right(of_pages, users.by_id, look.users)
+    others = bulk_channel_access.read_users(page_topics.asked(of_pages) - users.by_id.keys())
+    ended = page_topics.without_right(of_pages, {**users.by_id, **others.by_id}, look.users)
     strict = {client.user for client, name in ended if client.user and is_strict(name)}
     cent_api.disconnect_all((sub, "") for sub in sorted(strict))
     cent_api.unsubscribe_clients((client, name) for client, name in ended if client.user not in strict)

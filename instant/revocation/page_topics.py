@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..access import bulk_channel_access, rights, topic_rights
+from ..access import rights, topic_rights
 from ..centrifugo.cent_api import Client
+
+
+def asked(of_pages: Sequence[tuple[Client, str]]) -> set[str]:
+    """Return the users whom a page's permission has to be asked about."""
+    return {client.user for client, _ in of_pages if _shown(client).get(topic_rights.GUARD)}
 
 
 def without_right(
@@ -15,11 +20,9 @@ def without_right(
     """Return which of these connections have lost the page's channel beside them.
 
     The view has given it to other rights than the user has now, or the page has no right to it any more. `users` are
-    those that have been read, by their ids in Centrifugo; `changed` are those whose rights may have changed.
+    those of `asked` and of `changed`, by their ids in Centrifugo; `changed` are those whose rights may have changed.
     """
     times = topic_rights.rechecked({name for _, name in of_pages})
-    asked = {client.user for client, _ in of_pages if _shown(client).get(topic_rights.GUARD)}
-    users = {**users, **bulk_channel_access.read_users(asked - users.keys()).by_id}
     current = {
         sub: rights.shown_rights(rights.rights_fingerprint(users[sub]))
         for sub in {client.user for client, _ in of_pages} & changed & users.keys()
