@@ -18,6 +18,7 @@ from ..channels.namespaces import check_own_name
 from ..exceptions import InvalidChannel
 from .outbox import OutboxEntry, OutboxLease, PayloadField
 from .revocations import KnownRights, RecheckedTopic, Revocation
+from .write_lock import write_first
 
 if TYPE_CHECKING:
     from ..channels.user_ids import User
@@ -55,6 +56,7 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         """Save each row with the new values: one UPDATE would leave the `$` and the subscribers as they are."""
         self._for_write = True  # else `db` is the one to read from
         with transaction.atomic(using=self.db):
+            write_first(self.db)
             rows = list(self)
             for row in rows:
                 for name, value in kwargs.items():
@@ -69,6 +71,7 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         self._for_write = True
         rows, fields = list(objs), list(fields)
         with transaction.atomic(using=self.db):
+            write_first(self.db)
             for row in rows:
                 row.save(using=self.db, update_fields=fields)
         return len(rows)

@@ -20,6 +20,7 @@ from ..channels.user_ids import user_id
 from ..conf.settings import conf
 from ..model_families import for_family
 from ..models import Channel, Revocation
+from ..models.write_lock import write_first
 from . import sessions
 from .recording import end_session, recheck, record
 from .through_rows import watch_removal
@@ -75,6 +76,7 @@ def _membership_changed(
     """A user's groups changed, from either side; `field` is that of the user model."""
     users = get_user_model()._default_manager.using(using)
     if action == "pre_clear" and reverse:  # after it, nobody knows who they were
+        write_first(using)
         recheck(users=list(users.filter(**{field.name: instance})), using=using)
     elif action == "post_remove" and reverse:
         recheck(users=users.filter(pk__in=pk_set or ()), using=using)
@@ -95,6 +97,7 @@ def _permissions_changed(
 
 
 def _permission_will_be_deleted(instance: Permission, using: str, **_: Any) -> None:
+    write_first(using)
     _holders_changed(lambda: [*_with_permission(instance, using), *instance.group_set.using(using)], using)
 
 
@@ -135,6 +138,7 @@ def _fields_to(model: type[Model]) -> list[Any]:
 
 
 def _group_will_be_deleted(instance: Group, using: str, **_: Any) -> None:
+    write_first(using)
     if _permissions_count():
         recheck(users=_members(instance, using), using=using)
     recheck(channels=_channels_of(instance, using), using=using)
@@ -168,6 +172,7 @@ def _groups_of_channels_changed(
 ) -> None:
     channels = Channel.objects.using(using)
     if action == "pre_clear" and reverse:
+        write_first(using)
         recheck(channels=_channels_of(instance, using), using=using)
     elif action == "post_remove" and reverse:
         recheck(channels=list(channels.filter(pk__in=pk_set or ()).values_list("name", flat=True)), using=using)

@@ -68,8 +68,8 @@ def _watch_made_by_django(through: type[models.Model], attname: str, removed: Re
         delete.queryset_only = True  # type: ignore[attr-defined]
 
         def update(self, **kwargs: Any) -> int:
+            owners = list(self.values_list(attname, flat=True).distinct())
             with transaction.atomic(self.db, savepoint=False):
-                owners = list(self.values_list(attname, flat=True).distinct())
                 updated = super().update(**kwargs)
                 removed(owners, self.db)
             return updated
@@ -88,8 +88,8 @@ def _watch_made_by_django(through: type[models.Model], attname: str, removed: Re
             models.Model.save(self, *args, **kwargs)
             return
         using = kwargs.get("using") or router.db_for_write(through, instance=self)
+        owners = _owner_before(self, attname, using)
         with transaction.atomic(using, savepoint=False):
-            owners = _owner_before(self, attname, using)
             models.Model.save(self, *args, **kwargs)
             removed(owners, using)
 

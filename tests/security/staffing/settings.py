@@ -19,12 +19,13 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
+TRANSACTIONS = os.environ.get("STAFFING_TRANSACTIONS", "IMMEDIATE")
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("STAFFING_DATABASE", ":memory:"),
         # Else a transaction that reads before it writes fails where another thread has written in between.
-        "OPTIONS": {"timeout": 60, **({"transaction_mode": "IMMEDIATE"} if django.VERSION >= (5, 1) else {})},
+        "OPTIONS": {"timeout": 60, **({"transaction_mode": TRANSACTIONS} if django.VERSION >= (5, 1) else {})},
     }
 }
 AUTH_USER_MODEL = "staffing.Person"
