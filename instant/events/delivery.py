@@ -9,19 +9,15 @@ from typing import Any, NamedTuple
 
 from django.db import models
 
-from ..chunks import chunks
 from ..conf.settings import conf
-from ..exceptions import PublishManyError
 from ..messages import Message
-from ..producers import publish_many
+from ..sending import Collected, Entry, send_entries
 from . import hooks
 from .operations import EVENT_CLASSES, OP_DELETE
 from .pending_changes import Change, coalesced
 
 logger = logging.getLogger("instant")
 
-#: Events that are read and sent together.
-BATCH = 1_000
 #: Of one transaction's failures, how many are logged one by one.
 _LOGGED = 10
 
@@ -41,16 +37,15 @@ def deliver(changes: Sequence[Change]) -> None:
 
 def attempt(changes: Sequence[Change]) -> list[Failure]:
     """Send the events of these changes, and return what failed; one failure keeps no other from being sent."""
-    failures: list[Failure] = []
-    wanted = coalesced(changes) if len(changes) > 1 else [change for change in changes if change.is_wanted]
-    for batch in chunks(wanted, BATCH):
-        try:
-            found = _found(batch)
-        except Exception as error:
-            failures += [Failure(change, None, error) for change in batch]
-        else:
-            _send(batch, found, failures)
-    return failures
+    events = Events()
+    events.reports = False
+    send_entries(entries(changes), {Events: events})
+    return events.failures
+
+
+def entries(changes: Sequence[Change]) -> list[Entry]:
+    """Return these changes as entries of a transaction."""
+    return [Entry(Events, change) for change in changes]
 
 
 def report(failures: Sequence[Failure]) -> None:
@@ -117,30 +112,44 @@ def related(field: Any, instances: Sequence[models.Model], using: str) -> list[l
     return [lists.get(key, []) for key in own]
 
 
-def _send(batch: Sequence[Change], found: _Found, failures: list[Failure]) -> None:
-    messages: list[Message] = []
-    owners: list[Change] = []
-    for number, change in enumerate(batch):
+class Events(Collected):
+    """Changes that become events: read together, and several of one object in one transaction as one."""
+
+    def __init__(self) -> None:
+        self.failures: list[Failure] = []
+        self.reports = True
+
+    def merged(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        kept = coalesced([entry.item if entry.kind is Events else entry for entry in entries])
+        return [each if isinstance(each, Entry) else Entry(Events, each) for each in kept]
+
+    def written(self, items: Sequence[Change]) -> Sequence[Sequence[Message]]:
+        try:
+            found = _found(items)
+        except Exception as error:
+            self.failures += [Failure(change, None, error) for change in items]
+            return [()] * len(items)
+        return [self._written(number, change, found) for number, change in enumerate(items)]
+
+    def _written(self, number: int, change: Change, found: _Found) -> Sequence[Message]:
         if number in found.instances:
             change.instance = found.instances[number]
             if change.instance is None:
-                continue  # it is gone by now, which is an event of its own
+                return ()  # it is gone by now, which is an event of its own
             change.values = change.instance.__dict__
         try:
-            made = _messages(change, found.m2m.get(number, {}))
+            return _messages(change, found.m2m.get(number, {}))
         except Exception as error:
-            failures.append(Failure(change, None, error))
-            continue
-        messages += made
-        owners += [change] * len(made)
-    if not messages:
-        return
-    try:
-        publish_many(messages)
-    except PublishManyError as error:
-        failures += [Failure(owners[index], messages[index].channel, each) for index, each in error.failed]
-    except Exception as error:
-        failures += [Failure(owner, message.channel, error) for owner, message in zip(owners, messages, strict=True)]
+            self.failures.append(Failure(change, None, error))
+            return ()
+
+    def answered(self, item: Change, message: Message, error: Exception | None) -> None:
+        if error is not None:
+            self.failures.append(Failure(item, message.channel, error))
+
+    def finish(self) -> None:
+        if self.reports:
+            report(self.failures)
 
 
 def _messages(change: Change, m2m: Mapping[str, list[Any]]) -> list[Message]:

@@ -85,11 +85,12 @@ def snapshot(event: EventDeclaration, instance: models.Model, using: str, operat
     return change
 
 
-def coalesced(changes: Iterable[Change]) -> list[Change]:
-    """Make one of all changes of one object, at the place of the first; only those that are wanted are returned."""
-    kept: dict[Any, Change] = {}
-    for change in changes:
-        if not change.event.coalesce:
+def coalesced(collected: Iterable[Any]) -> list[Any]:
+    """Make one of all changes of one object, at the place of the first; only those that are wanted are returned, and
+    what is no change stays in its place."""
+    kept: dict[Any, Any] = {}
+    for change in collected:
+        if not isinstance(change, Change) or not change.event.coalesce:
             kept[id(change)] = change
             continue
         key = (change.event, change.using, change.pk)
@@ -100,7 +101,7 @@ def coalesced(changes: Iterable[Change]) -> list[Change]:
             del kept[key]
         else:
             kept[key] = _merged(earlier, change)
-    return [change for change in kept.values() if change.is_wanted]
+    return [each for each in kept.values() if not isinstance(each, Change) or each.is_wanted]
 
 
 def _merged(earlier: Change, later: Change) -> Change:

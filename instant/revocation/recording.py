@@ -22,7 +22,7 @@ from ..chunks import QUERY_SIZE, chunks
 from ..conf.settings import conf
 from ..exceptions import Deny, ServerError
 from ..models import Revocation
-from ..on_commit import gather
+from ..on_commit import awaited_connection, gather
 from . import enforcement, repeating
 from .repeating import INTERVAL, SECOND_LOOK, start_period
 
@@ -34,9 +34,14 @@ _KEYS = ("tenant", "user", "channel", "session")
 def recheck(*, users: Iterable[Any] = (), channels: Iterable[str] = (), using: str | None = None) -> None:
     """Enforce anew what these users may join, and who may be in the channels of these names.
 
-    It happens when the transaction commits, that of the database `using`, and again until the tokens given out before
-    have expired. One change twice is one row.
+    It happens when the transaction commits, and again until the tokens given out before have expired. The transaction
+    is that of the database `using`, the one that has the table of revocations if that is None. One change twice is one
+    row.
+
+    Raises:
+        TransactionManagementError: no `using`, and another database alone has an open transaction.
     """
+    awaited_connection(using, default=router.db_for_write(Revocation), what="recheck()")
     record([Revocation(user=user_id(user)) for user in users] + [Revocation(channel=name) for name in channels], using)
 
 
