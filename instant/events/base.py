@@ -10,8 +10,9 @@ from ..chunks import chunks
 from ..exceptions import InvalidEvent
 from ..sending import BATCH
 from . import registry
+from .beforehand import last_look, work_out
 from .declaration import EventDeclaration
-from .operations import OPERATIONS, Operation
+from .operations import OP_DELETE, OPERATIONS, Operation
 from .pending_changes import Change, snapshot
 from .scheduling import submit
 
@@ -44,8 +45,11 @@ class BaseEventModel(EventDeclaration):
         It leaves when the open transaction of the database `using` commits, the instance's own if that is None.
         """
         event, own = cls._own(operation), instance._state.db or router.db_for_write(type(instance))
-        change = snapshot(event, instance, own, operation)
-        change.forced = True
+        if operation == OP_DELETE:
+            change = last_look(event, instance, own, forced=True)
+        else:
+            change = snapshot(event, instance, own, operation)
+            change.forced = True
         submit([change], using or own)
 
     @classmethod
@@ -74,4 +78,6 @@ def _of_row(event: EventDeclaration, instance: models.Model, using: str, operati
     """Nobody else has the object, so it needs no copy."""
     change = Change(event, using, operation, instance.__dict__)
     change.instance, change.forced = instance, True
+    if operation == OP_DELETE:
+        work_out(change)
     return change
