@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         fail_silently: bool
         timeout: float | None
         wait: bool
+        using: str | None
 
 
 #: Actions that bring HTML with them.

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .transaction_internals import is_open, outermost_block, registered, savepoints
@@ -37,15 +37,15 @@ class _Segment:
     def __call__(self) -> None:
         if not self.is_done:
             self.is_done = True
-            self.send(self.all_messages())
+            self.send(self.taken())
 
-    def all_messages(self) -> list[Any]:
-        """Its own messages behind those of the segments that were folded into it."""
+    def taken(self) -> list[Any]:
+        """Return its own messages behind those of the segments that were folded into it, and keep none of them."""
         parts: list[list[Any]] = []
         segment: _Segment | None = self
         while segment is not None:  # no recursion: there may be thousands
             parts.append(segment.messages)
-            segment = segment.earlier
+            segment.messages, segment.earlier, segment = [], None, segment.earlier
         return [message for part in reversed(parts) for message in part]
 
     def fold(self, earlier: _Segment) -> None:
@@ -56,8 +56,26 @@ class _Segment:
         first.earlier, earlier.is_done = earlier, True
 
 
-#: By whether they are robust: changes and messages in turn would keep each other from gathering.
-_open: WeakKeyDictionary[BaseDatabaseWrapper, dict[bool, list[_Segment]]] = WeakKeyDictionary()
+#: By their keys. Django alone keeps them, until the commit or the rollback: they would outlive it here.
+_open: WeakKeyDictionary[BaseDatabaseWrapper, dict[Hashable, list[ref[_Segment]]]] = WeakKeyDictionary()
+
+
+def awaited_connection(using: str | None, *, default: str = DEFAULT_DB_ALIAS, what: str = "on_commit=True") -> Any:
+    """Return the connection whose commit is waited for: of the database `using`, or else `default`; None where no
+    transaction is open there.
+
+    Raises:
+        TransactionManagementError: `using` is not given, and another database alone has an open transaction.
+    """
+    connection: Any = connections[using or default]
+    if using is None and outermost_block(connection) is None:
+        others = [each.alias for each in connections.all(initialized_only=True) if outermost_block(each) is not None]
+        if others:
+            raise transaction.TransactionManagementError(
+                f"{what} waits for the transaction of the database {default!r}, which has none open, but "
+                f"{others[0]!r} has: say using={others[0]!r} to wait for that one, or using={default!r} not to wait"
+            )
+    return connection if connection.in_atomic_block else None
 
 
 def gather(
@@ -66,7 +84,8 @@ def gather(
     """Collect these messages, and call `send` with all that were collected under this key when the transaction commits.
 
     `send` must not raise, unless it is not `robust`: then its error comes out of the commit. Only messages with the
-    same key are sent together. Where no transaction is open nothing is done, and False is returned.
+    same key are sent together, and order holds among them alone. Where no transaction is open nothing is done, and
+    False is returned.
     """
     connection: Any = transaction.get_connection(using)
     if not connection.in_atomic_block:
@@ -103,19 +122,22 @@ def _segment(connection: Any, send: Send, key: Hashable, robust: bool) -> _Segme
     """Return the segment for what is published now: the last one, or a new one."""
     open_now = {sid for sid in savepoints(connection) if sid is not None}
     outermost = outermost_block(connection)
-    segments = _alive(connection, _open.setdefault(connection, {}).setdefault(robust, []))
+    by_key = _open.setdefault(connection, {})
+    segments = _alive(connection, by_key.get(key, ()))
     if segments and (outermost is None or segments[-1].outermost is not outermost):
         segments.clear()
     _fold(segments, open_now)
-    if not segments or segments[-1].key != key or segments[-1].savepoints & open_now != open_now:
+    if not segments or segments[-1].savepoints & open_now != open_now:
         segment = _Segment(connection, key, send, outermost)
         connection.on_commit(segment, robust=robust)
         segments.append(segment)
+    by_key[key] = list(map(ref, segments))
     return segments[-1]
 
 
-def _alive(connection: Any, segments: list[_Segment]) -> list[_Segment]:
-    """Drop from the end what Django has dropped, with a savepoint or a transaction that is over."""
+def _alive(connection: Any, kept: Sequence[ref[_Segment]]) -> list[_Segment]:
+    """Return the segments without those that Django has dropped, with a savepoint or a transaction that is over."""
+    segments = [segment for each in kept if (segment := each()) is not None]
     work = registered(connection)
     while segments and (segments[-1].is_done or not any(entry[1] is segments[-1] for entry in reversed(work))):
         segments.pop()
@@ -124,7 +146,7 @@ def _alive(connection: Any, segments: list[_Segment]) -> list[_Segment]:
 
 def _fold(segments: list[_Segment], open_now: set[str]) -> None:
     """Make one of the last two segments where they have the same open savepoints."""
-    while len(segments) > 1 and segments[-1].key == segments[-2].key:
+    while len(segments) > 1:
         last, before = segments[-1], segments[-2]
         if last.savepoints & open_now != before.savepoints & open_now:
             return

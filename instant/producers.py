@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, overload
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS
 
 from .backends import get_backend
 from .channels.declared import default_channel
 from .channels.user_ids import user_channels
-from .exceptions import InvalidMessage, PublishError, PublishManyError
+from .exceptions import InvalidMessage, PublishError
 from .exclude import tags_of
-from .messages import Message, Receipt
-from .on_commit import gather
+from .messages import Message
+from .on_commit import awaited_connection
+from .sending import collect_messages, finish
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-logger = logging.getLogger("instant")
 
 _TOO_MANY = (
     "publish() takes a channel and a message, and the rest by keyword: "
@@ -39,6 +37,7 @@ class _Options(TypedDict, total=False):
     fail_silently: bool
     timeout: float | None
     wait: bool
+    using: str | None
 
 
 class _Delivery(NamedTuple):
@@ -48,6 +47,7 @@ class _Delivery(NamedTuple):
     fail_silently: bool
     timeout: float | None
     wait: bool
+    using: str | None
     many: bool = False
 
 
@@ -76,26 +76,29 @@ def publish(
     fail_silently: bool = False,
     timeout: float | None = None,
     wait: bool = False,
+    using: str | None = None,
 ) -> PublishError | None:
     """Publish a message, data or both to a channel: `publish("$users", "Hello", data={"n": 1})`.
 
     One positional argument is the channel; with `channel=` it is the message, as in version 0.1. With `on_commit` a
     message leaves when the open transaction commits, and never if it rolls back; as nobody is there then to catch an
-    error, it is logged. `timeout` is in seconds, in all; INSTANT_PUBLISH_TIMEOUT by default. Data is what
-    DjangoJSONEncoder takes. With `fail_silently` a failure is logged and returned. `wait` makes the backends "thread"
-    and "go", which answer before the server does, wait for its answer. `exclude` leaves out the page that a request
-    comes from: the request, the text of `instant.sender(request)`, or a client's id.
+    error, it is logged. It is the transaction of the database `using`, the default one if that is None. `timeout` is in
+    seconds, in all; INSTANT_PUBLISH_TIMEOUT by default. Data is what DjangoJSONEncoder takes. With `fail_silently` a
+    failure is logged and returned. `wait` makes the backends "thread" and "go", which answer before the server does,
+    wait for its answer. `exclude` leaves out the page that a request comes from: the request, the text of
+    `instant.sender(request)`, or a client's id.
 
     Raises:
         InvalidMessage: (a ValueError) no channel, neither message nor data, a name or data that cannot be sent.
         PublishError: the server was not reached (Unreachable), or refused the message (Rejected).
-        TypeError: more than two positional arguments, or one thing given twice.
+        TransactionManagementError: `on_commit` without `using`, and another database alone has an open transaction.
+        TypeError: more than two positional arguments, one thing given twice, or `using` without `on_commit`.
     """
     channel, message = _channel_and_message(args, channel, message)
     item = Message(channel, message, data, event_class, bucket, site)
     if exclude is not None:
         item.tags = tags_of(exclude)
-    return _deliver([item], _Delivery(on_commit, fail_silently, timeout, wait))
+    return _deliver([item], _Delivery(on_commit, fail_silently, timeout, wait, using))
 
 
 @overload
@@ -127,13 +130,14 @@ async def apublish(
     fail_silently: bool = False,
     timeout: float | None = None,
     wait: bool = False,
+    using: str | None = None,
 ) -> PublishError | None:
     """Publish as `publish` does, on the running event loop."""
     channel, message = _channel_and_message(args, channel, message)
     item = Message(channel, message, data, event_class, bucket, site)
     if exclude is not None:
         item.tags = tags_of(exclude)
-    return await _adeliver([item], _Delivery(on_commit, fail_silently, timeout, wait))
+    return await _adeliver([item], _Delivery(on_commit, fail_silently, timeout, wait, using))
 
 
 def publish_many(
@@ -143,6 +147,7 @@ def publish_many(
     fail_silently: bool = False,
     timeout: float | None = None,
     wait: bool = False,
+    using: str | None = None,
 ) -> PublishError | None:
     """Publish many messages in order, in as few requests as the server takes.
 
@@ -154,7 +159,7 @@ def publish_many(
         InvalidMessage: an item cannot be sent; nothing was.
         PublishManyError: some failed: `.failed` has (index, error) pairs, `.sent` the indexes of the others.
     """
-    return _deliver(_messages(items), _Delivery(on_commit, fail_silently, timeout, wait, many=True))
+    return _deliver(_messages(items), _Delivery(on_commit, fail_silently, timeout, wait, using, many=True))
 
 
 async def apublish_many(
@@ -164,9 +169,10 @@ async def apublish_many(
     fail_silently: bool = False,
     timeout: float | None = None,
     wait: bool = False,
+    using: str | None = None,
 ) -> PublishError | None:
     """Publish many messages as `publish_many` does, on the running event loop."""
-    return await _adeliver(_messages(items), _Delivery(on_commit, fail_silently, timeout, wait, many=True))
+    return await _adeliver(_messages(items), _Delivery(on_commit, fail_silently, timeout, wait, using, many=True))
 
 
 def publish_to_users(users: Iterable[Any], message: str | None = None, **options: Any) -> PublishError | None:
@@ -177,7 +183,7 @@ def publish_to_users(users: Iterable[Any], message: str | None = None, **options
     Raises:
         PublishManyError: some failed, as of `publish_many`.
     """
-    how = {name: options.pop(name) for name in ("on_commit", "fail_silently", "timeout", "wait") if name in options}
+    how = {name: options.pop(name) for name in _Delivery._fields if name in options}
     names = [name for _, name in user_channels(users)]
     return publish_many([{"channels": names, "message": message, **options}], **how) if names else None
 
@@ -254,46 +260,20 @@ def flush(timeout: float | None = None) -> bool:
 
 
 def _deliver(messages: Sequence[Message], how: _Delivery) -> PublishError | None:
+    if how.using is not None and not how.on_commit:
+        raise TypeError(f"using={how.using!r} names the transaction that is waited for: give on_commit=True, too")
     backend = get_backend()
-    collected = how.on_commit and not backend.transactional
-    if collected and gather(messages, _sender(how.timeout), ("publish", how.timeout)):
-        return None
-    return _finish(backend.send(messages, how.timeout, how.wait), how.fail_silently, how.many)
+    own = backend.database()
+    if how.on_commit and (own is None or own != how.using):
+        connection = awaited_connection(how.using, default=own or DEFAULT_DB_ALIAS)
+        if connection is not None and connection.alias != own:
+            collect_messages(connection, messages, how.timeout)
+            return None
+    return finish(backend.send(messages, how.timeout, how.wait), how.fail_silently, how.many)
 
 
 async def _adeliver(messages: Sequence[Message], how: _Delivery) -> PublishError | None:
-    if how.on_commit:  # a transaction is open in Django's own thread only
+    if how.on_commit or how.using is not None:  # a transaction is open in Django's own thread only
         return await sync_to_async(_deliver)(messages, how)
     receipts = await get_backend().asend(messages, how.timeout, how.wait)
-    return _finish(receipts, how.fail_silently, how.many)
-
-
-def _sender(timeout: float | None) -> Callable[[Sequence[Message]], None]:
-    def send(messages: Sequence[Message]) -> None:
-        _finish(get_backend().send(messages, timeout), True, len(messages) > 1)
-
-    return send
-
-
-def _finish(receipts: list[Receipt], fail_silently: bool, many: bool) -> PublishError | None:
-    """Show debug messages, and raise, or log and return, what failed."""
-    failed = [(index, receipt.error) for index, receipt in enumerate(receipts) if receipt.error is not None]
-    if settings.DEBUG:
-        _print_debug(receipts)
-    if not failed:
-        return None
-    error = failed[0][1]
-    if many:
-        sent = [index for index, receipt in enumerate(receipts) if receipt.error is None]
-        error = PublishManyError(failed, sent, backend=error.backend)
-        error.__cause__ = failed[0][1]
-    if not fail_silently:
-        raise error
-    logger.error("%s", error)
-    return error
-
-
-def _print_debug(receipts: list[Receipt]) -> None:
-    for message in (receipt.message for receipt in receipts):
-        if message.event_class == "debug":
-            print(f"[{message.channel}] {message.message or ''} {message.data if message.data is not None else ''}")  # noqa: T201
+    return finish(receipts, how.fail_silently, how.many)

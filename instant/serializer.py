@@ -1,8 +1,12 @@
-"""The one serializer: compact JSON, by orjson where it is installed, with the results of DjangoJSONEncoder."""
+"""The one serializer: compact JSON, by orjson where it is installed, with the results of DjangoJSONEncoder.
+
+With one difference: an integer that a browser would round, beyond ±(2^53 - 1), is written as text.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from functools import lru_cache
@@ -13,6 +17,10 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from .exceptions import InvalidMessage
 
+#: The largest integer that JavaScript knows exactly (Number.MAX_SAFE_INTEGER).
+_MAX_INTEGER = 2**53 - 1
+#: Where JSON may hold a larger one: it has at least 16 digits.
+_MANY_DIGITS = re.compile("[0-9]{16}")
 #: What orjson writes as null only where it is None.
 _FINITE = frozenset({str, int, bool, type(None), uuid.UUID})
 
@@ -21,13 +29,27 @@ _encode: Callable[[object], str] = DjangoJSONEncoder(ensure_ascii=False, allow_n
 
 
 def _encode_slowly(value: object) -> bytes:
-    return _encode(value).encode()
+    text = _encode(value)
+    if _MANY_DIGITS.search(text):
+        text = _encode(_exact(value))
+    return text.encode()
+
+
+def _exact(value: Any) -> Any:
+    """Return JSON's `value` with text for integers that a browser would round."""
+    if isinstance(value, dict):
+        return {key: _exact(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(inner) for inner in value]
+    if isinstance(value, int) and not -_MAX_INTEGER <= value <= _MAX_INTEGER:
+        return int.__repr__(value)
+    return value
 
 
 def _encode_fast(value: object) -> bytes:
     """With orjson, but what it cannot do as DjangoJSONEncoder does is left to that.
 
-    It writes NaN as null, and so a text with a null in it is written again, unless there is none in the value; big
+    It writes NaN as null, and so a text with a null in it is written again, unless there is none in the value; large
     integers and keys that are no strings it refuses; and what is no plain JSON it is made to refuse, as it would write
     dates in another form.
     """
@@ -59,11 +81,14 @@ except ImportError:
     _encode_bytes = _encode_slowly
 else:
     _PASS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+    _PASS |= orjson.OPT_STRICT_INTEGER
     _encode_bytes = _encode_fast
 
 
 def encode(value: object) -> bytes:
     """Return `value` as compact JSON; takes what DjangoJSONEncoder takes, but no NaN and no infinities.
+
+    Integers beyond ±(2^53 - 1) become text, as a browser would round them.
 
     Raises:
         InvalidMessage: it has a value that JSON cannot hold.

@@ -96,3 +96,42 @@ def test_refusals_are_alike(value: Any) -> None:
 
 def test_the_fast_one_is_used_where_it_is_installed() -> None:
     assert serializer._encode_bytes is _encode_fast
+
+
+# numbers
+
+
+LIMIT = 2**53 - 1
+
+
+class Huge(IntEnum):
+    KEY = 2**60
+
+
+@pytest.mark.parametrize("write", [_encode_fast, _encode_slowly])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *((number, str(number)) for number in (LIMIT, -LIMIT, 0, 123456789012345)),
+        *((number, f'"{number}"') for number in (LIMIT + 1, -LIMIT - 1, 2**63, 2**64, 10**30, -(10**30))),
+        ({"pk": 2**60, "n": 1}, f'{{"pk":"{2**60}","n":1}}'),
+        ([{"a": (1, [2**60])}], f'[{{"a":[1,["{2**60}"]]}}]'),
+        ({2**60: 1}, f'{{"{2**60}":1}}'),
+        ([Huge.KEY, NOW.date(), 2**60], f'["{2**60}","2026-11-21","{2**60}"]'),
+        (["1234567890123456", 2], '["1234567890123456",2]'),
+        ([0.1234567890123456, 1e17, True], "[0.1234567890123456,1e+17,true]"),
+    ],
+)
+def test_integers_that_a_browser_would_round_are_text(write: Any, value: Any, text: str) -> None:
+    assert json.loads(write(value)) == json.loads(text)
+    assert b'"' not in write(value) or write(value).decode() == text
+
+
+@given(strategies.recursive(strategies.integers() | strategies.text(), strategies.lists))
+def test_every_integer_is_exact_in_a_browser(value: Any) -> None:
+    def expected(each: Any) -> Any:
+        if isinstance(each, list):
+            return [expected(inner) for inner in each]
+        return str(each) if isinstance(each, int) and abs(each) > LIMIT else each
+
+    assert json.loads(_encode_fast(value)) == json.loads(_encode_slowly(value)) == expected(value)

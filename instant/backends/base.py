@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
+from django.db import DEFAULT_DB_ALIAS
 
 if TYPE_CHECKING:
     from ..messages import Message, Receipt
@@ -36,6 +37,10 @@ class BaseBackend:
     ) -> list[Receipt]:
         """Send the messages as `send` does; in Django's own thread unless a backend knows better."""
         return await sync_to_async(self.send)(messages, timeout, wait)
+
+    def database(self) -> str | None:
+        """Return the database whose transactions `send` belongs into; None where it belongs into none."""
+        return DEFAULT_DB_ALIAS if self.transactional else None
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all that was sent has been answered; tell whether it was, within `timeout` seconds."""

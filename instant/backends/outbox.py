@@ -36,7 +36,7 @@ class OutboxBackend(BaseBackend):
         """
         if not messages:
             return []
-        using = router.db_for_write(OutboxEntry)
+        using = self.database()
         try:
             _write(using, messages)
         except Error as error:
@@ -44,6 +44,9 @@ class OutboxBackend(BaseBackend):
                 raise self._failed(messages[0], error) from error
             return [Receipt(message, error=self._failed(message, error)) for message in messages]
         return [Receipt(message) for message in messages]
+
+    def database(self) -> str:
+        return router.db_for_write(OutboxEntry)
 
     def _failed(self, message: Message, error: Error) -> PublishError:
         missing = any(text in str(error) for text in ("no such table", "does not exist", "doesn't exist"))

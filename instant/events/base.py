@@ -8,10 +8,11 @@ from django.db import models, router
 
 from ..chunks import chunks
 from ..exceptions import InvalidEvent
+from ..sending import BATCH
 from . import registry
+from .beforehand import last_look, work_out
 from .declaration import EventDeclaration
-from .delivery import BATCH
-from .operations import OPERATIONS, Operation
+from .operations import OP_DELETE, OPERATIONS, Operation
 from .pending_changes import Change, snapshot
 from .scheduling import submit
 
@@ -38,24 +39,31 @@ class BaseEventModel(EventDeclaration):
         registry.remove(cls)
 
     @classmethod
-    def emit(cls, instance: models.Model, operation: Operation) -> None:
-        """Send the event of `instance` as if `operation` had just been done to it, whatever `operations` says."""
-        event, using = cls._own(operation), instance._state.db or router.db_for_write(type(instance))
-        change = snapshot(event, instance, using, operation)
-        change.forced = True
-        submit([change], using)
+    def emit(cls, instance: models.Model, operation: Operation, *, using: str | None = None) -> None:
+        """Send the event of `instance` as if `operation` had just been done to it, whatever `operations` says.
+
+        It leaves when the open transaction of the database `using` commits, the instance's own if that is None.
+        """
+        event, own = cls._own(operation), instance._state.db or router.db_for_write(type(instance))
+        if operation == OP_DELETE:
+            change = last_look(event, instance, own, forced=True)
+        else:
+            change = snapshot(event, instance, own, operation)
+            change.forced = True
+        submit([change], using or own)
 
     @classmethod
-    def emit_many(cls, queryset: models.QuerySet[Any], operation: Operation) -> int:
+    def emit_many(cls, queryset: models.QuerySet[Any], operation: Operation, *, using: str | None = None) -> int:
         """Send the events of all objects of `queryset`, a thousand in one request; return how many objects there were.
 
         For what sends no signals: `bulk_create()`, `QuerySet.update()`. The objects are read from the database that is
-        written to, and not kept in memory unless a transaction is open, which has to commit first.
+        written to, and not kept in memory unless a transaction is open, which has to commit first. It is that of the
+        database `using`, the objects' own if that is None.
         """
         event, count = cls._own(operation), 0
-        using = queryset._db or router.db_for_write(queryset.model)  # type: ignore[attr-defined]
-        for instances in chunks(queryset.using(using).iterator(chunk_size=BATCH), BATCH):
-            submit([_of_row(event, instance, using, operation) for instance in instances], using)
+        own = queryset._db or router.db_for_write(queryset.model)  # type: ignore[attr-defined]
+        for instances in chunks(queryset.using(own).iterator(chunk_size=BATCH), BATCH):
+            submit([_of_row(event, instance, own, operation) for instance in instances], using or own)
             count += len(instances)
         return count
 
@@ -70,4 +78,6 @@ def _of_row(event: EventDeclaration, instance: models.Model, using: str, operati
     """Nobody else has the object, so it needs no copy."""
     change = Change(event, using, operation, instance.__dict__)
     change.instance, change.forced = instance, True
+    if operation == OP_DELETE:
+        work_out(change)
     return change

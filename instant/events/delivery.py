@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from django.db import models
 
-from ..chunks import chunks
 from ..conf.settings import conf
-from ..exceptions import PublishManyError
 from ..messages import Message
-from ..producers import publish_many
-from . import hooks
-from .operations import EVENT_CLASSES, OP_DELETE
+from ..sending import Collected, Entry, send_entries
+from .operations import OP_DELETE
 from .pending_changes import Change, coalesced
+from .writing import messages_of, related
 
 logger = logging.getLogger("instant")
 
-#: Events that are read and sent together.
-BATCH = 1_000
 #: Of one transaction's failures, how many are logged one by one.
 _LOGGED = 10
 
@@ -32,6 +28,8 @@ class Failure(NamedTuple):
     change: Change
     channel: str | None
     error: Exception
+    #: What failed is its data alone: it was sent without.
+    is_sent: bool = False
 
 
 def deliver(changes: Sequence[Change]) -> None:
@@ -41,16 +39,15 @@ def deliver(changes: Sequence[Change]) -> None:
 
 def attempt(changes: Sequence[Change]) -> list[Failure]:
     """Send the events of these changes, and return what failed; one failure keeps no other from being sent."""
-    failures: list[Failure] = []
-    wanted = coalesced(changes) if len(changes) > 1 else [change for change in changes if change.is_wanted]
-    for batch in chunks(wanted, BATCH):
-        try:
-            found = _found(batch)
-        except Exception as error:
-            failures += [Failure(change, None, error) for change in batch]
-        else:
-            _send(batch, found, failures)
-    return failures
+    events = Events()
+    events.reports = False
+    send_entries(entries(changes), {Events: events})
+    return events.failures
+
+
+def entries(changes: Sequence[Change]) -> list[Entry]:
+    """Return these changes as entries of a transaction."""
+    return [Entry(Events, change) for change in changes]
 
 
 def report(failures: Sequence[Failure]) -> None:
@@ -59,10 +56,11 @@ def report(failures: Sequence[Failure]) -> None:
         return
     if not conf.INSTANT_EVENTS_FAIL_SILENTLY:
         raise failures[0].error
-    for change, channel, error in failures[:_LOGGED]:
+    for change, channel, error, is_sent in failures[:_LOGGED]:
         where = "" if channel is None else f" for {channel!r}"
         name, operation = change.event.event_name, change.operation
-        logger.error("the event %r (%s) of pk %r%s was not sent: %s", name, operation, change.pk, where, error)
+        what = "was sent without its data" if is_sent else "was not sent"
+        logger.error("the event %r (%s) of pk %r%s %s: %s", name, operation, change.pk, where, what, error)
     if len(failures) > _LOGGED:
         logger.error("%d more events were not sent", len(failures) - _LOGGED)
 
@@ -104,62 +102,49 @@ def _found(batch: Sequence[Change]) -> _Found:
     return _Found(instances, m2m)
 
 
-def related(field: Any, instances: Sequence[models.Model], using: str) -> list[list[Any]]:
-    """Return the keys that each instance has in a many-to-many field, in one query."""
-    through = field.remote_field.through
-    source = through._meta.get_field(field.m2m_field_name())
-    target = through._meta.get_field(field.m2m_reverse_field_name())
-    own = [getattr(instance, source.target_field.attname) for instance in instances]
-    rows = through._base_manager.using(using).filter(**{f"{source.name}__in": set(own)})
-    lists: dict[Any, list[Any]] = {}
-    for key, value in rows.order_by(target.attname).values_list(source.attname, target.attname):
-        lists.setdefault(key, []).append(value)
-    return [lists.get(key, []) for key in own]
+class Events(Collected):
+    """Changes that become events: read together, and several of one object in one transaction as one."""
 
+    def __init__(self) -> None:
+        self.failures: list[Failure] = []
+        self.reports = True
 
-def _send(batch: Sequence[Change], found: _Found, failures: list[Failure]) -> None:
-    messages: list[Message] = []
-    owners: list[Change] = []
-    for number, change in enumerate(batch):
+    def merged(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        kept = coalesced([entry.item if entry.kind is Events else entry for entry in entries])
+        return [each if isinstance(each, Entry) else Entry(Events, each) for each in kept]
+
+    def written(self, items: Sequence[Change]) -> Sequence[Sequence[Message]]:
+        try:
+            found = _found(items)
+        except Exception as error:
+            self.failures += [Failure(change, None, error) for change in items]
+            return [()] * len(items)
+        return [self._written(number, change, found) for number, change in enumerate(items)]
+
+    def _written(self, number: int, change: Change, found: _Found) -> Sequence[Message]:
         if number in found.instances:
             change.instance = found.instances[number]
-            if change.instance is None:
-                continue  # it is gone by now, which is an event of its own
+            if change.instance is None:  # it is gone by now, which is an event of its own, or was said before
+                return change.before.messages if change.before else ()
             change.values = change.instance.__dict__
+        self._note(change)
         try:
-            made = _messages(change, found.m2m.get(number, {}))
+            return messages_of(change, found.m2m.get(number, {}))
         except Exception as error:
-            failures.append(Failure(change, None, error))
-            continue
-        messages += made
-        owners += [change] * len(made)
-    if not messages:
-        return
-    try:
-        publish_many(messages)
-    except PublishManyError as error:
-        failures += [Failure(owners[index], messages[index].channel, each) for index, each in error.failed]
-    except Exception as error:
-        failures += [Failure(owner, message.channel, error) for owner, message in zip(owners, messages, strict=True)]
+            self.failures.append(Failure(change, None, error))
+            return ()
 
+    def _note(self, change: Change) -> None:
+        """Keep what failed beforehand."""
+        if change.error is not None:
+            self.failures.append(Failure(change, None, change.error, bool(change.messages)))
+        if change.moved_from is not None and change.moved_from.error is not None:
+            self.failures.append(Failure(change, None, change.moved_from.error, is_sent=False))
 
-def _messages(change: Change, m2m: Mapping[str, list[Any]]) -> list[Message]:
-    """One message for each channel, the same one for all."""
-    event = change.event
-    names = event.channels_of(change.rebuilt() if callable(event.channel) else None)
-    if not names:
-        return []
-    data = event.plan.data(change.values, change.rebuilt) if change.data is None else change.data
-    content = {
-        "event": event.event_name,
-        "operation": change.operation,
-        "verbose_name": event.event_verbose_name,
-        "pk": change.pk,
-        "data": {**data, **m2m},
-        "changed": change.changed,
-    }
-    passed = hooks.passed(event, content, change.operation, change.rebuilt)
-    if passed is None:
-        return []
-    first = Message(names[0], None, passed, EVENT_CLASSES[change.operation])
-    return [first] if len(names) == 1 else [first, *(first.to(name) for name in names[1:])]
+    def answered(self, item: Change, message: Message, error: Exception | None) -> None:
+        if error is not None:
+            self.failures.append(Failure(item, message.channel, error))
+
+    def finish(self) -> None:
+        if self.reports:
+            report(self.failures)

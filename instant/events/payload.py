@@ -75,8 +75,9 @@ class Plan:
         needed = self.columns if self.has_to_dict else [field for _, field in self.fields]
         #: The columns that an instance must know for its data to be complete.
         self.attnames = frozenset(field.attname for field in needed)
+        self.all_attnames = frozenset(field.attname for field in self.columns)
         #: Written by the database alone, so that an instance that was saved has old values.
-        self.is_generated = any(getattr(field, "generated", False) for field in needed)
+        self._generated = frozenset(field.attname for field in self.columns if getattr(field, "generated", False))
         #: What would change under us, if it were kept as it is until the commit.
         self.freezers = [(field.attname, freeze) for field in self.columns if (freeze := _freezer(field))]
 
@@ -144,17 +145,20 @@ class Plan:
         keys = [field.to_python(values[field.attname]) for field in self.pk_fields]
         return keys[0] if len(keys) == 1 else tuple(keys)
 
-    def knows_all(self, values: _Values) -> bool:
-        """Tell whether the data can be written without asking the database."""
-        if self.is_generated or not values.keys() >= self.attnames:
+    def knows_all(self, values: _Values, *, whole: bool = False) -> bool:
+        """Tell whether the data, or the `whole` object, can be made without asking the database."""
+        needed = self.all_attnames if whole else self.attnames
+        if not self._generated.isdisjoint(needed) or not values.keys() >= needed:
             return False
-        for name in self.attnames:
+        for name in needed:
             if type(values[name]) not in _PLAIN and hasattr(values[name], "resolve_expression"):
                 return False
         return True
 
-    def data(self, values: _Values, instance: Callable[[], models.Model]) -> dict[str, Any]:
+    def data(self, values: _Values, instance: Callable[[], models.Model], *, partly: bool = False) -> dict[str, Any]:
         """What is sent of an instance that has these values, without many-to-many fields; it is made where needed.
+
+        Values that are missing are read, or left out if it is asked for `partly`.
 
         Raises:
             TypeError: to_dict() returns no dict.
@@ -167,6 +171,7 @@ class Plan:
         return {
             name: value if type(value := values.get(attname, _MISSING)) in plain else _written(field, instance())
             for name, attname, plain, field in self._sent
+            if not partly or attname in values
         }
 
 

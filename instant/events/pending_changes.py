@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db.models.base import ModelState
 
+from . import hooks
 from .operations import OP_CREATE, OP_DELETE, OP_UPDATE, Operation
 
 if TYPE_CHECKING:
     from django.db import models
 
+    from ..messages import Message
     from .declaration import EventDeclaration
+
+
+class Before(NamedTuple):
+    """Where an object was before a change: the names of channels, with the object as it was, or the messages that say
+    there that it is gone."""
+
+    names: tuple[str, ...]
+    instance: models.Model | None
+    messages: tuple[Message, ...] = ()
+    error: Exception | None = None
 
 
 class Change:
@@ -23,7 +35,10 @@ class Change:
     in the table, too; None for all.
     """
 
-    __slots__ = ("cache", "changed", "data", "event", "forced", "instance", "known", "operation", "using", "values")
+    __slots__ = (
+        *("before", "cache", "changed", "error", "event", "forced", "instance", "known", "messages", "operation"),
+        *("using", "values"),
+    )
 
     def __init__(
         self,
@@ -43,24 +58,45 @@ class Change:
         self.forced = False
         #: The object as it was then, once somebody has asked for it; from the start where nobody else has it.
         self.instance: models.Model | None = None
-        #: Of an object that will be gone: its data, or what of it is in other tables.
-        self.data: dict[str, Any] | None = None
+        #: Of an object that will be gone: what is sent, worked out while it was there.
+        self.messages: list[Message] | None = None
+        #: Why the messages lack their data, or could not be made.
+        self.error: Exception | None = None
+        #: Where the object was; None where it was nowhere, or cannot move.
+        self.before: Before | None = None
 
     @property
     def pk(self) -> Any:
         return self.event.plan.pk(self.values)
 
     @property
-    def is_wanted(self) -> bool:
+    def is_asked_for(self) -> bool:
+        """Whether its operation is one that the event sends."""
         return self.forced or self.operation in (self.event.operations or ())
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it may make messages."""
+        return self.is_asked_for or self.moved_from is not None
+
+    @property
+    def moved_from(self) -> Before | None:
+        """Where a removal may be due: the object was there, and deletions are sent."""
+        return self.before if OP_DELETE in (self.event.operations or ()) else None
+
+    @property
+    def needs_whole(self) -> bool:
+        """Whether functions of the project see the object: they may read any field, not only what is sent."""
+        return callable(self.event.channel) or hooks.exist_for(type(self.event))
 
     @property
     def is_complete(self) -> bool:
         """Whether its values are all that the event needs, and what the table has."""
         if self.operation == OP_DELETE:
             return True
-        plan = self.event.plan
-        return (self.known is None or self.known >= plan.attnames) and plan.knows_all(self.values)
+        plan, whole = self.event.plan, self.needs_whole
+        needed = plan.all_attnames if whole else plan.attnames
+        return (self.known is None or self.known >= needed) and plan.knows_all(self.values, whole=whole)
 
     def rebuilt(self) -> models.Model:
         """The object as it was then: made for hooks, methods, and fields that need one, and then kept."""
@@ -85,11 +121,12 @@ def snapshot(event: EventDeclaration, instance: models.Model, using: str, operat
     return change
 
 
-def coalesced(changes: Iterable[Change]) -> list[Change]:
-    """Make one of all changes of one object, at the place of the first; only those that are wanted are returned."""
-    kept: dict[Any, Change] = {}
-    for change in changes:
-        if not change.event.coalesce:
+def coalesced(collected: Iterable[Any]) -> list[Any]:
+    """Make one of all changes of one object, at the place of the first; only those that are wanted are returned, and
+    what is no change stays in its place."""
+    kept: dict[Any, Any] = {}
+    for change in collected:
+        if not isinstance(change, Change) or not change.event.coalesce:
             kept[id(change)] = change
             continue
         key = (change.event, change.using, change.pk)
@@ -100,7 +137,7 @@ def coalesced(changes: Iterable[Change]) -> list[Change]:
             del kept[key]
         else:
             kept[key] = _merged(earlier, change)
-    return [change for change in kept.values() if change.is_wanted]
+    return [each for each in kept.values() if not isinstance(each, Change) or each.is_wanted]
 
 
 def _merged(earlier: Change, later: Change) -> Change:
@@ -112,7 +149,8 @@ def _merged(earlier: Change, later: Change) -> Change:
             operation = OP_UPDATE  # made again under the same key
     one = Change(later.event, later.using, operation, later.values, known=later.known)
     one.changed = _changed(earlier, later, operation)
-    one.cache, one.data, one.instance = later.cache, later.data, later.instance
+    one.cache, one.instance, one.messages, one.error = later.cache, later.instance, later.messages, later.error
+    one.before = earlier.before or (None if earlier.operation == OP_CREATE else later.before)
     one.forced = earlier.forced or later.forced
     if later.known is not None and earlier.operation != OP_DELETE:
         news = {name: later.values[name] for name in later.known if name in later.values}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import signals
 
-from .delivery import Failure, related, report
+from .beforehand import can_move, channels_before, last_look
 from .muting import is_muted
-from .operations import OP_CREATE, OP_DELETE, OP_UPDATE
+from .operations import OP_CREATE, OP_UPDATE
 from .pending_changes import Change, snapshot
 from .scheduling import submit
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from .declaration import EventDeclaration
 
 _UID = "instant.events"
+#: A table between two models may have an event class of its own, too.
+_ROW_UID = "instant.events.rows"
 
 #: The event classes that look at each model, and the fields of those that look at each table between two models.
 _saves: dict[type[models.Model], list[EventDeclaration]] = {}
@@ -30,6 +31,8 @@ def watch(event: EventDeclaration, model: type[models.Model]) -> None:
     if event not in _saves.setdefault(model, []):
         _saves[model].append(event)
         signals.post_save.connect(_saved, model, dispatch_uid=_UID)
+        if can_move(event):
+            signals.pre_save.connect(_saving, model, dispatch_uid=_UID)
     # Deleting a child deletes its parents one by one, each with a signal; saving it says so once, for the child.
     if _table(model) is _table(event.plan.model) and event not in _deletes.setdefault(model, []):
         _deletes[model].append(event)
@@ -42,6 +45,8 @@ def watch_m2m(event: EventDeclaration) -> None:
         through = field.remote_field.through
         _m2m.setdefault(through, []).append((event, field))
         signals.m2m_changed.connect(_m2m_changed, through, dispatch_uid=_UID)
+        for signal, receiver in _ROW_SIGNALS:
+            signal.connect(receiver, through, dispatch_uid=_ROW_UID)
 
 
 def unwatch(event: EventDeclaration) -> None:
@@ -52,11 +57,14 @@ def unwatch(event: EventDeclaration) -> None:
             if not events:
                 del watched[model]
                 signal.disconnect(sender=model, dispatch_uid=_UID)
+                signals.pre_save.disconnect(sender=model, dispatch_uid=_UID)
     for through, pairs in list(_m2m.items()):
         pairs[:] = [pair for pair in pairs if pair[0] is not event]
         if not pairs:
             del _m2m[through]
             signals.m2m_changed.disconnect(sender=through, dispatch_uid=_UID)
+            for row_signal, _ in _ROW_SIGNALS:
+                row_signal.disconnect(sender=through, dispatch_uid=_ROW_UID)
 
 
 def _table(model: type[models.Model]) -> type[models.Model]:
@@ -80,6 +88,8 @@ def _saved(
         if is_muted(event):
             continue
         change = snapshot(event, instance, using, OP_CREATE if created else OP_UPDATE)
+        before = _stash(instance).pop(event, None) if can_move(event) else None
+        change.before = None if created else before
         if update_fields is None or _is_about(change, update_fields):
             changes.append(change)
     if changes:
@@ -95,24 +105,26 @@ def _is_about(change: Change, update_fields: frozenset[str]) -> bool:
     return bool(written)
 
 
+def _saving(sender: type[models.Model], *, instance: models.Model, raw: bool, using: str, **kwargs: Any) -> None:
+    """Where the object is now: after the save its old values are overwritten."""
+    for event in () if raw else _saves.get(sender, ()):
+        if can_move(event) and not is_muted(event) and _may_exist(event, instance):
+            pk = event.plan.pk(instance.__dict__)
+            _stash(instance)[event] = channels_before(event, [pk], using).get(pk)
+
+
+def _may_exist(event: EventDeclaration, instance: models.Model) -> bool:
+    """Django itself takes an object for new that has a default key, and was not read."""
+    meta = event.plan.model._meta
+    if any(instance.__dict__.get(field.attname) is None for field in event.plan.pk_fields):
+        return False
+    return not (instance._state.adding and meta.pk.has_default())
+
+
 def _deleted(sender: type[models.Model], instance: models.Model, using: str, **kwargs: Any) -> None:
-    """Before it happens: its data, and what other tables say of it, can be read for the last time."""
-    changes = [_last_look(event, instance, using) for event in _deletes.get(sender, ()) if not is_muted(event)]
+    changes = [last_look(event, instance, using) for event in _deletes.get(sender, ()) if not is_muted(event)]
     if changes:
         submit(changes, using)
-
-
-def _last_look(event: EventDeclaration, instance: models.Model, using: str) -> Change:
-    plan = event.plan
-    change = snapshot(event, instance, using, OP_DELETE)
-    if plan.has_to_dict or plan.m2m or not plan.knows_all(change.values):
-        try:
-            m2m = {} if plan.has_to_dict else {each.name: related(each, [instance], using)[0] for each in plan.m2m}
-            change.data = {**plan.data(instance.__dict__, lambda: instance), **m2m}
-        except Exception as error:
-            change.data = {}  # that it is gone is worth saying without
-            report([Failure(change, None, error)])
-    return change
 
 
 def _m2m_changed(
@@ -129,33 +141,77 @@ def _m2m_changed(
     for event, field in _m2m.get(sender, ()):
         if is_muted(event):
             continue
-        both = field.remote_field.symmetrical
-        pks: set[Any] = set()
-        if action == "pre_clear" and (reverse or both):
-            _cleared(instance)[event, field] = _others(event, field, instance, using)
-        elif action == "post_clear":
-            pks = _cleared(instance).pop((event, field), set()) | (set() if reverse else {instance.pk})
-        elif action in ("post_add", "post_remove") and pk_set:
-            pks = pk_set if reverse else {instance.pk, *(pk_set if both else ())}
-        changes += _touched(event, field, sorted(pks), using)
+        if action.startswith("pre_"):
+            pks = _others(event, field, instance, using, reverse) if action == "pre_clear" else pk_set or set()
+            pks = pks if reverse else {instance.pk, *(pks if field.remote_field.symmetrical else ())}
+            before = channels_before(event, pks, using) if can_move(event) else {}
+            _stash(instance)[event, field] = pks, before
+        elif action == "post_clear" or pk_set:
+            changes += _touched(event, field, instance, using)
     if changes:
         submit(changes, using)
 
 
-def _touched(event: EventDeclaration, field: Any, pks: Iterable[Any], using: str) -> list[Change]:
+def _touched(event: EventDeclaration, field: Any, instance: models.Model, using: str) -> list[Change]:
     """Nothing is known of these objects but their keys: the rest is read when the events are sent."""
+    pks, before = _stash(instance).pop((event, field), ((), {}))
     known = event.plan.pk_attnames
     (attname,) = known
-    return [Change(event, using, OP_UPDATE, {attname: pk}, known=known, changed=[field.name]) for pk in pks]
+    changes = [Change(event, using, OP_UPDATE, {attname: pk}, known=known, changed=[field.name]) for pk in sorted(pks)]
+    for change in changes:
+        change.before = before.get(change.pk)
+    return changes
 
 
-def _cleared(instance: models.Model) -> dict[Any, set[Any]]:
-    """Whom clear() is about to part from `instance`: afterwards nobody could tell."""
-    stash: dict[Any, set[Any]] = instance._state.__dict__.setdefault("_instant_cleared", {})
+def _stash(instance: models.Model) -> dict[Any, Any]:
+    """What was read before a change of `instance`, for the receiver that is called after it."""
+    stash: dict[Any, Any] = instance._state.__dict__.setdefault("_instant_before", {})
     return stash
 
 
-def _others(event: EventDeclaration, field: Any, instance: models.Model, using: str) -> set[Any]:
-    return set(
-        event.plan.model._base_manager.using(using).filter(**{field.name: instance}).values_list("pk", flat=True)
-    )
+def _others(event: EventDeclaration, field: Any, instance: models.Model, using: str, reverse: bool) -> set[Any]:
+    """Whom clear() is about to part from `instance`: afterwards nobody could tell."""
+    if not reverse and not field.remote_field.symmetrical:
+        return set()
+    rows = event.plan.model._base_manager.using(using).filter(**{field.name: instance})
+    return set(rows.values_list("pk", flat=True))
+
+
+def _row_changing(sender: type[models.Model], instance: models.Model, using: str, **kwargs: Any) -> None:
+    """A row of a table between two models, written or deleted as an object of its own."""
+    for event, field in _m2m.get(sender, ()):
+        if not is_muted(event):
+            pks = _owners(event, field, instance, using)
+            _stash(instance)[event, field] = pks, channels_before(event, pks, using) if can_move(event) else {}
+
+
+def _row_changed(
+    sender: type[models.Model], instance: models.Model, using: str, *, raw: bool = False, **kwargs: Any
+) -> None:
+    origin = kwargs.get("origin", instance)
+    if raw or getattr(origin, "model", type(origin)) is not sender:
+        return  # it vanishes with one of the two
+    changes: list[Change] = []
+    for event, field in _m2m.get(sender, ()):
+        changes += _touched(event, field, instance, using)
+    if changes:
+        submit(changes, using)
+
+
+def _owners(event: EventDeclaration, field: Any, row: models.Model, using: str) -> set[Any]:
+    """The keys of the objects whose field the row is in, and was in before."""
+    source: Any = type(row)._meta.get_field(field.m2m_field_name())
+    keys = {getattr(row, source.attname)}
+    if row.pk is not None:
+        keys.update(type(row)._base_manager.using(using).filter(pk=row.pk).values_list(source.attname, flat=True))
+    owners = event.plan.model._base_manager.using(using).filter(**{f"{source.target_field.name}__in": keys - {None}})
+    return set(owners.values_list("pk", flat=True))
+
+
+#: Django sends them for tables that the project declares, with `through`, and not for those that Django makes.
+_ROW_SIGNALS = (
+    (signals.pre_save, _row_changing),
+    (signals.pre_delete, _row_changing),
+    (signals.post_save, _row_changed),
+    (signals.post_delete, _row_changed),
+)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import Error, connections, router, transaction
+from django.db import Error, connections, transaction
 
 from ..backends import get_backend
 from ..conf.settings import conf
-from ..on_commit import gather_at
-from .delivery import Failure, attempt, deliver, report
+from ..sending import collect
+from .delivery import Failure, attempt, deliver, entries, report
 from .pending_changes import Change
 
 
@@ -23,16 +23,10 @@ def submit(changes: Sequence[Change], using: str) -> None:
     connection: Any = connections[using]
     if not connection.in_atomic_block:
         deliver(changes)
-    elif get_backend().transactional and _outbox_database() == using:
+    elif get_backend().database() == using:
         _write(changes, connection)
     else:
-        gather_at(connection, changes, deliver, "events", robust=False)
-
-
-def _outbox_database() -> str:
-    from ..models import OutboxEntry
-
-    return router.db_for_write(OutboxEntry)
+        collect(connection, entries(changes))
 
 
 def _write(changes: Sequence[Change], connection: Any) -> None:

@@ -10,8 +10,8 @@ from .revocations import Revocation
 def write_first(using: str) -> None:
     """Have the open transaction of this database, if it is SQLite's, begin with a write.
 
-    A transaction of SQLite that reads before it writes fails with "database is locked" as soon as another one has written
-    in between: it does not wait. So what we read in a transaction of the site could break the site's own change.
+    A transaction of SQLite that reads before it writes fails with "database is locked" as soon as another one has
+    written in between: it does not wait. So what we read in a transaction of the site could break the site's change.
     """
     connection = connections[using]
     if connection.vendor != "sqlite" or not connection.in_atomic_block:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
+from django.db import router
 from django.db.models import signals
 
 from .. import features
@@ -67,7 +68,7 @@ def _user_deleted(instance: Any, using: str, **_: Any) -> None:
 
 
 def _rights_changed(user: Any, **_: Any) -> None:
-    recheck(users=[user])
+    recheck(users=[user], using=router.db_for_write(Revocation))
 
 
 def _membership_changed(

@@ -24,7 +24,7 @@ from ..chunks import QUERY_SIZE, chunks
 from ..conf.settings import conf
 from ..exceptions import Deny, ServerError
 from ..models import Revocation
-from ..on_commit import gather
+from ..on_commit import awaited_connection, gather
 from ..windows.topics import channel_of
 from ..windows.window_info import WindowInfo
 from . import enforcement, repeating
@@ -45,14 +45,17 @@ def recheck(
     """Enforce anew what these users may join, who may be in the channels of these names, and which pages have these
     topics.
 
-    It happens when the transaction commits, that of the database `using`, and again until the tokens given out before
-    have expired. One change twice is one row. A page that got a topic with a permission is asked that again. All others
-    lose the topic, and are loaded again, so that the view decides anew.
+    It happens when the transaction commits, and again until the tokens given out before have expired. The transaction
+    is that of the database `using`, the one that has the table of revocations if that is None. One change twice is one
+    row. A page that got a topic with a permission is asked that again. All others lose the topic, and are loaded again,
+    so that the view decides anew.
 
     Raises:
+        TransactionManagementError: no `using`, and another database alone has an open transaction.
         InvalidTopic: a topic cannot be serialized.
         InvalidSetting: there are topics, and the site's pages have no windows.
     """
+    awaited_connection(using, default=router.db_for_write(Revocation), what="recheck()")
     of_topics = _channels_of(topics)
     topic_rights.end_for_older_pages(of_topics)
     names = [*channels, *of_topics]

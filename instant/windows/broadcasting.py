@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from django.db import transaction
-
 from .. import features
 from ..messages import Message
+from ..on_commit import awaited_connection
 from ..producers import publish_many
 from ..protocol import SIGNAL
 from .recorder import recorder
@@ -18,7 +17,13 @@ from .window_keys import channel_named
 
 
 def broadcast(
-    topics: Sequence[str], name: str, opts: dict[str, Any], *, on_commit: bool = False, uid: str | None = None
+    topics: Sequence[str],
+    name: str,
+    opts: dict[str, Any],
+    *,
+    on_commit: bool = False,
+    uid: str | None = None,
+    using: str | None = None,
 ) -> None:
     """Send a signal to the windows of these topics, by their serialized names. What has one `uid` arrives once.
 
@@ -29,8 +34,9 @@ def broadcast(
     taker = recorder()
     if taker is not None:
         take = partial(taker.take_signal, topics, name, opts)
-        if on_commit and transaction.get_connection().in_atomic_block:
-            transaction.on_commit(take)
+        connection = awaited_connection(using) if on_commit else None
+        if connection is not None:
+            connection.on_commit(take)
         else:
             take()
         return
@@ -38,4 +44,4 @@ def broadcast(
     first, *others = dict.fromkeys(channel_named(topic) for topic in topics)
     own: dict[str, Any] = {} if uid is None else {"uid": uid}
     message = Message(first, data={"name": name, "opts": opts}, event_class=SIGNAL, **own)
-    publish_many([message, *(message.to(channel) for channel in others)], on_commit=on_commit)
+    publish_many([message, *(message.to(channel) for channel in others)], on_commit=on_commit, using=using)

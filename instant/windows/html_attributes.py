@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ..serializer import encode
 from .dotted_path_settings import plain
 
 
@@ -24,4 +24,4 @@ def signal_attribute(
     """
     parts = {"name": str(name), "on": on, "form": form, "value": value, "opts": plain(opts or {})}
     given = {key: part for key, part in parts.items() if part or key == "name"}
-    return format_html(" data-df-signal='{}'", json.dumps([given], separators=(",", ":")))
+    return format_html(" data-df-signal='{}'", encode([given]).decode())

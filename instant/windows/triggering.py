@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
 from django.http import HttpRequest
 
 from ..exceptions import NotQueued, PublishError
+from ..on_commit import awaited_connection
 from .broadcasting import broadcast
 from .dotted_path_settings import plain
 from .queued_calls import Call, Delay
@@ -37,11 +37,13 @@ def trigger(
     eta: datetime | None = None,
     expires: float | datetime | None = None,
     immediate: bool = False,
+    using: str | None = None,
     **kwargs: Any,
 ) -> None:
     """Call the functions of the signal `name` at one target, or several: WINDOW, USER, BROADCAST, SERVER, topics.
 
-    Inside a transaction it happens on commit, unless it is `immediate`. `countdown` (seconds), `eta` and `expires` are
+    Inside a transaction it happens on commit, unless it is `immediate`; the transaction is that of the database
+    `using`, the default one if that is None. `countdown` (seconds), `eta` and `expires` are
     Celery's. Arguments are what JSON makes of `kwargs`, on the server too. What a function on the server raises is
     logged, as from a queue. A window or user that is not there is no error.
 
@@ -50,7 +52,12 @@ def trigger(
         PublishError: the websockets server was not reached; functions on the server were called nevertheless. On
             commit it is logged.
         NotQueued: Celery's broker was not reached, or Celery is not installed. On commit it is logged.
+        TransactionManagementError: no `using`, and another database alone has an open transaction.
+        TypeError: `using` and `immediate`.
     """
+    if immediate and using is not None:
+        raise TypeError(f"trigger() waits for no transaction if it is immediate: leave out using={using!r}")
+    connection = None if immediate else awaited_connection(using, what="trigger()")
     info = WindowInfo.from_request(window_info)
     opts: dict[str, Any] = plain(kwargs)
     targets = targets_of(to)
@@ -61,13 +68,13 @@ def trigger(
     failed: PublishError | None = None
     if topics and not delay.is_later:
         try:
-            broadcast(topics, name, opts, on_commit=not immediate)
+            broadcast(topics, name, opts, on_commit=not immediate, using=using)
         except PublishError as error:
             failed = error
     later = topics if delay.is_later else ()
     work = partial(_hand_over, info, name, opts, delay, topics=later, to_server=to_server)
-    if not immediate and transaction.get_connection().in_atomic_block:
-        transaction.on_commit(partial(_logged, work), robust=True)
+    if connection is not None:
+        connection.on_commit(partial(_logged, work), robust=True)
     else:
         work()
     if failed is not None:
@@ -84,11 +91,12 @@ async def atrigger(
     eta: datetime | None = None,
     expires: float | datetime | None = None,
     immediate: bool = False,
+    using: str | None = None,
     **kwargs: Any,
 ) -> None:
     """Do what `trigger` does, from a coroutine: in the thread of Django's transactions."""
     options: dict[str, Any] = {"countdown": countdown, "eta": eta, "expires": expires, "immediate": immediate}
-    await sync_to_async(trigger)(window_info, name, to, **options, **kwargs)
+    await sync_to_async(trigger)(window_info, name, to, using=using, **options, **kwargs)
 
 
 def _logged(work: partial[None]) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
 
@@ -68,6 +70,45 @@ class Ticket(models.Model):
 
     def to_dict(self) -> dict[str, Any]:
         return {"shown": self.title.upper(), "by": self.author.name if self.author else None}
+
+
+class Room(models.Model):
+    slug = models.CharField(max_length=20)
+    seats_taken = models.IntegerField(default=0)
+    remarks = GenericRelation("Remark", content_type_field="kind", object_id_field="key")
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Seat(models.Model):
+    """Its channel is its room's, which it is deleted with."""
+
+    room = models.ForeignKey(Room, models.CASCADE)
+    number = models.IntegerField(default=0)
+    guests = models.ManyToManyField(Author, through="Booking")
+
+    def __str__(self) -> str:
+        return f"{self.room} {self.number}"
+
+
+class Booking(models.Model):
+    """A table between two models that is one itself."""
+
+    seat = models.ForeignKey(Seat, models.CASCADE)
+    guest = models.ForeignKey(Author, models.CASCADE)
+
+    def __str__(self) -> str:
+        return f"{self.seat} {self.guest}"
+
+
+class Remark(models.Model):
+    kind = models.ForeignKey(ContentType, models.CASCADE)
+    key = models.IntegerField()
+    about = GenericForeignKey("kind", "key")
+
+    def __str__(self) -> str:
+        return f"on {self.about}"
 
 
 class Base(models.Model):

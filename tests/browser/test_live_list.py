@@ -266,3 +266,45 @@ def test_who_may_not_see_the_model_hears_nothing(site: Site, errors: list[str], 
     publish("news", "sent after it")
     handled(page, "sent after it")
     assert items(page) == []
+
+
+def test_keys_that_a_browser_would_round(site: Site) -> None:
+    """Two neighbours beyond 2**53 are one number in JavaScript: they are compared as text."""
+    keys = [2**60, 2**60 + 1, 2**60 + 2]
+    Post.objects.create(pk=keys[0], title="zero")
+    page = opened(site, "order: '-id'", rows=ROWS.replace("<li", '<li data-order="{{ post.pk }}"'))
+    for key, title in zip(keys[1:], ("one", "two"), strict=True):
+        Post.objects.create(pk=key, title=title)
+    shows(page, "two", "one", "zero")
+    Post.objects.get(pk=keys[1]).delete()
+    shows(page, "two", "zero")
+    Post.objects.filter(pk=keys[0]).get().save()
+    Post.objects.create(pk=5, title="five")
+    shows(page, "two", "zero", "five")
+
+
+def test_an_object_that_moves_to_another_channel_leaves_the_list(site: Site) -> None:
+    class Moving(BaseEventModel):
+        __module__ = "tests.blog.events"
+        model = Post
+        name = "moving"
+        fields = ("id", "title")
+
+        def channel(self, instance: Post) -> str:
+            return CHANNEL if instance.views == 0 else "$elsewhere"
+
+    Moving().register()
+    script = 'instant.liveList("posts", "blog.Post",'
+    post = Post.objects.create(title="One")
+    site.write(
+        posts=listing()
+        .replace(script, 'instant.liveList("posts", "moving",')
+        .replace("{})", f'{{channel: "{CHANNEL}"}})')
+    )
+    page = site.browser("ann")
+    page.goto(f"{site.url}/posts/")
+    joined(page, CHANNEL)
+    shows(page, "One")
+    post.views = 1
+    post.save()
+    shows(page)

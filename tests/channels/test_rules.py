@@ -229,3 +229,9 @@ def test_the_log_is_silent_of_good_rules(caplog: pytest.LogCaptureFixture) -> No
     with caplog.at_level(logging.DEBUG):
         rules.find("$post:1"), rules.find("$other")
     assert caplog.text == ""
+
+
+def test_an_integer_of_presence_that_a_browser_would_round_is_text() -> None:
+    claims = rules._claims({"info": {"pk": 2**60, "age": 5}})
+    assert claims is not None
+    assert claims["info"] == {"pk": str(2**60), "age": 5}

@@ -156,3 +156,8 @@ def test_a_view_that_is_asked_in_asgi_too() -> None:
     request = HttpRequest()
     request.method = "POST"
     assert rpc(request).status_code == 403
+
+
+def test_an_integer_that_a_browser_would_round_is_text(answering: Any) -> None:
+    answering(lambda request: {"pks": [2**53 - 1, 2**53, -(2**60)]})
+    assert post().json() == {"result": {"data": {"pks": [2**53 - 1, str(2**53), str(-(2**60))]}}}

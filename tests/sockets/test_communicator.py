@@ -396,3 +396,9 @@ async def test_the_communicator_says_what_is_wrong() -> None:
     await socket.close()
     with pytest.raises(SocketClosed, match="1006"):
         await socket.receive()
+
+
+async def test_an_integer_that_a_browser_would_round_is_text() -> None:
+    async with SocketCommunicator(handlers.Echo) as socket:
+        await socket.open([2**53 - 1, 2**53, -(2**60)])
+        assert await socket.receive() == [2**53 - 1, str(2**53), str(-(2**60))]

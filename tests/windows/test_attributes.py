@@ -33,7 +33,7 @@ def test_all_parts() -> None:
     assert signal_attribute("a.b") == " data-df-signal='[{&quot;name&quot;:&quot;a.b&quot;}]'"
 
 
-@given(st.text(), st.text(), st.dictionaries(st.text(), st.text() | st.integers(), max_size=3))
+@given(st.text(), st.text(), st.dictionaries(st.text(), st.text() | st.integers(-(2**53) + 1, 2**53 - 1), max_size=3))
 def test_nothing_breaks_out(name: str, on: str, opts) -> None:
     (attributes,) = Attributes(f"<p{signal_attribute(name, on, opts=opts)}>").found
     ((key, value),) = attributes
@@ -45,3 +45,7 @@ def test_nothing_breaks_out(name: str, on: str, opts) -> None:
 def test_what_cannot_be_written() -> None:
     with pytest.raises(InvalidMessage):
         signal_attribute("a", opts={"x": object()})
+
+
+def test_an_integer_that_a_browser_would_round_is_text() -> None:
+    assert f"&quot;pk&quot;:&quot;{2**53}&quot;" in signal_attribute("a", opts={"pk": 2**53})

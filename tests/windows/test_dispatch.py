@@ -164,3 +164,8 @@ class TestQueues:
         assert call("a", {}, INFO) == Queued()
         assert call("b", {}, INFO) == Queued()
         assert called == ["w"]
+
+
+def test_large_integers_of_a_page_are_what_it_sent() -> None:
+    signal("a", everyone)(lambda window_info, n, text: [type(n).__name__, n, type(text).__name__])
+    assert call("a", {"n": 2**60, "text": str(2**60)}, INFO) == Value(["int", 2**60, "str"])

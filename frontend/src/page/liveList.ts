@@ -180,7 +180,18 @@ function textOf(pk: JsonValue): string {
 
 /** Compare as numbers if both are, else as text. */
 function compared(one: string, other: string): number {
+  if (INTEGER.test(one) && INTEGER.test(other)) return comparedIntegers(one, other);
   const [first, second] = [one, other].map((text) => (text === "" ? NaN : Number(text)));
   if (first !== undefined && second !== undefined && !isNaN(first) && !isNaN(second)) return first - second;
   return one < other ? -1 : Number(one > other);
+}
+
+/** Large integers are text: as numbers, two of them could be one. */
+const INTEGER = /^-?(0|[1-9]\d*)$/;
+
+function comparedIntegers(one: string, other: string): number {
+  const [first, second] = [one, other].map((text) => text.startsWith("-"));
+  if (first !== second) return first === true ? -1 : 1;
+  const order = one.length - other.length || (one < other ? -1 : Number(one > other));
+  return first === true ? -order : order;
 }

@@ -1,0 +1,103 @@
+"""What only the database before a change can say: all of an object that is deleted, and where one that moves was.
+
+At the commit it would be too late: parents are deleted with their children, and the old values are overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from django.db import connections, models, transaction
+
+from .declaration import EventDeclaration
+from .operations import OP_DELETE
+from .pending_changes import Before, Change, snapshot
+from .writing import channels_of, content_of, related, written
+
+
+def last_look(event: EventDeclaration, instance: models.Model, using: str, *, forced: bool = False) -> Change:
+    """Return the deletion of `instance`, with its messages; nothing is raised, as the deletion must go on."""
+    change = snapshot(event, instance, using, OP_DELETE)
+    change.forced = forced
+    work_out(change)
+    return change
+
+
+def work_out(change: Change) -> None:
+    """Write the messages of a deletion now. What fails is kept in the change, and reported when it is sent."""
+    if not change.is_wanted:
+        return
+    change.messages = []
+    try:
+        with _guarded(change):
+            names = channels_of(_completed(change))
+            content = content_of(change, _data(change))
+            change.messages = written(change.event, names, content, OP_DELETE, change.rebuilt)
+            change.before = Before(tuple(names), None, tuple(change.messages))
+    except Exception as error:
+        change.error = error
+
+
+def _completed(change: Change) -> Change:
+    """Read back what an expression stands for, and what the instance never loaded; what cannot be read is left out."""
+    plan, values = change.event.plan, change.values
+    if plan.knows_all(values, whole=change.needs_whole):
+        return change
+    row = plan.model._base_manager.using(change.using).filter(pk=change.pk).first()
+    for field in plan.columns:
+        name = field.attname
+        is_unknown = name not in values or hasattr(values[name], "resolve_expression")
+        if row is not None and (is_unknown or getattr(field, "generated", False)):
+            values[name] = row.__dict__[name]
+        elif name in values and is_unknown:
+            del values[name]
+    return change
+
+
+def _data(change: Change) -> dict[str, Any]:
+    """That an object is gone is worth saying without its data."""
+    plan = change.event.plan
+    try:
+        with _guarded(change):
+            m2m = (
+                {}
+                if plan.has_to_dict
+                else {each.name: related(each, [change.rebuilt()], change.using)[0] for each in plan.m2m}
+            )
+            return {**plan.data(change.values, change.rebuilt, partly=True), **m2m}
+    except Exception as error:
+        change.error = error
+        return {}
+
+
+def _guarded(change: Change) -> AbstractContextManager[object]:
+    """A query in a function of the project's that fails must not take the deletion along."""
+    calls_functions = change.needs_whole or change.event.plan.has_to_dict
+    return transaction.atomic(change.using) if calls_functions else nullcontext()
+
+
+def can_move(event: EventDeclaration) -> bool:
+    """Whether an object may leave a channel of these events, which is said as a deletion."""
+    return callable(event.channel) and OP_DELETE in (event.operations or ())
+
+
+def channels_before(event: EventDeclaration, pks: Collection[Any], using: str) -> dict[Any, Before]:
+    """Return where these objects are now, by their keys, as the table has them.
+
+    In a transaction their rows are locked, as the change that follows will do: else another one could move them
+    meanwhile, and nobody would tell the channels in between.
+    """
+    connection: Any = connections[using]
+    rows = event.plan.model._base_manager.using(using)
+    if connection.in_atomic_block and connection.features.has_select_for_update_of:
+        rows = rows.select_for_update(of=("self",))
+    found: dict[Any, Before] = {}
+    for instance in rows.filter(pk__in=pks):
+        try:
+            with transaction.atomic(using) if connection.in_atomic_block else nullcontext():
+                found[instance.pk] = Before(tuple(event.channels_of(instance)), instance)
+        except Exception as error:
+            found[instance.pk] = Before((), instance, error=error)
+    return found
