@@ -38,6 +38,14 @@ def check() -> None:
         tenant_settings.called("INSTANT_TENANT_CONTEXT", conf.INSTANT_TENANT_CONTEXT)
 
 
+def current() -> str | None:
+    """Return the current tenant, "" on a site that has none; None where it should be one, and is not."""
+    try:
+        return conf.tenant
+    except InvalidSetting:
+        return None
+
+
 @contextmanager
 def entered(tenant: str) -> Iterator[None]:
     """Enter INSTANT_TENANT_CONTEXT for this tenant, "" for a site that has none.
@@ -66,13 +74,15 @@ def entered_for(user: str, meta: Mapping[str, Any]) -> Iterator[None]:
 
 
 @contextmanager
-def resumed(tenant: str) -> Iterator[None]:
+def resumed(tenant: str | None) -> Iterator[None]:
     """Go on with work of this tenant: in its own thread or task nothing is entered, elsewhere as `entered` does.
 
     Raises:
-        Deny: as `entered` does.
+        Deny: as `entered` does, or the work began outside of a tenant.
     """
-    with nullcontext() if _is_current(tenant) else entered(tenant):
+    if tenant is None:
+        raise _refused("", "it began where INSTANT_TENANT named none")
+    with nullcontext() if current() == tenant else entered(tenant):
         yield
 
 
@@ -96,13 +106,6 @@ def _context(tenant: str) -> AbstractContextManager[Any]:
     if not is_fixed():
         raise _refused(tenant, "INSTANT_TENANT_CONTEXT is not set")
     return nullcontext()
-
-
-def _is_current(tenant: str) -> bool:
-    try:
-        return conf.tenant == tenant
-    except InvalidSetting:
-        return False
 
 
 def _refused(tenant: str, why: str) -> Deny:

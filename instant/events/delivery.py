@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db import models
 
+from ..channels import tenants
 from ..conf.settings import conf
 from ..messages import Message
 from ..sending import Collected, Entry, send_entries
@@ -114,12 +116,19 @@ class Events(Collected):
         return [each if isinstance(each, Entry) else Entry(Events, each) for each in kept]
 
     def written(self, items: Sequence[Change]) -> Sequence[Sequence[Message]]:
+        made: list[Sequence[Message]] = []
+        for tenant, run in groupby(items, key=attrgetter("tenant")):
+            made += self._of_tenant(tenant, list(run))
+        return made
+
+    def _of_tenant(self, tenant: str | None, changes: Sequence[Change]) -> Sequence[Sequence[Message]]:
         try:
-            found = _found(items)
+            with tenants.resumed(tenant):
+                found = _found(changes)
+                return [self._written(number, change, found) for number, change in enumerate(changes)]
         except Exception as error:
-            self.failures += [Failure(change, None, error) for change in items]
-            return [()] * len(items)
-        return [self._written(number, change, found) for number, change in enumerate(items)]
+            self.failures += [Failure(change, None, error) for change in changes]
+            return [()] * len(changes)
 
     def _written(self, number: int, change: Change, found: _Found) -> Sequence[Message]:
         if number in found.instances:

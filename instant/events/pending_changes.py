@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db.models.base import ModelState
 
+from ..channels import tenants
 from . import hooks
 from .operations import OP_CREATE, OP_DELETE, OP_UPDATE, Operation
 
@@ -37,7 +38,7 @@ class Change:
 
     __slots__ = (
         *("before", "cache", "changed", "error", "event", "forced", "instance", "known", "messages", "operation"),
-        *("using", "values"),
+        *("tenant", "using", "values"),
     )
 
     def __init__(
@@ -52,6 +53,8 @@ class Change:
     ) -> None:
         self.event, self.using, self.operation = event, using, operation
         self.values, self.known, self.changed = values, known, changed
+        #: Whose it is: the commit may come in a request of another.
+        self.tenant = tenants.current()
         #: The related objects that the instance had at hand.
         self.cache: dict[Any, Any] = {}
         #: Asked for by emit(): sent whatever `operations` says.
@@ -129,7 +132,7 @@ def coalesced(collected: Iterable[Any]) -> list[Any]:
         if not isinstance(change, Change) or not change.event.coalesce:
             kept[id(change)] = change
             continue
-        key = (change.event, change.using, change.pk)
+        key = (change.event, change.using, change.tenant, change.pk)
         earlier = kept.get(key)
         if earlier is None:
             kept[key] = change
@@ -150,6 +153,7 @@ def _merged(earlier: Change, later: Change) -> Change:
     one = Change(later.event, later.using, operation, later.values, known=later.known)
     one.changed = _changed(earlier, later, operation)
     one.cache, one.instance, one.messages, one.error = later.cache, later.instance, later.messages, later.error
+    one.tenant = later.tenant
     one.before = earlier.before or (None if earlier.operation == OP_CREATE else later.before)
     one.forced = earlier.forced or later.forced
     if later.known is not None and earlier.operation != OP_DELETE:
