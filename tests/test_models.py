@@ -8,6 +8,8 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models
+from django.db.models import Case, F, Value, When
+from django.db.models.functions import Concat
 from django.test import override_settings
 
 from instant.exceptions import InvalidChannel
@@ -295,3 +297,62 @@ def test_other_fields_are_saved_where_the_paths_are_wrong_already() -> None:
     channel.paths, channel.is_active = "wrong", False
     channel.save(update_fields=["is_active"])
     assert Channel.objects.values_list("paths", "is_active").get() == ([], False)
+
+
+# Expressions
+
+
+def rows() -> list[tuple[str, str, bool]]:
+    return list(Channel.objects.order_by("pk").values_list("name", "level", "is_active"))
+
+
+@pytest.fixture
+def two() -> list[tuple[str, str, bool]]:
+    Channel.objects.create(name="news", level="public")
+    Channel.objects.create(name="team", level="users", is_active=False)
+    return rows()
+
+
+def by_bulk_update(**values: object) -> None:
+    channels = list(Channel.objects.all())
+    for channel in channels:
+        for name, value in values.items():
+            setattr(channel, name, value)
+    Channel.objects.bulk_update(channels, list(values))
+
+
+def by_saves(**values: object) -> None:
+    for channel in Channel.objects.all():
+        for name, value in values.items():
+            setattr(channel, name, value)
+        channel.save()
+
+
+@pytest.mark.parametrize("write", [Channel.objects.update, by_bulk_update, by_saves])
+def test_expressions_are_worked_out_before_the_name(write: Callable[..., object], two: object) -> None:
+    write(level=F("level"), name=F("name"))
+    assert rows() == two
+    write(name=Concat("name", Value("2")))
+    assert rows() == [("news2", "public", True), ("$team2", "users", False)]
+    write(level=Case(When(level="public", then=Value("staff")), default=Value("public")))
+    assert rows() == [("$news2", "staff", True), ("team2", "public", False)]
+    write(is_active=Case(When(is_active=True, then=False), default=True))
+    assert rows() == [("$news2", "staff", False), ("team2", "public", True)]
+
+
+@pytest.mark.parametrize(
+    "create", [Channel.objects.create, lambda **how: Channel.objects.bulk_create([Channel(**how)])]
+)
+def test_a_new_row_has_nothing_that_an_expression_could_stand_for(create: Callable[..., object]) -> None:
+    with pytest.raises(ValueError, match=r"expression|text"):
+        create(name="news", level=F("level"))
+    assert rows() == []
+
+
+def test_an_expression_that_closes_a_channel_ends_access() -> None:
+    from instant.models import Revocation
+
+    Channel.objects.create(name="news", level="public")
+    Revocation.objects.all().delete()
+    Channel.objects.update(is_active=Value(False))
+    assert Revocation.objects.filter(channel="news").exists()

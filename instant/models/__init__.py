@@ -16,6 +16,7 @@ from ..channels import declared
 from ..channels.names import private_name, public_name
 from ..channels.namespaces import check_own_name
 from ..exceptions import InvalidChannel
+from ..expressions import resolve
 from .outbox import OutboxEntry, OutboxLease, PayloadField
 from .revocations import KnownRights, RecheckedTopic, Revocation
 from .write_lock import write_first
@@ -166,8 +167,8 @@ class Channel(models.Model):
         Raises:
             InvalidChannel: nobody could join a channel of that name on the server.
         """
-        if not isinstance(self.name, str):
-            raise InvalidChannel(f"a channel's name is text, not {self.name!r}")
+        if not (isinstance(self.name, str) and isinstance(self.level, str)):
+            raise InvalidChannel(f"a channel's name and level are text, not {self.name!r} and {self.level!r}")
         name = public_name(self.name) if self.level == protocol.PUBLIC else private_name(self.name)
         if len(check_own_name(name)) > NAME_LENGTH:
             raise InvalidChannel(f"channel {name!r}: {len(name)} characters with its $, at most {NAME_LENGTH}")
@@ -206,6 +207,7 @@ class Channel(models.Model):
         Raises:
             InvalidChannel: nobody could join a channel of that name on the server, or the paths are none.
         """
+        resolve(self, kwargs.get("using"))  # of an expression nobody could say whether it is public
         fields = None if update_fields is None else set(update_fields)
         if fields is None or fields & {"name", "level"}:
             self.normalize()
