@@ -42,7 +42,8 @@ go:  # the publisher: vet, tests, and the binary for this checkout
 bench: setup  # all ways to publish, in one run: make bench ARGS="--rounds 5"
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-full: test  # what takes longer: 100,000 fuzz cases, and each cause against docs/security.md
+full: test  # what takes longer: each process model with each backend, 100,000 fuzz cases, docs/security.md
+	PROCESSES=all $(BIN)/python -m pytest -q tests/processes
 	FUZZ_CASES=100000 $(BIN)/python -m pytest -q tests/security/test_fuzzing.py
 	$(BIN)/python -m tests.security $(ARGS)
 

@@ -21,7 +21,7 @@ from .channels.namespaces import check_name
 from .channels.server_names import on_server
 from .conf.settings import conf
 from .exceptions import InvalidMessage, PublishError, TooLarge
-from .process_state import reset_in_child
+from .process_state import PerProcess
 from .serializer import encode, quoted
 
 #: The second of the last timestamp that was asked for, as text: what is the same in thousands of them is written once.
@@ -38,21 +38,16 @@ def _now() -> str:
     return f"{text}.{milliseconds:03}Z"
 
 
-#: Unique in the world by 96 random bits of this process, and in the process by a count. In C: threads share it.
-_uids: Iterator[str]
+def _numbered() -> Iterator[str]:
+    """Unique in the world by 96 random bits of this process, and in the process by a count. In C: threads share it."""
+    return map(f"{os.urandom(12).hex()}%08x".__mod__, itertools.count())
 
 
-def _start_uids() -> None:
-    global _uids  # noqa: PLW0603
-    _uids = map(f"{os.urandom(12).hex()}%08x".__mod__, itertools.count())
-
-
-_start_uids()
-reset_in_child(_start_uids)
+_uids = PerProcess(_numbered)
 
 
 def _new_uid() -> str:
-    return next(_uids)
+    return next(_uids())
 
 
 @dataclass(slots=True)

@@ -65,14 +65,14 @@ def settings_as_before() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_repeating(monkeypatch: pytest.MonkeyPatch) -> None:
     """No thread repeats revocations behind a test's back; the test of the thread brings one of its own."""
-    monkeypatch.setattr(repeating._repeater, "start", lambda tenant: None)
+    monkeypatch.setattr(repeating._repeater(), "start", lambda tenant: None)
 
 
 @pytest.fixture(autouse=True)
 def nothing_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """No failed log-in and no request for tokens of another test counts."""
     caches["default"].clear()
-    login_throttle._local.reset()
+    login_throttle._local.renew()
     monkeypatch.setattr(token_rate, "requests", Buckets())
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import sys
+import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +17,8 @@ from instant import publish
 from instant.backends import get_backend
 from instant.centrifugo import cent_api, http
 from instant.messages import Message
-from instant.process_state import reset_in_child
+from instant.process_state import PerProcess, runs_threads
+from instant.proxies.rate_limits import Buckets
 from instant.testing import LiveServer
 from tests.fakes import fake_server
 
@@ -77,8 +83,45 @@ def test_parent_and_child_on_a_real_server(server: LiveServer) -> None:
     assert forked(lambda: cent_api.subscribers("$forks")) == "0"
 
 
-def test_what_is_told_to_forget_does_so_in_the_child_alone() -> None:
-    kept = ["something"]
-    reset_in_child(kept.clear)
-    assert forked(lambda: kept) == "[]"
-    assert kept == ["something"]
+def test_each_process_makes_its_own_and_the_parent_keeps_its_own() -> None:
+    numbers = PerProcess(itertools.count)
+    assert next(numbers()) == 0
+    assert forked(lambda: [next(numbers()), next(numbers()), forked(lambda: next(numbers()))]) == "[0, 1, '0']"
+    assert next(numbers()) == 1
+    numbers.renew()
+    assert next(numbers()) == 0
+
+
+def test_threads_that_begin_at_once_get_the_same() -> None:
+    made = PerProcess(object)
+    start = threading.Barrier(8)
+
+    def get(_: int) -> int:
+        start.wait()
+        return id(made())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(get, range(8)))) == 1
+
+
+def test_a_lock_that_the_parent_held_is_not_the_childs() -> None:
+    buckets, rate = Buckets(), (1, 60.0)
+    assert buckets.take("a", rate)
+    with buckets._counted().lock:
+        assert forked(lambda: [buckets.take("a", rate), buckets.take("a", rate)]) == "[True, False]"
+    assert not buckets.take("a", rate)
+
+
+@pytest.mark.parametrize(
+    ("options", "threads"),
+    [
+        ({"processes": b"2"}, False),
+        ({"processes": b"2", "enable-threads": True}, True),
+        ({b"threads": b"2"}, True),
+        ({"gevent": b"5"}, True),
+    ],
+)
+def test_whether_uwsgi_runs_threads(options: object, threads: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runs_threads()
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))  # type: ignore[arg-type]
+    assert runs_threads() is threads

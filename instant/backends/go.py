@@ -21,7 +21,7 @@ from ..messages import Message, Receipt
 from ..secret_text import masked
 from . import go_publisher
 from .go_publisher import NoPublisher
-from .queueing import REST, QueueingBackend
+from .queueing import REST, Own, QueueingBackend
 from .send_queue import Entry, SendQueue
 
 logger = logging.getLogger("instant")
@@ -110,18 +110,20 @@ class _Connection:
             self._out.settle([entry for entry, _ in failed], [receipt for _, receipt in failed])
 
 
+class _Own(Own):
+    def __init__(self) -> None:
+        super().__init__()
+        self.connection: _Connection | None = None
+        self.deaths = 0
+
+
 class GoBackend(QueueingBackend):
     """Queue messages for a thread that writes them to the publisher; what has no answer when that ends goes to the
     next one, with the idempotency keys that make it once."""
 
     name: ClassVar[str] = "go"
 
-    def _forget(self) -> None:
-        if connection := getattr(self, "_connection", None):
-            connection.socket.close()  # the child's copy
-        super()._forget()
-        self._connection: _Connection | None = None
-        self._deaths = 0
+    own_class = _Own
 
     def deliver(self, out: SendQueue, entries: list[Entry]) -> None:
         pause, last = PAUSES
@@ -134,7 +136,7 @@ class GoBackend(QueueingBackend):
             except NoPublisher as error:
                 self._give_up(out, entries, error)
             else:
-                self._connection = connection
+                self._own().connection = connection
                 connection.write(entries)
                 out.go_on()
                 out.figures.batches += 1
@@ -146,16 +148,16 @@ class GoBackend(QueueingBackend):
 
     def _unanswered(self, out: SendQueue) -> list[Entry]:
         """Return what the last connection left without an answer, if that has ended."""
-        connection = self._connection
+        connection = self._own().connection
         if connection is None or not connection.ended:
             return []
         connection.close()
-        self._connection, left = None, list(connection.unanswered.values())
+        self._own().connection, left = None, list(connection.unanswered.values())
         if not left:
             return []
-        self._deaths = 0 if connection.answered else self._deaths + 1
-        if self._deaths >= MAX_DEATHS:
-            self._deaths = 0
+        self._own().deaths = 0 if connection.answered else self._own().deaths + 1
+        if self._own().deaths >= MAX_DEATHS:
+            self._own().deaths = 0
             self._fail(out, left, f"{MAX_DEATHS} publishers ended without an answer", None, again=True)
             return []
         out.figures.retried += len(left)
@@ -164,10 +166,10 @@ class GoBackend(QueueingBackend):
     def _connected(self, out: SendQueue) -> _Connection:
         """Return the connection, a new one where there is none, or other settings, as in tests."""
         config = go_publisher.configuration()
-        connection = self._connection
+        connection = self._own().connection
         if connection is not None and connection.config != config:
             connection.close()
-            connection = self._connection = None
+            connection = self._own().connection = None
         return connection or _Connection(config, out)
 
     def _give_up(self, out: SendQueue, entries: list[Entry], error: NoPublisher) -> None:
@@ -180,14 +182,14 @@ class GoBackend(QueueingBackend):
 
     def finish(self, timeout: float) -> None:
         """Wait until the publisher has all; the answers are waited for shortly: it goes on without this process."""
-        self._ending = True
+        self._own().ending = True
         deadline = time.monotonic() + timeout
         done = self.flush(min(EXIT_ANSWERS, timeout))
         while not done and self._left() and time.monotonic() < deadline:
             done = self.flush(0.05)
         if not done and (left := self._left()):
             logger.error("the process ends; messages that the publisher did not get: %d", left)
-        if (connection := self._connection) is not None and (done or not self._left()):
+        if (connection := self._own().connection) is not None and (done or not self._left()):
             if not done:
                 connection.unanswered.clear()  # the publisher's now; its answers must find nobody
             connection.close()  # with the thread that reads, which must not run while the interpreter is taken apart
@@ -195,13 +197,13 @@ class GoBackend(QueueingBackend):
 
     def _rest(self) -> None:
         deadline = time.monotonic() + REST
-        while self._connection is not None and self._connection.ended and time.monotonic() < deadline:
+        while self._own().connection is not None and self._own().connection.ended and time.monotonic() < deadline:
             time.sleep(0.002)  # the thread is about to let it go
         super()._rest()
 
     def _left(self) -> int:
         """How many messages the publisher has not got."""
-        queued, connection = self.figures().queued, self._connection
+        queued, connection = self.figures().queued, self._own().connection
         if connection is None or connection.ended or connection.writing:
             return queued
         return max(queued - len(connection.unanswered), 0)

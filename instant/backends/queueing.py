@@ -18,7 +18,7 @@ from typing import Any
 from ..conf.settings import conf
 from ..exceptions import Unreachable
 from ..messages import Message, Receipt
-from ..process_state import reset_in_child
+from ..process_state import PerProcess, runs_threads
 from . import process_exit
 from .base import BaseBackend
 from .send_queue import Answers, Entry, Figures, SendQueue
@@ -27,6 +27,8 @@ logger = logging.getLogger("instant")
 
 #: Seconds that the thread is given to come to rest at the end of a process.
 REST = 0.5
+#: Seconds after which who publishes without a thread looks whether there is something to send again.
+LOOK = 0.05
 
 
 class _Call:
@@ -74,6 +76,18 @@ class _Call:
         ]
 
 
+class Own:
+    """What one process has of a backend."""
+
+    def __init__(self) -> None:
+        self.out: SendQueue | None = None
+        self.starting = threading.Lock()
+        #: The process ends: nobody would send later.
+        self.ending = False
+        #: No thread can be started, or none would run: whoever publishes sends.
+        self.is_threadless = not runs_threads()
+
+
 class QueueingBackend(BaseBackend):
     """Put messages into a queue that a thread sends, in order; each process has its own, and so has a forked child."""
 
@@ -81,16 +95,11 @@ class QueueingBackend(BaseBackend):
     #: Seconds that a process waits at its end for what it has queued.
     exit_timeout = 10.0
 
-    def __init__(self) -> None:
-        self._forget()
-        _backends.add(self)
+    #: What each process makes for itself: what a parent has queued is the parent's to send.
+    own_class: type[Own] = Own
 
-    def _forget(self) -> None:
-        """Start anew, in a forked child too: what its parent has queued is its parent's to send."""
-        self._out: SendQueue | None = None
-        self._starting = threading.Lock()
-        #: The process ends: nobody would send later. No thread can be started, so whoever publishes sends.
-        self._ending = self._threadless = False
+    def __init__(self) -> None:
+        self._own: PerProcess[Any] = PerProcess(self.own_class)
 
     def deliver(self, out: SendQueue, entries: list[Entry]) -> None:
         """Send the messages in order and see to it that `out` settles them; what is settled here leaves `entries`."""
@@ -101,21 +110,24 @@ class QueueingBackend(BaseBackend):
         if entered == len(messages):
             out.give_way()
             return [Receipt(message) for message in messages]
-        call = _Call(out, entries, entered, timeout, wait or self._ending)
+        own: Own = self._own()
+        call = _Call(out, entries, entered, timeout, wait or own.ending or own.is_threadless)
         while (blocked := call.step()) is not None:
-            if self._threadless:
+            if own.is_threadless and out.has_work:
                 self._work(out)
             else:
-                _wait(blocked, call.left)
+                _wait(blocked, min(call.left, LOOK) if own.is_threadless else call.left)
         return call.receipts(self.name)
 
     async def asend(
         self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False
     ) -> list[Receipt]:
+        if self._own().is_threadless:
+            return self.send(messages, timeout, wait)
         out, entries, entered = self._enter(messages, wait)
         if entered == len(messages):
             return [Receipt(message) for message in messages]
-        call = _Call(out, entries, entered, timeout, wait or self._ending)
+        call = _Call(out, entries, entered, timeout, wait or self._own().ending)
         while (blocked := call.step()) is not None:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(asyncio.wrap_future(blocked), call.left)
@@ -124,22 +136,31 @@ class QueueingBackend(BaseBackend):
     def _enter(self, messages: Sequence[Message], wait: bool) -> tuple[SendQueue, list[Entry], int]:
         """Queue the messages, but leave to a _Call those whose answer is waited for; as at the process's end all are:
         nobody would send them later."""
-        out = self._out or self._start()
-        now = monotonic()
+        own, out, now = self._own(), self._queue(), monotonic()
         entries: list[Entry] = [(message, None, now) for message in messages]
-        return out, entries, 0 if wait or self._ending else out.offer(entries)
+        return out, entries, 0 if wait or own.ending or own.is_threadless else out.offer(entries)
 
-    def _start(self) -> SendQueue:
-        with self._starting:
-            if self._out is None:
+    def _queue(self) -> SendQueue:
+        """Return the queue of this process, and start its thread."""
+        own: Own = self._own()
+        return own.out or self._start(own)
+
+    def _start(self, own: Own) -> SendQueue:
+        with own.starting:
+            if own.out is None:
                 out = SendQueue(conf.INSTANT_QUEUE_SIZE)
-                try:
-                    threading.Thread(target=self._run, args=(out,), name=f"instant-{self.name}", daemon=True).start()
-                except RuntimeError:  # the interpreter ends, and Python 3.12 and later start none then
-                    self._ending = self._threadless = True
+                if not own.is_threadless:
+                    self._start_thread(own, out)
+                _backends().add(self)
                 process_exit.at_exit(finish_all)
-                self._out = out
-            return self._out
+                own.out = out
+            return own.out
+
+    def _start_thread(self, own: Own, out: SendQueue) -> None:
+        try:
+            threading.Thread(target=self._run, args=(out,), name=f"instant-{self.name}", daemon=True).start()
+        except RuntimeError:  # the interpreter ends, and Python 3.12 and later start none then
+            own.ending = own.is_threadless = True
 
     def _run(self, out: SendQueue) -> None:
         process_exit.leave_signals_to_main_thread()
@@ -168,42 +189,36 @@ class QueueingBackend(BaseBackend):
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all that was sent has been answered. What failed has its answer, too: it was logged, or told to
         who waited for it."""
-        return self._out is None or _wait(self._out.below(1), timeout)
+        out = self._own().out
+        return out is None or _wait(out.below(1), timeout)
 
     def figures(self) -> Figures:
         """Return what became of the messages of this process until now."""
-        return replace(self._out.figures) if self._out else Figures()
+        out = self._own().out
+        return replace(out.figures) if out else Figures()
 
     def finish(self, timeout: float) -> None:
         """Wait for what is queued as the process ends, and log what is lost."""
-        self._ending = True
+        self._own().ending = True
         if not self.flush(timeout):
             logger.error("the process ends; messages without an answer: %d", self.figures().queued)
         self._rest()
 
     def _rest(self) -> None:
         """Let the thread come to rest: one that runs while the interpreter is taken apart can crash it."""
-        deadline = monotonic() + REST
-        while self._out is not None and not self._out.resting and monotonic() < deadline:
+        deadline, own = monotonic() + REST, self._own()
+        while own.out is not None and not own.is_threadless and not own.out.resting and monotonic() < deadline:
             sleep(0.002)
 
 
-#: All of this process.
-_backends: weakref.WeakSet[QueueingBackend] = weakref.WeakSet()
+#: Those that have queued something in this process.
+_backends = PerProcess[weakref.WeakSet[QueueingBackend]](weakref.WeakSet)
 
 
 def finish_all() -> None:
     """Wait for what the backends of this process have queued, as it ends; each has seconds for it."""
-    for backend in list(_backends):
+    for backend in list(_backends()):
         backend.finish(backend.exit_timeout)
-
-
-def _after_fork() -> None:
-    for backend in list(_backends):
-        backend._forget()
-
-
-reset_in_child(_after_fork)
 
 
 def _wait(future: Future[Any], timeout: float | None) -> bool:

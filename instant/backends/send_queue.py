@@ -65,6 +65,11 @@ class SendQueue:
         self.resting = False
         return self.take_more()
 
+    @property
+    def has_work(self) -> bool:
+        """Whether `take` would return at once."""
+        return self._work.is_set()
+
     def take_more(self) -> list[Entry]:
         """Return all that wait, if any."""
         with self._lock:

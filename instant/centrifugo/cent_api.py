@@ -15,7 +15,7 @@ from ..channels.server_names import in_site, on_server
 from ..chunks import chunks
 from ..conf.settings import conf
 from ..exceptions import ServerError
-from ..process_state import reset_in_child
+from ..process_state import PerProcess
 from ..protocol import (
     MAX_BATCH_COMMANDS,
     NAMESPACE_BOUNDARY,
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 TIMEOUT = 2.0
 
 
-@lru_cache(maxsize=4)
-def _client(url: str, key: str) -> cent.Client:
+def _new_client(url: str, key: str) -> cent.Client:
     import cent
     import requests
 
@@ -46,7 +45,7 @@ def _client(url: str, key: str) -> cent.Client:
     return cent.Client(f"{url}/api", key, timeout=TIMEOUT, session=session)
 
 
-reset_in_child(_client.cache_clear)
+_client = PerProcess(lambda: lru_cache(maxsize=4)(_new_client))
 
 
 def call(method: str, **params: Any) -> Any:
@@ -60,7 +59,7 @@ def call(method: str, **params: Any) -> Any:
 
     request = getattr(cent, "".join(part.title() for part in method.split("_")) + "Request")(**params)
     try:
-        result = getattr(_client(conf.server_url, conf.api_key), method)(request)
+        result = getattr(_client()(conf.server_url, conf.api_key), method)(request)
     except cent.CentApiResponseError as error:
         raise http.api_error({"code": error.code, "message": error.message}) from without_frames(error)
     except cent.CentUnauthorizedError as error:

@@ -20,7 +20,7 @@ from urllib3.exceptions import TimeoutError as PoolTimeout
 
 from ..conf.settings import conf
 from ..exceptions import ServerError
-from ..process_state import reset_in_child
+from ..process_state import PerProcess
 from ..secret_text import Secret, masked, shown, without_frames
 from .fast_response import FastResponse
 
@@ -37,16 +37,9 @@ _PAUSES = (0.02, 0.1)
 #: What one answer of the server has, and of which type; another program's JSON must not count as a success.
 _ANSWERS = {"result": dict, "replies": list, "error": dict}
 
-_pools: dict[str, urllib3.HTTPConnectionPool] = {}
+_pools = PerProcess[dict[str, urllib3.HTTPConnectionPool]](dict)
+#: By their loops, which no child goes on with.
 _sessions: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[Any, None], Any]] = {}
-
-
-def _after_fork() -> None:
-    """A child that used its parent's sockets would read the answers to its parent's questions."""
-    _pools.clear()
-
-
-reset_in_child(_after_fork)
 
 
 class _Connection(HTTPConnection):
@@ -105,7 +98,8 @@ def _again(error: ServerError, attempt: int, deadline: float) -> bool:
 
 def _post_once(method: str, body: bytes, deadline: float, meanwhile: Callable[[], object] | None) -> dict[str, Any]:
     url = conf.server_url
-    pool = _pools.get(url) or _pools.setdefault(url, _new_pool(url))
+    pools = _pools()
+    pool = pools.get(url) or pools.setdefault(url, _new_pool(url))
     headers = _headers(conf.api_key)
     if meanwhile is not None:
         headers = {**headers, "Content-Length": str(len(body))}

@@ -11,10 +11,23 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from ..process_state import reset_in_child
+from ..process_state import PerProcess
 
 #: Buckets that are remembered; those that were used longest ago are forgotten first, and are full again.
 MAX_CONNECTIONS = 20_000
+
+
+class _Counted:
+    """What each bucket has left, and since when."""
+
+    def __init__(self) -> None:
+        self.left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self.lock = threading.Lock()
+
+    def now_in(self, key: str, rate: tuple[int, float], now: float) -> float:
+        calls, seconds = rate
+        left, at = self.left.get(key, (float(calls), now))
+        return min(float(calls), left + (now - at) * calls / seconds)
 
 
 class Buckets:
@@ -22,40 +35,29 @@ class Buckets:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._lock = threading.Lock()
-        reset_in_child(self._forget)
+        self._counted = PerProcess(_Counted)
 
     def take(self, key: str, rate: tuple[int, float] | None) -> bool:
         """Count a call of `key`, and return whether it may be made: `rate` is calls and seconds."""
         if rate is None:
             return True
-        now = self._clock()
-        with self._lock:
-            left = self._now_in(key, rate, now)
-            self._left.pop(key, None)
+        now, counted = self._clock(), self._counted()
+        with counted.lock:
+            left = counted.now_in(key, rate, now)
+            counted.left.pop(key, None)
             allowed = left >= 1
-            self._left[key] = (left - 1 if allowed else left, now)
-            if len(self._left) > MAX_CONNECTIONS:
-                self._left.popitem(last=False)
+            counted.left[key] = (left - 1 if allowed else left, now)
+            if len(counted.left) > MAX_CONNECTIONS:
+                counted.left.popitem(last=False)
         return allowed
 
     def wait(self, key: str, rate: tuple[int, float]) -> float:
         """Return the seconds until `key` may make its next call."""
         calls, seconds = rate
-        with self._lock:
-            left = self._now_in(key, rate, self._clock())
+        counted = self._counted()
+        with counted.lock:
+            left = counted.now_in(key, rate, self._clock())
         return max(0.0, (1 - left) * seconds / calls)
-
-    def _now_in(self, key: str, rate: tuple[int, float], now: float) -> float:
-        calls, seconds = rate
-        left, at = self._left.get(key, (float(calls), now))
-        return min(float(calls), left + (now - at) * calls / seconds)
-
-    def _forget(self) -> None:
-        """A thread of the parent may have held the lock."""
-        self._lock = threading.Lock()
-        self._left = OrderedDict()
 
 
 #: The buckets of all calls: `key` is a user, or the connection of a visitor.

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db import connections, router, transaction
@@ -23,7 +24,7 @@ from ..chunks import QUERY_SIZE, chunks
 from ..conf.settings import conf
 from ..exceptions import Deny, ServerError
 from ..models import Revocation
-from ..process_state import reset_in_child
+from ..process_state import PerProcess, runs_threads
 from . import enforcement
 
 logger = logging.getLogger("instant")
@@ -140,7 +141,7 @@ def _apply(rows: Sequence[Revocation], *, is_first: bool) -> bool:
 
 
 class _Repeater:
-    """The one thread of this process that repeats; it ends when nothing is left, and starts anew in a forked child."""
+    """The one thread of this process that repeats; it ends when nothing is left."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -190,27 +191,33 @@ class _Repeater:
             return INTERVAL
 
 
-_repeater = _Repeater()
-
-
-def _after_fork() -> None:
-    global _repeater  # noqa: PLW0603
-    _repeater = _Repeater()
-
-
-reset_in_child(_after_fork)
+_repeater = PerProcess(_Repeater)
 
 
 def start() -> None:
     """Start the thread that repeats revocations, unless this process has one."""
-    _repeater.start(conf.tenant)
+    if runs_threads():
+        _repeater().start(conf.tenant)
+    else:
+        _tell_of_threads()
+
+
+@cache
+def _tell_of_threads() -> None:
+    logger.warning(
+        "uWSGI runs no threads here: revocations are repeated only when somebody asks for tokens. "
+        "Start it with --enable-threads."
+    )
 
 
 def resume() -> None:
     """Go on with what a process that has ended left to repeat; costs one query each INTERVAL at the most."""
-    now, tenant = time.monotonic(), conf.tenant
-    if now - _repeater.asked_at.get(tenant, float("-inf")) >= INTERVAL:
-        _repeater.asked_at[tenant] = now
-        is_repeated = _repeater.running and tenant in _repeater.tenants
+    now, tenant, repeater = time.monotonic(), conf.tenant, _repeater()
+    if now - repeater.asked_at.get(tenant, float("-inf")) >= INTERVAL:
+        repeater.asked_at[tenant] = now
+        if not runs_threads():
+            repeat_due()  # in somebody's request: there is nobody else
+            return
+        is_repeated = repeater.running and tenant in repeater.tenants
         if not is_repeated and _of_tenant().exists():
             start()

@@ -25,7 +25,7 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from ..conf.settings import conf
-from ..process_state import reset_in_child
+from ..process_state import PerProcess
 from .client_address import client_address
 from .json_views import Refused
 
@@ -124,7 +124,7 @@ def _reserve(kind: str, subject: str, limit: int) -> _Reservation:
     except Exception as error:
         logger.warning("the cache of failed log-ins failed, they are counted in this process only: %s", error)
         found = None
-    return found or _count(_local.cache, start_key, limit) or _Reservation(_local.cache, start_key, start_key, 0)
+    return found or _count(_local(), start_key, limit) or _Reservation(_local(), start_key, start_key, 0)
 
 
 def _count(cache: BaseCache, start_key: str, limit: int) -> _Reservation | None:
@@ -144,20 +144,14 @@ def _count(cache: BaseCache, start_key: str, limit: int) -> _Reservation | None:
     return _Reservation(cache, start_key, counter_key, left if count > limit else 0)
 
 
-class _Local:
-    """The counters of this process, for when the cache fails. A forked child gets its own: a thread of the parent may
-    have held the lock."""
-
-    def __init__(self) -> None:
-        self.reset()
-        reset_in_child(self.reset)
-
-    def reset(self) -> None:
-        self.cache = LocMemCache(f"instant.login.{os.getpid()}", {"OPTIONS": {"MAX_ENTRIES": 20_000}})
-        self.cache.clear()
+def _own_cache() -> LocMemCache:
+    """The counters of this process, for when the cache fails."""
+    cache = LocMemCache(f"instant.login.{os.getpid()}", {"OPTIONS": {"MAX_ENTRIES": 20_000}})
+    cache.clear()
+    return cache
 
 
-_local = _Local()
+_local = PerProcess(_own_cache)
 
 
 def _normalised(username: str) -> str:

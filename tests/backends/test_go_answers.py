@@ -94,7 +94,7 @@ def test_a_full_publisher_makes_the_queue_and_then_the_caller_wait(
     go: Path, backend: QueueingBackend, settings: Settings
 ) -> None:
     settings.INSTANT_QUEUE_SIZE = 3000
-    (backend._out or backend._start()).limit = 3000
+    backend._queue().limit = 3000
     reading = threading.Event()
 
     def full(session: Session) -> None:

@@ -28,7 +28,7 @@ from .conftest import Gate, texts
 def small(gated: FakeServer, settings: Settings, queueing: QueueingBackend) -> QueueingBackend:
     """A backend whose queue has room for ten messages."""
     settings.INSTANT_QUEUE_SIZE = 10
-    out = queueing._out or queueing._start()
+    out = queueing._queue()
     out.limit = 10
     return queueing
 

@@ -148,7 +148,7 @@ def test_the_memory_for_rates_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     buckets = rate_limits.Buckets()
     for number in range(100):
         assert buckets.take(str(number), (1, 1000))
-    assert len(buckets._left) == 10
+    assert len(buckets._counted().left) == 10
     assert not buckets.take("99", (1, 1000))
 
 

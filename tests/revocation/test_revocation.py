@@ -19,6 +19,7 @@ from instant.access.tokens import channel_token, connection_token
 from instant.centrifugo import cent_api
 from instant.exceptions import ServerError
 from instant.models import Channel, Revocation
+from instant.process_state import PerProcess
 from instant.revocation import enforcement, recheck, recording, repeating
 from instant.testing import LiveServer
 from tests.access.asking import audience_of
@@ -258,7 +259,7 @@ def test_the_thread_repeats_until_nothing_is_left(
     alice: User, joined: Joined, monkeypatch: pytest.MonkeyPatch, settings, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setattr(repeating, "INTERVAL", 0.1)
-    monkeypatch.setattr(repeating, "_repeater", repeating._Repeater())
+    monkeypatch.setattr(repeating, "_repeater", PerProcess(repeating._Repeater))
     settings.INSTANT_CHANNEL_TOKEN_TTL = 3
     editors = alice.groups.get()
     make("editors", "groups", editors)
@@ -269,7 +270,7 @@ def test_the_thread_repeats_until_nothing_is_left(
     client.happened.clear()
     client.join("$editors", saved)
     assert client.wait_for("unsubscribed $editors") == 2000
-    client.wait(lambda: not Revocation.objects.exists() and not repeating._repeater.running, "for the end")
+    client.wait(lambda: not Revocation.objects.exists() and not repeating._repeater().running, "for the end")
 
 
 def test_who_got_the_right_back_stays_in(alice: User, joined: Joined) -> None:
@@ -400,7 +401,7 @@ def test_a_process_goes_on_with_what_another_left(alice: User, monkeypatch: pyte
     repeater = repeating._Repeater()
     started: list[float] = []
     monkeypatch.setattr(repeater, "start", lambda tenant: started.append(time.monotonic()))
-    monkeypatch.setattr(repeating, "_repeater", repeater)
+    monkeypatch.setattr(repeating, "_repeater", lambda: repeater)
     repeating.resume()
     assert not started
     Revocation.objects.create(user="1", next_at=timezone.now(), until=timezone.now())
@@ -429,3 +430,23 @@ def test_the_audience_of_a_channel_is_for_user_from_the_other_side(settings) -> 
         if channel_access.may_join(AnonymousUser(), channel.name):
             expected.add("")
         assert audience_of(channel.name) == expected, level
+
+
+def test_where_no_threads_run_who_asks_for_tokens_repeats(
+    alice: User, joined: Joined, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(repeating, "runs_threads", lambda: False)
+    monkeypatch.setattr(repeating, "_repeater", PerProcess(repeating._Repeater))
+    repeating._tell_of_threads.cache_clear()
+    make("users", "users")
+    channel = Channel.objects.get()
+    saved = channel_token("$users", alice)
+    channel.is_active = False
+    channel.save()
+    assert caplog.text.count("uWSGI runs no threads") == 1
+    client = joined(alice)
+    client.join("$users", saved)
+    Revocation.objects.update(next_at="2000-01-01T00:00Z")
+    repeating.resume()
+    assert client.wait_for("unsubscribed $users") == 2000
+    assert not repeating._repeater().running

@@ -283,7 +283,7 @@ def test_six_queries_at_the_most_however_many_channels(
         row.groups.set(groups)
     browser.get(GET_TOKEN)
     # At worst, this request is also the one that looks whether revocations are left to repeat.
-    repeating._repeater.asked_at.clear()
+    repeating._repeater().asked_at.clear()
     with CaptureQueriesContext(connection) as queries:
         assert len(names(browser.get(GET_TOKEN).json())) == count
     assert len(queries) == 6

@@ -1,0 +1,49 @@
+"""A site of one view, which publishes: `/<number>` sends that number to the channel of the environment."""
+
+from __future__ import annotations
+
+import os
+
+import django
+from django.conf import settings
+
+if not settings.configured:
+    settings.configure(
+        SECRET_KEY="processes-tests-only-secret-key-of-more-than-fifty-characters-01",
+        ALLOWED_HOSTS=["127.0.0.1"],
+        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "instant"],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        ROOT_URLCONF=__name__,
+        CENTRIFUGO_PORT=int(os.environ["PROCESSES_PORT"]),
+        CENTRIFUGO_API_KEY=os.environ["PROCESSES_KEY"],
+        INSTANT_BROADCAST_WITH=os.environ["PROCESSES_BACKEND"],
+        INSTANT_GO_SOCKET=os.environ.get("PROCESSES_SOCKET") or None,
+    )
+django.setup()
+
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
+from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
+from django.http import HttpRequest, HttpResponse  # noqa: E402
+from django.urls import path  # noqa: E402
+
+from instant import publish  # noqa: E402
+from instant.centrifugo import cent_api  # noqa: E402
+
+CHANNEL = os.environ["PROCESSES_CHANNEL"]
+
+
+def send(number: int) -> None:
+    publish(CHANNEL, str(number), timeout=10)
+
+
+def view(request: HttpRequest, number: int) -> HttpResponse:
+    send(number)
+    return HttpResponse(str(os.getpid()))
+
+
+# What a master has before it forks: numbers, a connection, a thread.
+send(0)
+cent_api.subscribers(CHANNEL)
+
+urlpatterns = [path("<int:number>", view)]
+wsgi, asgi = WSGIHandler(), ASGIHandler()
