@@ -74,7 +74,7 @@ def test_uids_are_unique_over_threads() -> None:
 
 def test_uids_start_again_in_a_forked_child() -> None:
     first = Message("public", "a").uid
-    messages._start_uids()  # as in a child, see test_forks.py
+    messages._uids.renew()  # as in a child, see test_process_state.py
     second = Message("public", "a").uid
     assert re.fullmatch(r"[0-9a-f]{24}00000000", second)
     assert first[:24] != second[:24]

@@ -1,35 +1,28 @@
-"""publish() returns at once, and a thread hands the messages to the Go publisher of this host, which sends them."""
+"""publish() returns when the Go publisher of this host has the message, which sends it."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
-import socket
-import struct
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from itertools import count, islice
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from django.core.checks import CheckMessage, Error
 
 from ..conf.settings import conf
-from ..exceptions import PublishError, Rejected, Unreachable
+from ..exceptions import Unreachable
 from ..messages import Message, Receipt
-from ..secret_text import masked
 from . import go_publisher
+from .go_connection import Connection
 from .go_publisher import NoPublisher
 from .queueing import REST, Own, QueueingBackend
 from .send_queue import Entry, SendQueue
 
 logger = logging.getLogger("instant")
 
-#: Messages in one write.
-CHUNK = 1000
-#: A write of that size does not wait for the publisher to read; the system may give less.
-SEND_BUFFER = 1 << 20
 #: How often messages are handed on to a next publisher while none answers a single one.
 MAX_DEATHS = 5
 #: Seconds between two tries to have a publisher: doubled from the first to the last.
@@ -37,99 +30,91 @@ PAUSES = (0.05, 1.0)
 #: Seconds that a process waits at its end for the answers to what the publisher has.
 EXIT_ANSWERS = 1.0
 
-_PUBLISH = struct.Struct(">IcQH")
-_PUBLISH_HEAD = _PUBLISH.size - 4
-_RANGE = struct.Struct(">QQ")
-_FAILED = struct.Struct(">QI?")
-_HEAD = struct.Struct(">I")
-
-
-class _Connection:
-    """A connection to a publisher, and the thread that reads its answers."""
-
-    def __init__(self, config: dict[str, Any], out: SendQueue) -> None:
-        self.config, self.answered, self.writing = config, False, False
-        self.unanswered: dict[int, Entry] = {}
-        self._out, self._numbers = out, count()
-        self.socket = go_publisher.connect(config)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        self._reader = threading.Thread(target=self._read, name="instant-go-answers", daemon=True)
-        self._reader.start()
-
-    @property
-    def ended(self) -> bool:
-        return not self._reader.is_alive()
-
-    def write(self, entries: list[Entry]) -> None:
-        """Write the messages, and wait while the publisher's memory is full; they are in `unanswered` from now on."""
-        waiting = iter(entries)
-        self.writing = True
-        try:
-            while chunk := {
-                number: entry for entry, number in zip(islice(waiting, CHUNK), self._numbers, strict=False)
-            }:
-                self.unanswered.update(chunk)
-                self.socket.sendall(_publish_frames(chunk))
-        except OSError:  # it is gone; answers may still be there to read
-            self.unanswered.update(zip(self._numbers, waiting, strict=False))
-            self._reader.join()
-        self.writing = False
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self._reader.join()
-        self.socket.close()
-
-    def _read(self) -> None:
-        buffer = bytearray()
-        with suppress(OSError):
-            while data := self.socket.recv(1 << 18):
-                buffer += data
-                self._settle(list(_frames(buffer)))
-        self._out.wake()
-
-    def _settle(self, frames: list[tuple[bytes, bytes]]) -> None:
-        taken: list[Entry] = []
-        failed: list[tuple[Entry, Receipt]] = []
-        for kind, body in frames:
-            if kind == b"A":
-                numbers = (number for first, last in _RANGE.iter_unpack(body) for number in range(first, last + 1))
-                taken += [entry for number in numbers if (entry := self.unanswered.pop(number, None))]
-            elif kind == b"E":
-                number, code, again = _FAILED.unpack_from(body)
-                reason = masked(body[_FAILED.size :].decode(errors="replace"))
-                if entry := self.unanswered.pop(number, None):
-                    failed.append((entry, Receipt(entry[0], error=_error(entry[0], code, again, reason))))
-            elif kind == b"X":
-                logger.info("the publisher closes the connection: %s", body.decode(errors="replace"))
-        self.answered = self.answered or bool(taken or failed)
-        if taken:
-            self._out.settle(taken)
-        if failed:
-            self._out.settle([entry for entry, _ in failed], [receipt for _, receipt in failed])
-
 
 class _Own(Own):
     def __init__(self) -> None:
         super().__init__()
-        self.connection: _Connection | None = None
+        self.connection: Connection | None = None
         self.deaths = 0
+        #: Held by who writes to the publisher, so that messages leave in the order of the queue.
+        self.writing = threading.Lock()
+        #: How many messages have left the queue: the publisher has them, or they have failed.
+        self.handed_over = 0
+        #: How many of them are in the connection's rest, which is still to be written.
+        self.unfinished = 0
 
 
 class GoBackend(QueueingBackend):
-    """Queue messages for a thread that writes them to the publisher; what has no answer when that ends goes to the
-    next one, with the idempotency keys that make it once."""
+    """Write messages to the publisher; what has no answer when that ends goes to the next one, with the idempotency
+    keys that make it once.
+
+    When `send` returns without an error, the publisher has the messages. The caller writes them, unless there is no
+    publisher, or it does not read at once: then the thread does, and the caller waits for it.
+    """
 
     name: ClassVar[str] = "go"
-
+    hands_over = True
     own_class = _Own
+
+    def queued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
+        timeout = conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout
+        if self._hand_over(out, time.monotonic() + timeout):
+            return [Receipt(message) for message in messages]
+        late = f"the publisher has not taken it within {timeout:g} seconds; it is still being tried"
+        return [Receipt(message, error=Unreachable(late, message.channel, self.name, True)) for message in messages]
+
+    async def aqueued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
+        if self._hand_over(out, deadline=0):
+            return [Receipt(message) for message in messages]
+        return await asyncio.to_thread(self.queued, messages, out, timeout)
+
+    def _hand_over(self, out: SendQueue, deadline: float) -> bool:
+        """Return whether the publisher has all that was queued before, at the latest at `deadline`."""
+        own: _Own = self._own()
+        goal = out.offered
+        while own.handed_over < goal:
+            if not own.writing.acquire(timeout=max(deadline - time.monotonic(), 0)):
+                out.wake()
+                return False
+            try:
+                is_written = own.handed_over >= goal or self._write_at_once(own, out)
+            finally:
+                own.writing.release()
+            if not is_written:
+                out.wake()
+                if time.monotonic() >= deadline:
+                    return False
+                time.sleep(0.0005)  # the thread takes the lock
+        return True
+
+    def _write_at_once(self, own: _Own, out: SendQueue) -> bool:
+        """Write what waits, if that takes no waiting."""
+        connection = own.connection
+        if connection is None or connection.ended or connection.rest:
+            return False
+        if connection.config is not go_publisher.configuration():
+            return False
+        entries = out.take_more()
+        if not connection.write_at_once(entries):
+            own.unfinished = len(entries)
+            return False
+        own.handed_over += len(entries)
+        return True
+
+    def _send_all(self, out: SendQueue) -> int:
+        own: _Own = self._own()
+        with own.writing:
+            count = super()._send_all(out)
+            own.handed_over += count + own.unfinished
+            own.unfinished = 0
+        return count
 
     def deliver(self, out: SendQueue, entries: list[Entry]) -> None:
         pause, last = PAUSES
         while True:
             entries[:0] = self._unanswered(out)
-            if not entries:
+            connection = self._own().connection
+            if not entries and not (connection and connection.rest):
                 return
             try:
                 connection = self._connected(out)
@@ -163,14 +148,14 @@ class GoBackend(QueueingBackend):
         out.figures.retried += len(left)
         return left
 
-    def _connected(self, out: SendQueue) -> _Connection:
+    def _connected(self, out: SendQueue) -> Connection:
         """Return the connection, a new one where there is none, or other settings, as in tests."""
         config = go_publisher.configuration()
         connection = self._own().connection
         if connection is not None and connection.config != config:
             connection.close()
             connection = self._own().connection = None
-        return connection or _Connection(config, out)
+        return connection or Connection(config, out)
 
     def _give_up(self, out: SendQueue, entries: list[Entry], error: NoPublisher) -> None:
         """Fail what has waited for INSTANT_GO_RETRY_FOR seconds, or all where waiting does not help."""
@@ -218,33 +203,3 @@ class GoBackend(QueueingBackend):
                 id="instant.E004",
             )
         ]
-
-
-def _publish_frames(entries: dict[int, Entry]) -> bytes:
-    parts: list[bytes] = []
-    for number, (message, _, _) in entries.items():
-        channel, command = message.server_channel.encode(), message.command()
-        head = _PUBLISH.pack(_PUBLISH_HEAD + len(channel) + len(command), b"P", number, len(channel))
-        parts += (head, channel, command)
-    return b"".join(parts)
-
-
-def _frames(buffer: bytearray) -> Iterator[tuple[bytes, bytes]]:
-    """Cut the complete frames off the buffer."""
-    start = 0
-    while len(buffer) - start >= _HEAD.size:
-        (length,) = _HEAD.unpack_from(buffer, start)
-        end = start + _HEAD.size + length
-        if end > len(buffer):
-            break
-        body = bytes(buffer[start + _HEAD.size : end])
-        yield body[:1], body[1:]
-        start = end
-    del buffer[:start]
-
-
-def _error(message: Message, code: int, again: bool, reason: str) -> PublishError:
-    """Below 200 are the errors of the server's API; a status of HTTP may be that of whatever stands in between."""
-    if code == 401 or 100 <= code < 200:
-        return Rejected(reason, message.channel, "go", again, code)
-    return Unreachable(reason, message.channel, "go", again)

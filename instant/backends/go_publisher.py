@@ -1,7 +1,4 @@
-"""The Go publisher's process: where its socket is, whether it is ours, and its start by who needs it first.
-
-`instant/go/doc.go` has the frames, and what a publisher does with them.
-"""
+"""The Go publisher's process: where its socket is, whether it is ours, and its start by who needs it first."""
 
 from __future__ import annotations
 
@@ -18,9 +15,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from django.core.signals import setting_changed
 from django.utils.crypto import salted_hmac
 
 from ..conf.settings import conf
@@ -60,16 +59,24 @@ class NoPublisher(InstantError):
 
 
 def configuration() -> dict[str, Any]:
-    """Return what a publisher is told at its start, by Django's settings."""
+    """Return what a publisher is told at its start, by Django's settings. Each message asks, so it is kept."""
+    return _configuration(IDLE, REQUEST_TIMEOUT)
+
+
+@lru_cache(maxsize=4)
+def _configuration(idle: float, request_timeout: float) -> dict[str, Any]:
     return {
         "protocol": PROTOCOL,
         "url": conf.server_url,
         "api_key": conf.api_key,
         "retry_for_ms": max(int(conf.INSTANT_GO_RETRY_FOR * 1000), 1),
         "queue_bytes": conf.INSTANT_GO_QUEUE,
-        "idle_ms": int(IDLE * 1000),
-        "timeout_ms": int(REQUEST_TIMEOUT * 1000),
+        "idle_ms": int(idle * 1000),
+        "timeout_ms": int(request_timeout * 1000),
     }
+
+
+setting_changed.connect(lambda **_: _configuration.cache_clear(), weak=False)  # in tests
 
 
 def fingerprint(config: dict[str, Any]) -> str:

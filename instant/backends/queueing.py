@@ -92,6 +92,8 @@ class QueueingBackend(BaseBackend):
     """Put messages into a queue that a thread sends, in order; each process has its own, and so has a forked child."""
 
     confirms = False
+    #: Whether a caller hands over what it has queued by itself: then the thread is needed only where that fails.
+    hands_over = False
     #: Seconds that a process waits at its end for what it has queued.
     exit_timeout = 10.0
 
@@ -108,8 +110,7 @@ class QueueingBackend(BaseBackend):
     def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
         out, entries, entered = self._enter(messages, wait)
         if entered == len(messages):
-            out.give_way()
-            return [Receipt(message) for message in messages]
+            return self.queued(messages, out, timeout)
         own: Own = self._own()
         call = _Call(out, entries, entered, timeout, wait or own.ending or own.is_threadless)
         while (blocked := call.step()) is not None:
@@ -126,7 +127,7 @@ class QueueingBackend(BaseBackend):
             return self.send(messages, timeout, wait)
         out, entries, entered = self._enter(messages, wait)
         if entered == len(messages):
-            return [Receipt(message) for message in messages]
+            return await self.aqueued(messages, out, timeout)
         call = _Call(out, entries, entered, timeout, wait or self._own().ending)
         while (blocked := call.step()) is not None:
             with suppress(asyncio.TimeoutError):
@@ -138,7 +139,17 @@ class QueueingBackend(BaseBackend):
         nobody would send them later."""
         own, out, now = self._own(), self._queue(), monotonic()
         entries: list[Entry] = [(message, None, now) for message in messages]
-        return out, entries, 0 if wait or own.ending or own.is_threadless else out.offer(entries)
+        is_waited_for = wait or own.ending or own.is_threadless
+        return out, entries, 0 if is_waited_for else out.offer(entries, wakes=not self.hands_over)
+
+    def queued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
+        """Return what the caller is told of messages that are in the queue now."""
+        out.give_way()
+        return [Receipt(message) for message in messages]
+
+    async def aqueued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
+        """Return what `queued` does, and never block the event loop."""
+        return [Receipt(message) for message in messages]
 
     def _queue(self) -> SendQueue:
         """Return the queue of this process, and start its thread."""
@@ -168,13 +179,20 @@ class QueueingBackend(BaseBackend):
             self._work(out)
 
     def _work(self, out: SendQueue) -> None:
-        entries = out.take()
+        out.wait()
+        self._send_all(out)
+
+    def _send_all(self, out: SendQueue) -> int:
+        """Send what waits; return how many messages that were."""
+        entries = out.take_more()
+        count = len(entries)
         try:
             out.limit = conf.INSTANT_QUEUE_SIZE
             self.deliver(out, entries)
         except Exception as error:  # of wrong settings, above all: the thread must go on
             logger.debug("the %s backend failed", self.name, exc_info=True)
             self._fail(out, entries, f"{type(error).__name__}: {error}", error)
+        return count
 
     def _fail(
         self,

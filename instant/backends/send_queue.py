@@ -38,6 +38,8 @@ class SendQueue:
 
     def __init__(self, limit: int) -> None:
         self.limit, self.figures = limit, Figures()
+        #: How many it has taken in all.
+        self.offered = 0
         self._lock = threading.Lock()
         self._waiting: list[Entry] = []
         self._work = threading.Event()
@@ -46,28 +48,29 @@ class SendQueue:
         #: The thread that takes them has nothing to do.
         self.resting = False
 
-    def offer(self, entries: list[Entry]) -> int:
-        """Take as many as there is room for, from the first on; return how many."""
+    def offer(self, entries: list[Entry], *, wakes: bool = True) -> int:
+        """Take as many as there is room for, from the first on; return how many. The thread is woken, unless it is not
+        needed."""
         with self._lock:
             room = self.limit - self.figures.queued
             if room < len(entries):
-                entries = entries[: max(room, 0)]
+                entries, wakes = entries[: max(room, 0)], True
             self._waiting += entries
+            self.offered += len(entries)
             self.figures.queued += len(entries)
-            if not self._work.is_set():
+            if wakes and not self._work.is_set():
                 self._work.set()
         return len(entries)
 
-    def take(self) -> list[Entry]:
-        """Wait for messages, and return all; none where `wake` was called."""
+    def wait(self) -> None:
+        """Wait for messages, or for `wake`."""
         self.resting = not self._work.is_set()
         self._work.wait()
         self.resting = False
-        return self.take_more()
 
     @property
     def has_work(self) -> bool:
-        """Whether `take` would return at once."""
+        """Whether `wait` would return at once."""
         return self._work.is_set()
 
     def take_more(self) -> list[Entry]:

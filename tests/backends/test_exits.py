@@ -15,7 +15,7 @@ from instant.testing.live_servers import free_port
 from tests.fakes import FakeServer
 
 from . import scripts
-from .conftest import Gate, texts
+from .conftest import Gate, texts, until
 
 
 def test_an_exit_waits_for_what_is_queued(fake: FakeServer, kind: str) -> None:
@@ -102,9 +102,46 @@ def test_where_no_thread_can_be_started_the_caller_sends(
 
 
 def test_a_loss_at_the_end_is_logged(kind: str) -> None:
-    script = "get_backend().exit_timeout = 0.3\npublish('public', 'hi')"
+    script = "get_backend().exit_timeout = 0.3\npublish('public', 'hi', fail_silently=True)"
     if kind == "go":
         script = "go_publisher.BINARY = '/nowhere'\ngo_publisher.connect = lambda *args: time.sleep(60)\n" + script
     with override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=free_port()):
         said = scripts.run(script)
     assert "the process ends; messages" in said
+
+
+@pytest.mark.parametrize("kind", ["go"], indirect=True)
+def test_what_publish_has_returned_of_is_the_publishers(fake: FakeServer, kind: str) -> None:
+    """RQ's workers end by os._exit(), as do many others: no handler of an exit runs."""
+    assert scripts.run("for number in range(10_000): publish('public', str(number), timeout=30)\nos._exit(0)") == ""
+    until(lambda: len(texts(fake, "public")) == 10_000)
+    assert texts(fake, "public") == [str(number) for number in range(10_000)]
+
+
+@pytest.mark.parametrize("kind", ["go"], indirect=True)
+def test_many_at_once_and_async_too(fake: FakeServer, kind: str) -> None:
+    script = """
+import asyncio, threading
+from instant import apublish, publish_many
+publish_many([{"channel": "many", "message": str(number)} for number in range(5000)], timeout=30)
+threads = [threading.Thread(target=lambda: [publish("threads", "x", timeout=30) for _ in range(500)]) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+async def work():
+    for number in range(500): await apublish("async", str(number), timeout=30)
+asyncio.run(work())
+os._exit(0)
+"""
+    assert scripts.run(script) == ""
+    until(lambda: len(fake.requests) and len(texts(fake, "async")) == 500)
+    assert texts(fake, "many") == [str(number) for number in range(5000)]
+    assert texts(fake, "threads") == ["x"] * 2000
+    assert texts(fake, "async") == [str(number) for number in range(500)]
+
+
+@pytest.mark.parametrize("kind", ["go"], indirect=True)
+def test_without_a_publisher_the_caller_is_told(fake: FakeServer, kind: str) -> None:
+    script = "go_publisher.connect = lambda *args: time.sleep(60)\nget_backend().exit_timeout = 0\n"
+    script += "try: publish('public', 'hi', timeout=0.2)\nexcept Exception as error: print(error, file=sys.stderr)"
+    said = scripts.run(script)
+    assert "publish to 'public' with the go backend failed: the publisher has not taken it within 0.2 seconds" in said

@@ -93,7 +93,7 @@ def test_a_full_queue_is_not_the_childs(gated: FakeServer, gate: Gate, queueing:
 
 def test_a_full_queue_waits_and_then_fails(small: QueueingBackend) -> None:
     for number in range(10):
-        publish("public", str(number), timeout=0)
+        publish("public", str(number), timeout=10)
     with pytest.raises(Unreachable, match=r"queue is full: 10 messages have no answer yet .* within 0\.1") as caught:
         publish("$late", "11", timeout=0.1)
     assert (caught.value.channel, caught.value.backend, caught.value.retryable) == ("$late", small.name, True)
@@ -154,7 +154,8 @@ def test_who_is_far_ahead_lets_the_thread_go_first(monkeypatch: pytest.MonkeyPat
     ahead.start()
     ahead.join(0.1)
     assert ahead.is_alive()
-    assert len(out.take()) == send_queue.LEAD
+    out.wait()
+    assert len(out.take_more()) == send_queue.LEAD
     out.go_on()
     ahead.join(10)
     assert not ahead.is_alive()

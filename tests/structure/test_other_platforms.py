@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 #: Modules that may need what is hidden, each with the reason.
 MAY_FAIL = {
     "instant.backends.go": "speaks to the Go publisher through a Unix socket",
+    "instant.backends.go_connection": "writes to the Go publisher through a Unix socket",
     "instant.backends.go_publisher": "starts the Go publisher, guarded by a lock of fcntl",
 }
 #: Packages that a site need not install.
