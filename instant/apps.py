@@ -19,7 +19,7 @@ class InstantConfig(AppConfig):
     _features: Features | None = None
 
     def ready(self) -> None:
-        from . import checks
+        from . import backends, checks
         from .channels import rules
         from .conf import hidden_settings
         from .events import discovery as events
@@ -34,6 +34,7 @@ class InstantConfig(AppConfig):
         events.autodiscover()
         sockets.autodiscover()
         windows.autodiscover()
+        backends.preload()
 
     @property
     def features(self) -> Features:

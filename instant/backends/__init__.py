@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 
 from django.utils.module_loading import import_string
 
 from ..conf.settings import conf
-from ..exceptions import InvalidBackend
+from ..exceptions import InvalidBackend, InvalidSetting
 from .base import BaseBackend
 
 #: The names that INSTANT_BROADCAST_WITH takes besides dotted paths.
@@ -34,6 +34,12 @@ def get_backend() -> BaseBackend:
         InvalidBackend: it is neither an alias nor the dotted path of a BaseBackend.
     """
     return _standing_in[-1] if _standing_in else made(conf.INSTANT_BROADCAST_WITH)
+
+
+def preload() -> None:
+    """Import the backend of the settings, if it can be: else the first request that publishes would pay for that."""
+    with suppress(ImportError, InvalidSetting):
+        import_string(ALIASES.get(conf.INSTANT_BROADCAST_WITH, conf.INSTANT_BROADCAST_WITH))
 
 
 @contextmanager

@@ -82,8 +82,8 @@ def call(method: str, **params: Any) -> Any:
 def subscribers(channel: str) -> int:
     """Return how many clients are in `channel` now. Needs no presence in the channel's options."""
     name = on_server(channel)
-    found = call("channels", pattern=_escaped(name)).channels.get(name)
-    return found.num_clients if found else 0
+    found = _channels([_escaped(name)]).get(name) or {}
+    return int(found.get("num_clients") or 0)
 
 
 def private_channels() -> set[str]:
@@ -99,11 +99,16 @@ def private_channels() -> set[str]:
         if start
         else [f"{PRIVATE_PREFIX}*"]
     )
-    found: set[str] = set()
+    return set(filter(None, map(in_site, _channels(patterns))))
+
+
+def _channels(patterns: Iterable[str]) -> dict[str, Any]:
+    """Return the channels of these patterns that somebody is in, by their names on the server."""
+    found: dict[str, Any] = {}
     for reply in _batch([{"channels": {"pattern": pattern}} for pattern in patterns]):
         if "error" in reply:
             raise http.api_error(reply["error"])
-        found.update(filter(None, map(in_site, reply["channels"].get("channels") or {})))
+        found.update(reply["channels"].get("channels") or {})
     return found
 
 
@@ -186,7 +191,10 @@ def _unsubscribe(params: list[dict[str, Any]]) -> None:
 
 
 def _batch(commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    replies: list[dict[str, Any]] = http.post("batch", json.dumps({"commands": commands}).encode(), TIMEOUT)["replies"]
+    answer = http.post("batch", json.dumps({"commands": commands}).encode(), TIMEOUT)
+    replies: list[dict[str, Any]] | None = answer.get("replies")
+    if replies is None or len(replies) != len(commands):
+        raise ServerError(f"what answers at {shown(conf.server_url)} is not Centrifugo")
     return replies
 
 

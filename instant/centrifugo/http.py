@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -79,6 +81,8 @@ def post(
 
 async def apost(method: str, body: bytes, timeout: float | None = None) -> dict[str, Any]:
     """Return the server's answer like `post`, on the running event loop."""
+    if "aiohttp" not in sys.modules:  # it takes its time, which is not the server's
+        await asyncio.to_thread(import_module, "aiohttp")
     deadline = time.monotonic() + (conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout)
     attempt = 0
     while True:
@@ -179,9 +183,9 @@ def _path(url: str) -> str:
 
 
 def _no_answer(url: str, error: BaseException) -> ServerError:
-    cause = masked(str(error))
+    cause = masked(str(error)) or type(error).__name__
     if isinstance(error, (asyncio.TimeoutError, PoolTimeout)) and "connect" not in type(error).__name__.lower():
-        return ServerError(f"the server at {shown(url)} did not answer in time: {cause or 'timed out'}", retryable=True)
+        return ServerError(f"the server at {shown(url)} did not answer in time: {cause}", retryable=True)
     text = f"no connection to the server at {shown(url)}: {cause} (is `manage.py runws` running?)"
     return ServerError(text, retryable=True)
 

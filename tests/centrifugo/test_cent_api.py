@@ -108,7 +108,7 @@ def test_unsubscribe_tells_an_error_of_one_pair() -> None:
 
 def test_the_wrong_key(server: LiveServer) -> None:
     with override_settings(CENTRIFUGO_API_KEY="wrong"), pytest.raises(ServerError, match="API key") as caught:
-        cent_api.subscribers("plain")
+        cent_api.call("channels", pattern="plain")
     assert (caught.value.code, caught.value.retryable) == (401, False)
 
 
@@ -117,7 +117,7 @@ def test_a_server_that_is_down() -> None:
         override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=free_port()),
         pytest.raises(ServerError) as caught,
     ):
-        cent_api.subscribers("plain")
+        cent_api.call("channels", pattern="plain")
     assert caught.value.retryable
     assert caught.value.__cause__ is not None
 
@@ -140,7 +140,7 @@ def test_a_server_that_is_down() -> None:
 )
 def test_odd_answers_are_errors_of_ours(said: Any, retryable: bool) -> None:
     with fake_server(said), pytest.raises(ServerError) as caught:
-        cent_api.subscribers("plain")
+        cent_api.call("channels", pattern="plain")
     assert caught.value.retryable is retryable
 
 
@@ -152,9 +152,10 @@ def test_a_server_that_was_started_again_is_reached(server: LiveServer) -> None:
 
 
 def test_the_escape_is_that_of_the_server() -> None:
-    with fake_server(answer({"result": {"channels": {}}})) as server:
+    with fake_server(answer({"replies": [{"channels": {"channels": {}}}]})) as server:
         cent_api.subscribers("a*[b]")
-    assert json.loads(server.requests[0].body)["pattern"] == r"a\*\[b\]"
+    (command,) = json.loads(server.requests[0].body)["commands"]
+    assert command["channels"]["pattern"] == r"a\*\[b\]"
 
 
 def test_the_key_goes_straight_to_the_server_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,5 +166,5 @@ def test_the_key_goes_straight_to_the_server_and_nowhere_else(monkeypatch: pytes
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("NO_PROXY", "")
     with fake_server(elsewhere) as server, pytest.raises(ServerError):
-        cent_api.subscribers("news")
+        cent_api.call("channels", pattern="news")
     assert [request.path for request in server.requests] == ["/api/channels"]
