@@ -1,6 +1,7 @@
 """The one serializer: compact JSON, by orjson where it is installed, with the results of DjangoJSONEncoder.
 
-With one difference: an integer that a browser would round, beyond ±(2^53 - 1), is written as text.
+With two differences: an integer that a browser would round, beyond ±(2^53 - 1), is written as text, and a member of an
+Enum as its value.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable
+from enum import Enum
 from functools import lru_cache
 from math import isfinite
 from typing import Any
@@ -24,8 +26,14 @@ _MANY_DIGITS = re.compile("[0-9]{16}")
 #: What orjson writes as null only where it is None.
 _FINITE = frozenset({str, int, bool, type(None), uuid.UUID})
 
+
+class _Encoder(DjangoJSONEncoder):
+    def default(self, o: Any) -> Any:
+        return o.value if isinstance(o, Enum) else super().default(o)  # as orjson does
+
+
 # One kept encoder: json.dumps(cls=…) would build one for each message.
-_encode: Callable[[object], str] = DjangoJSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_encode: Callable[[object], str] = _Encoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def _encode_slowly(value: object) -> bytes:
@@ -37,6 +45,8 @@ def _encode_slowly(value: object) -> bytes:
 
 def _exact(value: Any) -> Any:
     """Return JSON's `value` with text for integers that a browser would round."""
+    if isinstance(value, Enum) and not isinstance(value, int):
+        value = value.value
     if isinstance(value, dict):
         return {key: _exact(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

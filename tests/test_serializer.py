@@ -78,6 +78,21 @@ def test_plain_json_comes_out_alike_or_is_refused_alike(value: Any) -> None:
 
 class Odd(Enum):
     NAN = float("nan")
+    OBJECT = object()
+
+
+class Plan(Enum):
+    FREE = "free"
+    LARGE = 2**60
+    SINCE = datetime.date(2026, 11, 26)
+    PARTS = (1, None, "2")
+
+
+@pytest.mark.parametrize("write", [_encode_fast, _encode_slowly])
+def test_a_member_of_an_enum_is_its_value(write: Any) -> None:
+    value = {"plans": list(Plan), "n": None}
+    assert json.loads(write(value)) == {"plans": ["free", str(2**60), "2026-11-26", [1, None, "2"]], "n": None}
+    assert json.loads(write(Plan.FREE)) == "free"
 
 
 NAN, INF = float("nan"), float("inf")
@@ -87,7 +102,7 @@ NAN, INF = float("nan"), float("inf")
     "value",
     [
         *(NAN, [INF], {"a": [1, -INF]}, Point(1), {1, 2}, "\ud800"),
-        *([None, NAN], [None, {"a": (1.5, {"b": -INF})}], Odd.NAN, {"null": Odd.NAN}),
+        *([None, NAN], [None, {"a": (1.5, {"b": -INF})}], Odd.NAN, {"null": Odd.NAN}, {Plan.FREE: 1}, Odd.OBJECT),
     ],
 )
 def test_refusals_are_alike(value: Any) -> None:

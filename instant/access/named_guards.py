@@ -35,9 +35,10 @@ def name_of(permission: object) -> str:
         return _PERMISSION + guard.codename
     if getattr(guards, repr(guard), None) is guard:
         return repr(guard)
-    name = f"{getattr(permission, '__module__', '')}{_BOUNDARY}{getattr(permission, '__qualname__', '')}"
+    module = getattr(permission, "__module__", "")
+    name = f"{module}{_BOUNDARY}{getattr(permission, '__qualname__', '')}"
     try:
-        is_found = _found(name) == permission
+        is_found = module != "__main__" and _found(name) == permission
     except (ImportError, AttributeError, ValueError):
         is_found = False
     if not is_found:

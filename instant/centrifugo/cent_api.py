@@ -25,7 +25,7 @@ from ..protocol import (
     TENANT_BOUNDARY,
 )
 from ..secret_text import masked, shown, without_frames
-from . import http
+from . import at_home, http
 
 if TYPE_CHECKING:
     import cent
@@ -54,6 +54,7 @@ def call(method: str, **params: Any) -> Any:
     Raises:
         ServerError: the server gave no answer, or an error; with its code, and whether a retry can help.
     """
+    at_home.require_server()
     import cent
     from cent.exceptions import CentTimeoutError
 

@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ..access.tokens import STRICT_TTL
+from ..centrifugo import at_home
 from ..channels import tenants
 from ..channels.namespaces import is_strict
 from ..chunks import QUERY_SIZE, chunks
@@ -196,6 +197,8 @@ _repeater = PerProcess(_Repeater)
 
 def start() -> None:
     """Start the thread that repeats revocations, unless this process has one."""
+    if at_home.is_silent():
+        return  # in tests, whose databases a thread would keep from being removed
     if runs_threads():
         _repeater().start(conf.tenant)
     else:
@@ -212,6 +215,8 @@ def _tell_of_threads() -> None:
 
 def resume() -> None:
     """Go on with what a process that has ended left to repeat; costs one query each INTERVAL at the most."""
+    if at_home.is_silent():
+        return
     now, tenant, repeater = time.monotonic(), conf.tenant, _repeater()
     if now - repeater.asked_at.get(tenant, float("-inf")) >= INTERVAL:
         repeater.asked_at[tenant] = now

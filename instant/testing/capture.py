@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from ..backends import made, standing_in
 from ..backends.memory import Box, MemoryBackend
+from ..centrifugo import at_home
 from ..messages import Message
 from .on_commit import CommitsInTest
 
@@ -82,7 +83,7 @@ def capture_published(channel: str | None = None) -> Iterator[Published]:
     """
     backend = made("memory")
     assert isinstance(backend, MemoryBackend)
-    with standing_in(backend), backend.capture() as box:
+    with at_home.silenced(), standing_in(backend), backend.capture() as box:
         published = Published(box, channel)
         try:
             yield published

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from django.test import override_settings
 
-from ..centrifugo import process
+from ..centrifugo import at_home, process
 from ..centrifugo.binary import find_binary
 from ..centrifugo.config import render
 from ..exceptions import ServerFailed
@@ -37,6 +37,7 @@ class LiveServer:
         Raises:
             ServerFailed: it does not come up.
         """
+        self._stack.enter_context(at_home.with_server())
         if self.kind == "dev":
             from ..devserver.thread import ThreadedDevServer
 

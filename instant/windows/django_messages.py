@@ -2,35 +2,63 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib.messages import get_messages
 from django.http import HttpRequest
 
 from ..exceptions import PublishError
-from .targets import USER
+from ..on_commit import awaited_connection
+from .targets import SERVER, USER, targets_of
+from .topics import serialized
 from .triggering import trigger
+from .window_info import WindowInfo
+
+logger = logging.getLogger("instant")
 
 
 def deliver_messages(request: HttpRequest, to: Any = USER) -> int:
-    """Show the messages of `request` at once, by the signal `messages.add`, and return how many they were.
+    """Show the messages of `request` in open pages, by the signal `messages.add`, and return how many they were.
 
-    For a request that answers no page, such as one of `fetch`. They are not shown again in the next page, unless the
-    websockets server was not reached. Text that is marked safe is shown as HTML.
+    For a request that answers no page, such as one of `fetch`. In a transaction it happens at the commit, else at once.
+    They are not shown again in the next page, unless the transaction is rolled back or the server was not reached. Text
+    that is marked safe is shown as HTML.
 
     Raises:
-        PublishError, InvalidTopic: as `trigger`.
+        PublishError, InvalidTopic: as `trigger`. At a commit the first one is logged.
+        TransactionManagementError: a database that is not the default one alone has an open transaction.
     """
     storage: Any = get_messages(request)
     found = [_written(message) for message in storage]
     if not found:
         return 0
-    try:
-        trigger(request, "messages.add", to=to, messages=found)
-    except PublishError:
-        storage.used = False
-        raise
+    storage.used = False  # until they have been shown
+    info, targets = WindowInfo.from_request(request), targets_of(to)
+    for target in targets:
+        if target is not SERVER:
+            serialized(target, info)  # raises now what is wrong
+    show = partial(_show, storage, partial(trigger, info, "messages.add", targets, immediate=True, messages=found))
+    connection = awaited_connection(None, what="deliver_messages()")
+    if connection is None:
+        show()
+    else:
+        connection.on_commit(partial(_logged, show), robust=True)
     return len(found)
+
+
+def _show(storage: Any, show: Callable[[], object]) -> None:
+    show()
+    storage.used = True
+
+
+def _logged(show: Callable[[], object]) -> None:
+    try:
+        show()
+    except PublishError as error:
+        logger.error("%s; these messages are for the next page", error)
 
 
 def _written(message: Any) -> dict[str, str]:

@@ -295,7 +295,7 @@ def test_what_is_none_or_has_no_name(alice: User, browser: Client, permission: A
         page(alice, browser, permission=permission)
 
 
-def test_names() -> None:
+def test_names(monkeypatch: pytest.MonkeyPatch) -> None:
     def inner(user: User) -> bool:
         return True
 
@@ -304,3 +304,6 @@ def test_names() -> None:
     assert name_of(is_editor) == "tests.revocation.test_topics:is_editor"
     with pytest.raises(TypeError, match="cannot be found by a name"):
         name_of(inner)
+    monkeypatch.setattr(is_editor, "__module__", "__main__")  # another process has another one of that name
+    with pytest.raises(TypeError, match="cannot be found by a name"):
+        name_of(is_editor)

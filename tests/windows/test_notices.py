@@ -7,13 +7,14 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.backends.cache import SessionStore
+from django.db import transaction
 from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy
 from pytest_django import Settings
 
-from instant.exceptions import PublishError
+from instant.exceptions import InvalidTopic, PublishError
 from instant.testing.signals import SignalQueue
 from instant.windows import deliver_messages
 
@@ -53,4 +54,36 @@ def test_they_are_kept_for_the_next_page_where_the_server_is_away(
     messages.info(request_of_ann, "x")
     with pytest.raises(PublishError):
         deliver_messages(request_of_ann)
+    assert not messages.get_messages(request_of_ann).used
+
+
+@pytest.mark.django_db(transaction=True)
+def test_they_are_kept_where_the_transaction_is_rolled_back(request_of_ann: HttpRequest) -> None:
+    messages.info(request_of_ann, "x")
+    with SignalQueue() as fd:
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            assert deliver_messages(request_of_ann) == 1
+            1 / 0  # noqa: B018
+        assert fd.ws_signals == {}
+    assert not messages.get_messages(request_of_ann).used
+    assert [str(message) for message in messages.get_messages(request_of_ann)] == ["x"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_they_are_kept_where_the_server_is_away_at_the_commit(
+    request_of_ann: HttpRequest, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.CENTRIFUGO_HOST, settings.CENTRIFUGO_PORT = "http://127.0.0.1", 9
+    messages.info(request_of_ann, "x")
+    with transaction.atomic():
+        assert deliver_messages(request_of_ann) == 1
+    assert not messages.get_messages(request_of_ann).used
+    assert "these messages are for the next page" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wrong_target_is_an_error_at_once(request_of_ann: HttpRequest) -> None:
+    messages.info(request_of_ann, "x")
+    with transaction.atomic(), pytest.raises(InvalidTopic):
+        deliver_messages(request_of_ann, to=object())
     assert not messages.get_messages(request_of_ann).used
