@@ -38,6 +38,8 @@ UNTOLD = 3.0
 LATE = 60.0
 #: Seconds between two looks at an empty outbox, and the longest wait while the server is away.
 INTERVAL, LONGEST_PAUSE = 0.2, 5.0
+#: Seconds between two looks for rows of partitions that the settings do not have any more.
+LOOK = 10.0
 #: The partition of rows that the server refused for good; nobody reads it.
 SET_ASIDE = -1
 
@@ -60,17 +62,6 @@ def backlog() -> Backlog:
     return Backlog(found["rows"], max(age, 0.0), found["unread"])
 
 
-def is_announced() -> bool:
-    """Tell whether PostgreSQL wakes the server's consumer when rows are written, by the trigger of our migration."""
-    with connections[outbox_config.database()].cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM pg_trigger WHERE tgname = 'instant_outbox_notify' AND tgrelid = %s::regclass "
-            "AND tgenabled <> 'D'",
-            [OutboxEntry._meta.db_table],
-        )
-        return cursor.fetchone() is not None
-
-
 def _entries() -> QuerySet[OutboxEntry]:
     entries: QuerySet[OutboxEntry] = OutboxEntry.objects.using(outbox_config.database())
     return entries
@@ -84,6 +75,9 @@ class Relay:
         #: Failures since the last success, when the first one was, and whether that has been told.
         self._outage, self._away_since, self._told = 0, 0.0, False
         self.stop = threading.Event()
+        #: The partitions of former settings, and when they are looked for again.
+        self._others: list[int] = []
+        self._look_at = 0.0
 
     def run(self, interval: float = INTERVAL) -> None:
         """Deliver until `stop` is set; while server or database are away, wait for them."""
@@ -132,8 +126,17 @@ class Relay:
             yield waiting if self._lease() else waiting.none()
             return
         with transaction.atomic(using=waiting.db):
-            partitions = waiting.order_by().values_list("partition", flat=True).distinct()
+            partitions = [*range(conf.outbox_partitions), *self._of_former_settings(waiting)]
             yield waiting.filter(partition__in=[number for number in partitions if _lock(waiting.db, number)])
+
+    def _of_former_settings(self, waiting: QuerySet[OutboxEntry]) -> list[int]:
+        """Return partitions that rows were written to when there were more of them. The whole backlog is read for that,
+        so not each time."""
+        if time.monotonic() >= self._look_at:
+            others = waiting.order_by().filter(partition__gte=conf.outbox_partitions)
+            self._others = list(others.values_list("partition", flat=True).distinct())
+            self._look_at = time.monotonic() + LOOK
+        return self._others
 
     def _lease(self) -> bool:
         now = timezone.now()

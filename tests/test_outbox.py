@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connections, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -19,6 +20,7 @@ from instant.exceptions import ServerError
 from instant.models import OutboxEntry, OutboxLease
 from instant.outbox import Backlog, Relay, backlog, relaying
 from instant.protocol import MAX_BATCH_BYTES
+from instant.testing import LiveServer
 from tests.fakes import accepted, answer, closed, fake_server
 
 
@@ -320,3 +322,14 @@ def test_a_relay_reads_all_partitions(sqlite: str) -> None:
     assert backlog().unread == 0
     with fake_server():
         assert Relay().deliver() == 3
+
+
+def test_a_relay_on_postgresql_does_not_read_the_backlog_for_each_batch(postgres: str, server: LiveServer) -> None:
+    publish_many([{"channel": "public", "message": str(number)} for number in range(2 * outbox.LIMIT)])
+    OutboxEntry.objects.filter(pk__in=OutboxEntry.objects.order_by("-pk")[:1].values("pk")).update(partition=7)
+    relay = outbox.Relay()
+    with CaptureQueriesContext(connections[postgres]) as queries:
+        while relay.deliver():
+            pass
+    assert OutboxEntry.objects.count() == 0
+    assert sum("DISTINCT" in query["sql"] for query in queries) == 1

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connections
 from pytest_django import Settings
 
-from instant import outbox
+from instant import outbox, outbox_trigger
 from instant.models import Channel, OutboxEntry
 from tests.postgres import Cluster, Router, opened
 
@@ -83,10 +83,10 @@ def test_the_trigger_tells_each_partition_once(cluster: Cluster, postgres: str) 
 
 
 def test_a_missing_trigger_is_seen(postgres: str) -> None:
-    assert outbox.is_announced()
+    assert outbox_trigger.is_there()
     with connections[postgres].cursor() as cursor:
         cursor.execute("ALTER TABLE instant_outboxentry DISABLE TRIGGER instant_outbox_notify")
-    assert not outbox.is_announced()
+    assert not outbox_trigger.is_there()
 
 
 @pytest.fixture(params=["empty", "file"])

@@ -9,7 +9,7 @@ from django.core import checks
 from django.core.checks import CheckMessage
 from django.db import Error as DatabaseError
 
-from .. import outbox
+from .. import outbox, outbox_trigger
 from ..centrifugo import outbox_config
 from ..exceptions import InvalidSetting
 
@@ -50,9 +50,9 @@ def _of_outbox(found: outbox.Backlog) -> Iterator[CheckMessage]:
             "`manage.py relayoutbox --once --force` delivers them.",
             id="instant.W007",
         )
-    if outbox_config.is_used() and not outbox.is_announced():
+    if outbox_config.is_used() and not outbox_trigger.is_there():
         yield checks.Warning(
             "The database has no trigger that tells the server of new messages: each waits for the server's next look.",
-            hint="Make it again: `manage.py migrate instant 0004`, then `manage.py migrate`, when the outbox is empty.",
+            hint="Make it again: `manage.py repairoutbox`.",
             id="instant.W008",
         )

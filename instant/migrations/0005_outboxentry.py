@@ -1,34 +1,17 @@
 from django.db import migrations, models
 
 import instant.models
-
-# One call for a statement, a tenth of the cost of one for each row: the server is told once of each partition. Of a
-# negative one it is not told, it would log an error.
-NOTIFY = """
-CREATE FUNCTION instant_outbox_notify() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pg_notify('instant_outbox', written.partition::text)
-        FROM (SELECT DISTINCT partition FROM inserted WHERE partition >= 0) AS written;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER instant_outbox_notify AFTER INSERT ON instant_outboxentry
-    REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION instant_outbox_notify();
-"""
-FORGET = """
-DROP TRIGGER instant_outbox_notify ON instant_outboxentry;
-DROP FUNCTION instant_outbox_notify();
-"""
+from instant import outbox_trigger
 
 
 def create_trigger(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(NOTIFY)
+        schema_editor.execute(outbox_trigger.CREATE)
 
 
 def drop_trigger(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(FORGET)
+        schema_editor.execute(outbox_trigger.DROP)
 
 
 class Migration(migrations.Migration):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from django.core import checks
 from django.core.checks import CheckMessage
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connections
 from django.utils import timezone
 from pytest_django import Settings
 
 from instant import publish
-from instant.models import OutboxEntry
+from instant.models import Channel, OutboxEntry
 
 #: The ids, for tests/checks/test_all.py.
 OUTBOX = ("instant.W006", "instant.W007", "instant.W008")
@@ -86,9 +89,45 @@ def test_fewer_partitions_than_before_are_told(postgres: str, settings: Settings
 def test_a_lost_trigger_is_told(postgres: str) -> None:
     with connections[postgres].cursor() as cursor:
         cursor.execute("DROP TRIGGER instant_outbox_notify ON instant_outboxentry")
+    for number in range(3):
+        publish("public", str(number))
+    rows = list(OutboxEntry.objects.order_by("pk").values())
+    channel = Channel.objects.create(name="kept", level="public", paths=["/a/"])
     (message,) = found(postgres)
     assert message.id == "instant.W008"
-    assert message.hint
+    (command,) = re.findall(r"`manage\.py (.+?)`", message.hint or "")
+    with listening(postgres) as told:
+        call_command(*command.split())
+        assert told() == {str(row["partition"]) for row in rows}  # those that wait
+        assert found(postgres) == []
+        publish("public", "later")
+        assert told()
+    assert list(OutboxEntry.objects.order_by("pk").values())[:3] == rows
+    channel.refresh_from_db()
+    assert channel.paths == ["/a/"]
+
+
+def test_a_trigger_that_is_there_may_be_repaired(postgres: str, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("repairoutbox")
+    assert "was made again" in capsys.readouterr().out
+    assert found(postgres) == []
+
+
+def test_nothing_to_repair_without_a_consumer(sqlite: str) -> None:
+    with pytest.raises(CommandError, match="does not read the outbox"):
+        call_command("repairoutbox")
+
+
+@contextmanager
+def listening(alias: str) -> Iterator[Callable[[], set[str]]]:
+    """What the server would be told: a connection that listens as its consumer does."""
+    import psycopg
+
+    options = connections[alias].get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+    with psycopg.connect(**{name: options[name] for name in names if name in options}, autocommit=True) as connection:
+        connection.execute("LISTEN instant_outbox")
+        yield lambda: {notice.payload for notice in connection.notifies(timeout=1)}
 
 
 def test_a_database_without_our_tables_may_be_migrated(alias: str) -> None:
