@@ -28,9 +28,27 @@ def at_exit(finish: Callable[[], None]) -> None:
     # The children of multiprocessing, and of Celery (billiard), end without atexit, by these finalizers of their own.
     for name in ("multiprocessing.util", "billiard.util"):
         if module := sys.modules.get(name):
-            module.Finalize(None, finish, exitpriority=0)
+            _finalize(module, finish)
     if threading.current_thread() is threading.main_thread() and _sigterm_is_free():
         signal.signal(signal.SIGTERM, partial(_on_sigterm, finish))
+
+
+class _Keeper:
+    """What `register_after_fork` refers to weakly."""
+
+
+_keeper = _Keeper()
+
+
+def _finalize(module: Any, finish: Callable[[], None]) -> None:
+    """Have `finish` called at the end of this child. Those finalizers are forgotten where its work begins, which is
+    after its imports; what runs then notes it again."""
+
+    def again(_: object = None) -> None:
+        module.Finalize(None, finish, exitpriority=0)
+
+    again()
+    module.register_after_fork(_keeper, again)
 
 
 def leave_signals_to_main_thread(leave: bool = True) -> None:

@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -16,7 +18,7 @@ func (c *session) acknowledge(messages []message) {
 	c.mu.Lock()
 	defer c.ring()
 	defer c.mu.Unlock()
-	if c.gone {
+	if c.gone || c.deaf {
 		return
 	}
 	for i := range messages {
@@ -35,7 +37,7 @@ func (c *session) refuse(seq uint64, why *failure) {
 	c.mu.Lock()
 	defer c.ring()
 	defer c.mu.Unlock()
-	if !c.gone {
+	if !c.gone && !c.deaf {
 		c.out.failed = append(c.out.failed, refusal{seq, why})
 		c.unread++
 	}
@@ -72,21 +74,38 @@ func (c *session) ring() {
 	}
 }
 
-// transmit writes what is to be written until the connection is closed.
+// transmit writes what is to be written until the connection is closed, or the client has gone.
 func (c *session) transmit() {
-	defer c.close()
+	if c.transmitAll() {
+		c.deafen()
+		return
+	}
+	c.close()
+}
+
+// transmitAll reports whether the client has gone: then the reader goes on to the end of what it wrote.
+func (c *session) transmitAll() bool {
 	var buffer []byte
 	for range c.wake {
 		out, unread, gone := c.collect()
 		if gone {
-			return
+			return false
 		}
 		buffer = out.appendTo(buffer[:0])
-		if c.write(buffer) != nil || out.isFinal {
-			return
+		if err := c.write(buffer); err != nil || out.isFinal {
+			return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 		}
 		c.wasRead(unread)
 	}
+	return false
+}
+
+// deafen drops all answers, and lets the reader go on.
+func (c *session) deafen() {
+	c.mu.Lock()
+	c.deaf, c.out, c.unread = true, outbox{}, 0
+	c.mu.Unlock()
+	c.read.Broadcast()
 }
 
 func (c *session) collect() (out outbox, unread int, gone bool) {

@@ -33,7 +33,8 @@ type session struct {
 	out     outbox
 	unread  int  // answers in out, and those being written
 	closing bool // the reader must end
-	gone    bool // nothing can be written any more
+	deaf    bool // the client has gone; what it wrote before is still to be read
+	gone    bool // nothing can be read or written any more
 }
 
 // outbox is what the writer has to write, in this order.

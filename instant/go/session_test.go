@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,21 @@ func TestWhatAClientQueuedOutlivesIt(t *testing.T) {
 	release()
 	eventually(t, "all is sent", func() bool { return len(f.got("one")) == 50 })
 	f.inOrder(t, "one", 50)
+}
+
+func TestWhatAClientWroteIsReadEvenIfItsAnswersCannotBeWritten(t *testing.T) {
+	f := newFake(t)
+	release := held(f)
+	p := start(t, f.URL, patientTimeout, func(c *config, _ *server) { c.QueueBytes = 20_000 })
+	c := connect(t, p.path)
+	c.conn.(*net.UnixConn).SetWriteBuffer(1 << 20)
+	filler := strings.Repeat("x", 1000)
+	for n := range 150 {
+		c.raw(uint64(n+1), "one", fmt.Sprintf(`{"channel":"one","data":%d,"tags":{"filler":%q}}`, n, filler))
+	}
+	c.conn.Close()
+	release()
+	eventually(t, "all is sent", func() bool { return len(f.got("one")) == 150 })
 }
 
 // writeUntilStuck publishes until a write waits, and returns how many got through.

@@ -129,11 +129,11 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 async def work():
     for number in range(500): await apublish("async", str(number), timeout=30)
-asyncio.run(work())
+asyncio.run(work(), debug=False)
 os._exit(0)
 """
     assert scripts.run(script) == ""
-    until(lambda: len(fake.requests) and len(texts(fake, "async")) == 500)
+    until(lambda: [len(texts(fake, name)) for name in ("many", "threads", "async")] == [5000, 2000, 500])
     assert texts(fake, "many") == [str(number) for number in range(5000)]
     assert texts(fake, "threads") == ["x"] * 2000
     assert texts(fake, "async") == [str(number) for number in range(500)]

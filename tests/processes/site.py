@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import django
 from django.conf import settings
@@ -38,6 +39,7 @@ def send(number: int) -> None:
 
 def view(request: HttpRequest, number: int) -> HttpResponse:
     send(number)
+    time.sleep(0.01)  # else one worker answers all
     return HttpResponse(str(os.getpid()))
 
 

@@ -13,6 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,7 @@ def test_servers(model: str, backend: str, environment: dict[str, str], tmp_path
             env={**environment, "PROCESSES_BACKEND": backend},
             stdout=output,
             stderr=output,
+            start_new_session=True,
         )
     try:
         wait_until_listening(port, process)
@@ -163,7 +165,12 @@ def test_servers(model: str, backend: str, environment: dict[str, str], tmp_path
         assert {answer.status_code for answer in answers} == {200}
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(PATIENCE)
+        try:
+            process.wait(PATIENCE)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(PATIENCE)
     assert len({answer.text for answer in answers}) > 1, "one worker answered all"
     assert_each_once(environment, log.read_text())
 
