@@ -51,8 +51,19 @@ def runs_threads() -> bool:
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is None:
         return True
+    if is_about_to_fork():
+        return False
     options = {_text(name): value for name, value in getattr(uwsgi, "opt", {}).items()}
     return "enable-threads" in options or "gevent" in options or "threads" in options
+
+
+def is_about_to_fork() -> bool:
+    """Return whether this is uWSGI's master, which has loaded the site and forks now.
+
+    It must have no threads: uWSGI resets nothing of theirs in its workers, which would then wait for ever.
+    """
+    uwsgi = sys.modules.get("uwsgi")
+    return uwsgi is not None and hasattr(uwsgi, "masterpid") and uwsgi.masterpid() == os.getpid()
 
 
 def _text(value: object) -> str:

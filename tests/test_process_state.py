@@ -125,3 +125,8 @@ def test_whether_uwsgi_runs_threads(options: object, threads: bool, monkeypatch:
     assert runs_threads()
     monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))  # type: ignore[arg-type]
     assert runs_threads() is threads
+    master = SimpleNamespace(opt=options, masterpid=os.getpid)
+    monkeypatch.setitem(sys.modules, "uwsgi", master)  # type: ignore[arg-type]
+    assert not runs_threads()
+    monkeypatch.setattr(master, "masterpid", lambda: 1)
+    assert runs_threads() is threads

@@ -15,9 +15,11 @@ from django.core.checks import CheckMessage, Error
 from ..conf.settings import conf
 from ..exceptions import Unreachable
 from ..messages import Message, Receipt
+from ..process_state import is_about_to_fork
 from . import go_publisher
 from .go_connection import Connection
 from .go_publisher import NoPublisher
+from .python import PythonBackend
 from .queueing import REST, Own, QueueingBackend
 from .send_queue import Entry, SendQueue
 
@@ -55,6 +57,11 @@ class GoBackend(QueueingBackend):
     name: ClassVar[str] = "go"
     hands_over = True
     own_class = _Own
+
+    def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
+        if is_about_to_fork():
+            return PythonBackend().send(messages, timeout, wait)  # the answers of a publisher need a thread
+        return super().send(messages, timeout, wait)
 
     def queued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
         timeout = conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout

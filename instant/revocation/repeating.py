@@ -25,7 +25,7 @@ from ..chunks import QUERY_SIZE, chunks
 from ..conf.settings import conf
 from ..exceptions import Deny, ServerError
 from ..models import Revocation
-from ..process_state import PerProcess, runs_threads
+from ..process_state import PerProcess, is_about_to_fork, runs_threads
 from . import enforcement
 
 logger = logging.getLogger("instant")
@@ -201,7 +201,7 @@ def start() -> None:
         return  # in tests, whose databases a thread would keep from being removed
     if runs_threads():
         _repeater().start(conf.tenant)
-    else:
+    elif not is_about_to_fork():
         _tell_of_threads()
 
 
