@@ -49,6 +49,10 @@ class _Call:
     def left(self) -> float:
         return max(self.started + self.timeout - monotonic(), 0)
 
+    @property
+    def is_queued(self) -> bool:
+        return self._answers is None and self._entered == len(self._entries)
+
     def step(self) -> Future[None] | None:
         """Go on as far as possible; return what must be waited for, for `left` seconds, before the next step."""
         if self._entered < len(self._entries):
@@ -118,7 +122,7 @@ class QueueingBackend(BaseBackend):
                 self._work(out)
             else:
                 _wait(blocked, min(call.left, LOOK) if own.is_threadless else call.left)
-        return call.receipts(self.name)
+        return self.queued(messages, out, call.left) if self._must_hand_over(call) else call.receipts(self.name)
 
     async def asend(
         self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False
@@ -132,7 +136,11 @@ class QueueingBackend(BaseBackend):
         while (blocked := call.step()) is not None:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(asyncio.wrap_future(blocked), call.left)
-        return call.receipts(self.name)
+        return await self.aqueued(messages, out, call.left) if self._must_hand_over(call) else call.receipts(self.name)
+
+    def _must_hand_over(self, call: _Call) -> bool:
+        """Whether all of this call is in the queue, after it had to wait for room, and nobody waits for the answers."""
+        return self.hands_over and call.is_queued
 
     def _enter(self, messages: Sequence[Message], wait: bool) -> tuple[SendQueue, list[Entry], int]:
         """Queue the messages, but leave to a _Call those whose answer is waited for; as at the process's end all are:

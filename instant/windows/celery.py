@@ -1,11 +1,13 @@
 """The task that calls the functions with a queue: the one home of Celery.
 
 It belongs to the project's own Celery app. A call is acknowledged when it is done, so that one whose worker dies is
-done again: by another worker at once where only the worker's child died, else when the broker gives it back.
+done again: by another worker at once where only the worker's child died, else when the broker gives it back. After
+ATTEMPTS workers it is given up.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from celery import current_app, shared_task
@@ -19,6 +21,10 @@ from ..exceptions import NotQueued
 from .queued_calls import Call, Delay
 from .running import run
 
+logger = logging.getLogger("instant")
+
+#: Workers that a call may cost before it is given up.
+ATTEMPTS = 3
 #: A view waits for it: so it is short.
 _RETRIES = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 
@@ -33,8 +39,23 @@ _RETRIES = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interv
 )
 def call(self: Any, *args: Any, tenant: str = "") -> None:
     """Do what a `Call` asks for, for the tenant that queued it; its id makes what is sent to browsers arrive once."""
+    to_do, lost = Call(*args), self.request.retries
+    if (self.request.delivery_info or {}).get("redelivered"):
+        _go_on(self, to_do, lost + 1)
+        return
     with tenants.entered(tenant):
-        run(Call(*args), uid=self.request.id)
+        run(to_do, uid=self.request.id)
+
+
+def _go_on(task: Any, to_do: Call, lost: int) -> None:
+    """A worker that had this call was lost. It may be the call that ends them, so it is not tried for ever.
+
+    The broker does not count. So the call goes back as a new message, which does.
+    """
+    if lost >= ATTEMPTS:
+        logger.error("the call of the signal %r is given up: %d workers ended that had taken it", to_do.name, lost)
+        return
+    task.signature_from_request(retries=lost).apply_async()
 
 
 def send(to_do: Call, queue: str | None, delay: Delay) -> None:

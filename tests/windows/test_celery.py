@@ -126,6 +126,7 @@ def connected() -> None:
     signal("worker.note", everyone, queue="slow")(lambda window_info, **kwargs: None)
     signal("worker.note", everyone, queue="fast")(lambda window_info, **kwargs: None)
     signal("worker.answer", is_authenticated, queue="slow")(lambda window_info: None)
+    signal("worker.deadly", everyone, queue="slow")(lambda window_info, path: None)
     signal("worker.long", everyone, queue="slow")(lambda window_info, path: None)
 
 
@@ -188,6 +189,16 @@ def test_a_call_whose_worker_is_killed_is_done(worker: Worker, tmp_path: Path) -
     time.sleep(2.5)  # the visibility timeout: a worker looks for what is overdue at its start, and every 100 seconds
     worker.start()
     until(lambda: "done" in lines(path), worker.log)
+
+
+def test_a_call_that_kills_its_workers_is_given_up(worker: Worker, tmp_path: Path) -> None:
+    deadly, path = tmp_path / "deadly", tmp_path / "notes"
+    trigger(None, "worker.deadly", to=SERVER, path=str(deadly))
+    until(lambda: "is given up: 3 workers ended that had taken it" in worker.log.read_text(), worker.log)
+    trigger(None, "worker.note", to=SERVER, path=str(path))
+    until(lambda: len(lines(path)) == 2, worker.log)
+    time.sleep(2.5)  # the visibility timeout
+    assert lines(deadly) == ["began"] * 3
 
 
 def test_the_app_of_a_test_is_gone_with_it() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import signal as signals
 import time
 from pathlib import Path
 
@@ -26,6 +27,12 @@ def write_fast(window_info: WindowInfo, path: str, **kwargs):
 @signal("worker.answer", is_authenticated, queue="slow")
 def answer(window_info: WindowInfo):
     trigger(window_info, "worker.answered", to=WINDOW, by=window_info.username)
+
+
+@signal("worker.deadly", everyone, queue="slow")
+def end_the_worker(window_info: WindowInfo, path: str):
+    note(path, "began")
+    os.kill(os.getpid(), signals.SIGKILL)
 
 
 @signal("worker.long", everyone, queue="slow")
