@@ -25,6 +25,7 @@ from instant.centrifugo import http
 from instant.conf import conf
 from instant.testing import LiveServer
 from instant.testing.live_servers import free_port, wait_until_listening
+from tests.backends.conftest import end, listener
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
 
@@ -105,6 +106,8 @@ def environment(server: LiveServer, tmp_path: Path) -> Iterator[dict[str, str]]:
             "PROCESSES_CHANNEL": f"processes{uuid.uuid4().hex[:12]}",
             "PROCESSES_SOCKET": str(tmp_path / "publisher.sock"),
         }
+        with suppress(OSError):  # nobody has started it
+            end(listener(tmp_path / "publisher.sock"))
 
 
 def need(backend: str, *modules: str) -> None:
