@@ -267,6 +267,7 @@ def test_work_that_stays_registered_in_a_test_holds_no_messages(settings: Any) -
 
     with atomic():
         connection.on_commit(lambda: None)
+    get_backend().clear()  # type: ignore[attr-defined]  # what other tests have left there
     before = living()
     with transaction.atomic():
         with TestCase.captureOnCommitCallbacks(execute=True):
