@@ -49,7 +49,8 @@ class Site:
         return found
 
     def post(self, session: requests.Session, path: str, **content: Any) -> requests.Response:
-        response = session.post(f"{self.url}/{path}/", json=content, timeout=PATIENCE)
+        # A connection that is kept may be closed by the server just when it is used again.
+        response = session.post(f"{self.url}/{path}/", json=content, timeout=PATIENCE, headers={"Connection": "close"})
         response.raise_for_status()
         return response
 

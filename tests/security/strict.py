@@ -72,7 +72,7 @@ class StrictVictim(Victim):
                 connection = next(ways)()
             except (ValueError, OSError, WebSocketException, TimeoutError):
                 connection = None
-                time.sleep(0.02)
+                time.sleep(0.1)  # many of them at once must not be what slows the site down
         return last
 
     def _from_reserve(self, connection: Connection, credentials: dict[str, Any]) -> Connection:
