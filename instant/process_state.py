@@ -16,13 +16,13 @@ _T = TypeVar("_T")
 
 
 class PerProcess(Generic[_T]):
-    """A value that each process makes for itself, by `make`, when it first asks for it."""
+    """A value that each process makes for itself, by `make`, when it first asks for it. It is not None."""
 
     def __init__(self, make: Callable[[], _T]) -> None:
         self._make = make
         self._made: dict[int, _T] = {}
-        #: What the processes had from which this one was forked. Kept, as its end might be noticed by them: that of a
-        #: socket, or of a thread.
+        #: The values of the processes from which this one was forked. Without a reference they would be destroyed
+        #: here, and some of them are sockets that those processes use.
         self._inherited: list[_T] = []
 
     def __call__(self) -> _T:
@@ -38,8 +38,9 @@ class PerProcess(Generic[_T]):
     def _begin(self, pid: int) -> _T:
         # One step for Python: of two threads that begin at once, both get the same.
         value = self._made.setdefault(pid, self._make())
-        for other in [each for each in self._made if each != pid]:
-            self._inherited.append(self._made.pop(other))
+        for other in list(self._made):
+            if other != pid and (inherited := self._made.pop(other, None)) is not None:
+                self._inherited.append(inherited)
         return value
 
 

@@ -9,11 +9,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jwt
-from django.http import HttpRequest
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest, HttpResponse
 from django.template import engines
+from django.test import Client, RequestFactory
 
 from instant.conf import conf
+from instant.pages.filling import fill
 from instant.pages.page_state import page_of
+from instant.windows import set_websocket_topics
 from tests.fakes import Answer, FakeServer, Request, answer
 
 PLACEHOLDER = '<script type="application/json" id="instant-credentials">{}</script>'
@@ -37,6 +41,18 @@ def page(html: str) -> Any:
 
 def credentials(html: str) -> Any:
     return _json(html, '<script type="application/json" id="instant-credentials">')
+
+
+def credentials_of_page(
+    user: User | AnonymousUser, browser: Client, topics: Iterable[Any], permission: Any = None
+) -> dict[str, Any]:
+    """Render a page with these topics for `user`, in the session of `browser`; return the credentials in it."""
+    request = RequestFactory().get("/page/")
+    request.user, request.session = user, browser.session
+    page_of(request).fills = True
+    set_websocket_topics(request, list(topics), permission=permission)
+    found: dict[str, Any] = credentials(fill(request, HttpResponse(render(request))).content.decode())
+    return found
 
 
 def subjects(html: str) -> set[str]:

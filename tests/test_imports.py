@@ -75,9 +75,9 @@ def test_the_first_apublish_does_not_pay_out_of_its_own_time() -> None:
     program = PROGRAM.partition("work =")[0] + (
         "class Slow:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'aiohttp': time.sleep(1.5)\n"
+        "        if name == 'aiohttp': time.sleep(6)\n"
         "sys.meta_path.insert(0, Slow())\n"
-        "asyncio.run(apublish('public', 'x', timeout=1))\n"
+        "asyncio.run(apublish('public', 'x', timeout=5))\n"
         "print('sent')\n"
     )
     with fake_server(accepted) as server:

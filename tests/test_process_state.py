@@ -104,6 +104,30 @@ def test_threads_that_begin_at_once_get_the_same() -> None:
         assert len(set(pool.map(get, range(8)))) == 1
 
 
+def test_threads_that_begin_at_once_in_a_child_get_the_same() -> None:
+    """Each of them puts away what the parents had; here there were many."""
+    all_make = threading.Barrier(4)
+
+    def make() -> object:
+        all_make.wait(60)
+        return object()
+
+    made = PerProcess(make)
+    made._made.update({-number: object() for number in range(1, 100_000)})
+
+    def get(_: int) -> int:
+        return id(made())
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # the threads take turns often
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert len(set(pool.map(get, range(4)))) == 1
+    finally:
+        sys.setswitchinterval(interval)
+    assert list(made._made) == [os.getpid()]
+
+
 def test_a_lock_that_the_parent_held_is_not_the_childs() -> None:
     buckets, rate = Buckets(), (1, 60.0)
     assert buckets.take("a", rate)

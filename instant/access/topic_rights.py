@@ -60,8 +60,8 @@ def holds(
 ) -> bool:
     """Return whether `user` still has the right to these channels of one page.
 
-    None is a user who is gone. `page` is what `shown` returned for it. `times` are those of `rechecked`, if they have
-    been read.
+    `user` is None if the user was deleted. `page` is what `shown` returned for the page. `times` is what `rechecked`
+    returned, if that has been called.
     """
     if guard := page.get(GUARD):
         return user is not None and is_allowed(str(guard), user)

@@ -42,7 +42,7 @@ class _Own(Own):
         self.writing = threading.Lock()
         #: How many messages have left the queue: the publisher has them, or they have failed.
         self.handed_over = 0
-        #: How many of them are in the connection's rest, which is still to be written.
+        #: How many of them are in the connection's `rest`.
         self.unfinished = 0
 
 
@@ -158,11 +158,14 @@ class GoBackend(QueueingBackend):
     def _connected(self, out: SendQueue) -> Connection:
         """Return the connection, a new one where there is none, or other settings, as in tests."""
         config = go_publisher.configuration()
-        connection = self._own().connection
-        if connection is not None and connection.config != config:
-            connection.close()
-            connection = self._own().connection = None
-        return connection or Connection(config, out)
+        connection: Connection | None = self._own().connection
+        if connection is None or connection.config != config:
+            if connection is not None:
+                connection.close()
+                self._own().connection = None
+            return Connection(config, out)
+        connection.config = config  # the one that the callers compare with, which may be made anew
+        return connection
 
     def _give_up(self, out: SendQueue, entries: list[Entry], error: NoPublisher) -> None:
         """Fail what has waited for INSTANT_GO_RETRY_FOR seconds, or all where waiting does not help."""

@@ -39,7 +39,7 @@ class Connection:
 
     def __init__(self, config: dict[str, Any], out: SendQueue) -> None:
         self.config, self.answered, self.writing = config, False, False
-        #: What is still to be written before all else.
+        #: Bytes that must be written before any other frame.
         self.rest = b""
         self.unanswered: dict[int, Entry] = {}
         self._out, self._numbers = out, count()

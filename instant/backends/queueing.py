@@ -81,7 +81,7 @@ class _Call:
 
 
 class Own:
-    """What one process has of a backend."""
+    """The state of a backend in one process."""
 
     def __init__(self) -> None:
         self.out: SendQueue | None = None
@@ -100,8 +100,7 @@ class QueueingBackend(BaseBackend):
     hands_over = False
     #: Seconds that a process waits at its end for what it has queued.
     exit_timeout = 10.0
-
-    #: What each process makes for itself: what a parent has queued is the parent's to send.
+    #: The class of the state. A forked child has its own, so it does not send what its parent has queued.
     own_class: type[Own] = Own
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from ..conf.settings import conf
@@ -16,7 +16,7 @@ from ..exceptions import ServerError
 
 #: The backends that send nothing.
 BACKENDS = ("memory", "console")
-#: What a server without clients answers. It has no history, so that a page has no position in one.
+#: The answers of a server without clients, by method. Error 108 says that a channel has no history.
 _ANSWERS: dict[str, dict[str, Any]] = {
     "channels": {"channels": {"channels": {}}},
     "presence": {"presence": {"presence": {}}},
@@ -26,7 +26,7 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "unsubscribe": {"unsubscribe": {}},
 }
 
-#: How many live servers run, and how many blocks capture messages.
+#: The blocks that run a live server, and those that capture messages.
 _live: list[object] = []
 _silenced: list[object] = []
 
@@ -36,16 +36,14 @@ def is_silent() -> bool:
     return not _live and (bool(_silenced) or conf.INSTANT_BROADCAST_WITH in BACKENDS)
 
 
-@contextmanager
-def with_server() -> Iterator[None]:
+def with_server() -> AbstractContextManager[None]:
     """Ask the server in the block, whatever the backend is."""
-    yield from _noted(_live)
+    return _noted_in(_live)
 
 
-@contextmanager
-def silenced() -> Iterator[None]:
+def silenced() -> AbstractContextManager[None]:
     """Ask no server in the block, but a live one."""
-    yield from _noted(_silenced)
+    return _noted_in(_silenced)
 
 
 def answer(method: str, body: bytes) -> dict[str, Any]:
@@ -81,10 +79,11 @@ def _reply(method: str) -> dict[str, Any]:
     return _ANSWERS[method]
 
 
-def _noted(where: list[object]) -> Iterator[None]:
-    note = object()
-    where.append(note)
+@contextmanager
+def _noted_in(blocks: list[object]) -> Iterator[None]:
+    block = object()
+    blocks.append(block)
     try:
         yield
     finally:
-        where.remove(note)
+        blocks.remove(block)

@@ -48,7 +48,7 @@ class OutboxEntry(models.Model):
     id = models.BigAutoField(primary_key=True)
     method = models.CharField(max_length=32, default="publish")
     payload = PayloadField()
-    #: What is in one partition is delivered in order. Nobody reads a negative one.
+    #: Rows of one partition are delivered in order. Nobody reads a negative one.
     partition = models.IntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
 

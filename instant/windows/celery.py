@@ -50,7 +50,7 @@ def call(self: Any, *args: Any, tenant: str = "") -> None:
 def _go_on(task: Any, to_do: Call, lost: int) -> None:
     """A worker that had this call was lost. It may be the call that ends them, so it is not tried for ever.
 
-    The broker does not count. So the call goes back as a new message, which does.
+    The broker does not count how often it gives a message back. So the call is sent again, as a message with a count.
     """
     if lost >= ATTEMPTS:
         logger.error("the call of the signal %r is given up: %d workers ended that had taken it", to_do.name, lost)

@@ -66,6 +66,12 @@ class TestGo(BackendContract):
         assert len(publishers(self.path.parent)) == 3
         until(lambda: not Path(f"/proc/{killed[0]}").exists())  # no zombie
 
+    def test_the_caller_writes_after_a_change_of_other_settings_too(self, backend: Any, settings: Settings) -> None:
+        publish("public", "1", wait=True, timeout=10)
+        settings.SITE_NAME = "Another"
+        publish("public", "2", wait=True, timeout=10)
+        assert backend._write_at_once(backend._own(), backend._queue())
+
     def test_an_outage_is_waited_out(self, backend: BaseBackend, server: LiveServer) -> None:
         publish("other", "the publisher is there", wait=True, timeout=10)
         server.stop()

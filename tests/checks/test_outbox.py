@@ -109,7 +109,7 @@ def test_a_lost_trigger_is_told(postgres: str) -> None:
 
 def test_a_trigger_that_is_there_may_be_repaired(postgres: str, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("repairoutbox")
-    assert "was made again" in capsys.readouterr().out
+    assert "was replaced" in capsys.readouterr().out
     assert found(postgres) == []
 
 

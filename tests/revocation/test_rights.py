@@ -10,8 +10,7 @@ from typing import Any
 import jwt
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
-from django.http import HttpResponse
-from django.test import Client, RequestFactory
+from django.test import Client
 
 from instant.access.known_rights import note_rights, note_rights_of_connection
 from instant.access.rights import rights_fingerprint
@@ -19,15 +18,13 @@ from instant.access.session_binding import bound_meta
 from instant.access.tokens import channel_token_for, connection_token
 from instant.conf import conf
 from instant.models import Channel, KnownRights, Revocation
-from instant.pages.filling import fill
-from instant.pages.page_state import page_of
 from instant.revocation import enforcement, repeating
 from instant.testing import LiveServer
-from instant.windows import rpc, set_websocket_topics
+from instant.windows import rpc
 from instant.worker import websocket_authentication
 from tests.clients import SyncClient
 from tests.features import use_features
-from tests.live_pages import credentials, render
+from tests.live_pages import credentials_of_page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,13 +37,6 @@ def windows_are_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def alice() -> User:
     return User.objects.create_user("alice", password="pw", is_staff=True)
-
-
-@pytest.fixture
-def browser(alice: User) -> Client:
-    client = Client()
-    client.force_login(alice)
-    return client
 
 
 @pytest.fixture
@@ -212,12 +202,7 @@ def connected(server: LiveServer) -> Iterator[Callable[..., SyncClient]]:
 
 
 def page(user: User, browser: Client) -> dict[str, Any]:
-    request = RequestFactory().get("/page/")
-    request.user, request.session = user, browser.session
-    page_of(request).fills = True
-    set_websocket_topics(request, "staff-topic")
-    found: dict[str, Any] = credentials(fill(request, HttpResponse(render(request))).content.decode())
-    return found
+    return credentials_of_page(user, browser, ["staff-topic"])
 
 
 def names(answer: dict[str, Any], level: str = "page") -> list[str]:

@@ -18,8 +18,6 @@ from instant.access.named_guards import name_of
 from instant.exceptions import InvalidSetting, InvalidTopic
 from instant.middleware import InstantMiddleware
 from instant.models import Channel, RecheckedTopic, Revocation
-from instant.pages.filling import fill
-from instant.pages.page_state import page_of
 from instant.protocol import REVOKED_CODE
 from instant.revocation import recheck, repeating
 from instant.testing import LiveServer
@@ -28,7 +26,7 @@ from instant.windows.topics import channel_of
 from instant.windows.window_info import WindowInfo
 from tests.clients import SyncClient
 from tests.features import use_features
-from tests.live_pages import credentials, render
+from tests.live_pages import credentials, credentials_of_page, render
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,23 +55,11 @@ def alice() -> User:
     return User.objects.create_user("alice", password="pw", is_staff=True)
 
 
-@pytest.fixture
-def browser(alice: User) -> Client:
-    client = Client()
-    client.force_login(alice)
-    return client
-
-
 def page(
     user: User | AnonymousUser, browser: Client, topics: Any = ("desk",), permission: Any = None
 ) -> dict[str, Any]:
-    """What a page gets whose view begins now."""
-    request = RequestFactory().get("/page/")
-    request.user, request.session = user, browser.session
-    page_of(request).fills = True
-    set_websocket_topics(request, list(topics), permission=permission)
-    found: dict[str, Any] = credentials(fill(request, HttpResponse(render(request))).content.decode())
-    return found
+    """Return what a page gets whose view begins now."""
+    return credentials_of_page(user, browser, topics, permission)
 
 
 def channel(topic: Any = "desk") -> str:
@@ -204,6 +190,12 @@ def test_objects_and_numbers_by_the_command(alice: User, browser: Client) -> Non
         call_command("recheck", topics=["no.Model.5", name])
         assert get_token(browser, before)["window"] is None, topic
     assert not Revocation.objects.exclude(user="").exists()  # only topics were looked at
+
+
+def test_text_that_looks_like_an_object_is_text(alice: User, browser: Client) -> None:
+    before = page(alice, browser, ["instant.Channel.old"])
+    call_command("recheck", topics=["instant.Channel.old"])
+    assert get_token(browser, before)["window"] is None
 
 
 def test_one_change_twice_is_one_row_and_old_rows_go(alice: User) -> None:

@@ -56,7 +56,7 @@ export class Account implements TokenRenewalOwner {
     if (await this.isLoggedIn()) await this.django.logout();
   }
 
-  /** There is a new connection with this id, or none: "". What was good for the previous one only is dropped. */
+  /** Note the id of the connection, "" for none. Tokens that join on the previous connection only are dropped. */
   connectedAs(client: string): void {
     if (this.django.client === client) return;
     this.django.client = client;

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from instant.management.tenant_option import add_tenant_option, in_tenant
@@ -57,6 +58,6 @@ def _topics(name: str) -> Iterator[Any]:
         yield int(name)
     app, _, rest = name.partition(".")
     model_name, _, pk = rest.partition(".")
-    with suppress(LookupError, ValueError):  # it is text that looks like it
+    with suppress(LookupError, ValueError, ValidationError):  # text that looks like a model
         model = apps.get_model(app, model_name)
         yield model(pk=model._meta.pk.to_python(pk)) if pk else model

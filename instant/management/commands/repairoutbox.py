@@ -1,4 +1,4 @@
-"""manage.py repairoutbox: make the trigger again that tells the server of new messages."""
+"""manage.py repairoutbox: create the trigger again that tells the server about new messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from instant.centrifugo import outbox_config
 class Command(BaseCommand):
     """Do what check instant.W008 asks for."""
 
-    help = "Make PostgreSQL's trigger of the outbox again, if it was lost (check instant.W008). No rows are changed."
+    help = "Create the PostgreSQL trigger of the outbox again, if it was lost (check instant.W008). No row is changed."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not outbox_config.is_used():
@@ -23,5 +23,5 @@ class Command(BaseCommand):
             was_there = outbox_trigger.is_there()
             outbox_trigger.make()
         except Error as error:
-            raise CommandError(f"the trigger was not made: {error}") from error
-        self.stdout.write("The trigger was there, and was made again." if was_there else "The trigger is there again.")
+            raise CommandError(f"the trigger was not created: {error}") from error
+        self.stdout.write("The trigger existed, and was replaced." if was_there else "The trigger was created.")
