@@ -1,4 +1,4 @@
-"""State that belongs to one process: another process, however it came to be, makes its own. And whether it has threads.
+"""State that belongs to one process: another one, however it came to be, makes its own. And what kind of process it is.
 
 A forked child must not read the answers to its parent's questions, count on with its numbers, or wait for a lock that
 a thread of the parent had. No hook tells it: Python's run only where Python forks, and uWSGI forks in C. So each use
@@ -56,6 +56,12 @@ def runs_threads() -> bool:
         return False
     options = {_text(name): value for name, value in getattr(uwsgi, "opt", {}).items()}
     return "enable-threads" in options or "gevent" in options or "threads" in options
+
+
+def ends_without_exit() -> bool:
+    """Return whether this process ends by os._exit(), which runs nothing before: RQ made it for a job."""
+    rq = sys.modules.get("rq")
+    return rq is not None and hasattr(rq, "get_current_job") and rq.get_current_job() is not None
 
 
 def is_about_to_fork() -> bool:

@@ -54,8 +54,14 @@ def _finalize(module: Any, finish: Callable[[], None]) -> None:
 def leave_signals_to_main_thread(leave: bool = True) -> None:
     """Let the calling thread, and those that it starts, get none: Python's handlers run in the main thread, which
     sleeps on where the system has woken another one."""
-    if hasattr(signal, "pthread_sigmask"):
+    if hasattr(signal, "pthread_sigmask") and not _is_in_main_thread():
         signal.pthread_sigmask(signal.SIG_BLOCK if leave else signal.SIG_UNBLOCK, _SIGNALS)
+
+
+def _is_in_main_thread() -> bool:
+    """Whether the system's thread is the first one of the process, where all threads of gevent run, too. On Linux it
+    has the number of the process; what gevent has of its main thread is the parent's in a forked child."""
+    return threading.get_native_id() in (os.getpid(), threading.main_thread().native_id)
 
 
 def _sigterm_is_free() -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 from ..conf.settings import conf
 from ..exceptions import Unreachable
 from ..messages import Message, Receipt
-from ..process_state import PerProcess, runs_threads
+from ..process_state import PerProcess, ends_without_exit, runs_threads
 from . import process_exit
 from .base import BaseBackend
 from .send_queue import Answers, Entry, Figures, SendQueue
@@ -29,6 +29,11 @@ logger = logging.getLogger("instant")
 REST = 0.5
 #: Seconds after which who publishes without a thread looks whether there is something to send again.
 LOOK = 0.05
+
+_NO_EXIT = (
+    "RQ ends the process of a job by os._exit(), and what %r has queued would be lost: publish() waits for the "
+    'server\'s answer here. INSTANT_BROADCAST_WITH = "go" needs no waiting.'
+)
 
 
 class _Call:
@@ -86,7 +91,7 @@ class Own:
     def __init__(self) -> None:
         self.out: SendQueue | None = None
         self.starting = threading.Lock()
-        #: The process ends: nobody would send later.
+        #: The process ends, or will end without a word: nobody would send later.
         self.ending = False
         #: No thread can be started, or none would run: whoever publishes sends.
         self.is_threadless = not runs_threads()
@@ -169,6 +174,9 @@ class QueueingBackend(BaseBackend):
                 out = SendQueue(conf.INSTANT_QUEUE_SIZE)
                 if not own.is_threadless:
                     self._start_thread(own, out)
+                if not self.hands_over and ends_without_exit():
+                    logger.warning(_NO_EXIT, self.name)
+                    own.ending = True
                 _backends().add(self)
                 process_exit.at_exit(finish_all)
                 own.out = out

@@ -1,4 +1,4 @@
-"""What `manage.py check --deploy` adds: keys of their own, encrypted connections, and tenants."""
+"""What `manage.py check --deploy` adds: keys of their own, encrypted connections, tenants, and what can be lost."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def register() -> None:
     """Register the checks with Django; called once, when the apps are ready."""
     checks.register(check_deployment, deploy=True)
     checks.register(check_tenants, deploy=True)
+    checks.register(check_queues, deploy=True)
 
 
 def check_deployment(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
@@ -59,5 +60,19 @@ def check_tenants(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
             hint="If these are tenants, set INSTANT_TENANT and INSTANT_TENANT_CONTEXT. If only one database holds "
             "users, have allow_migrate() of a database router say so.",
             id="instant.W011",
+        )
+    ]
+
+
+def check_queues(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """I001: what the backend "thread" loses."""
+    if conf.INSTANT_BROADCAST_WITH != "thread":
+        return []
+    return [
+        checks.Info(
+            'INSTANT_BROADCAST_WITH is "thread": the messages that a process has queued are lost where it is killed '
+            "(by SIGKILL, for want of memory, by the timeouts of gunicorn and uWSGI), or ends by os._exit().",
+            hint='With "go", "python" and the outbox, no message is lost once publish() has returned.',
+            id="instant.I001",
         )
     ]

@@ -78,6 +78,7 @@ DEPLOYMENTS: dict[str, list[dict[str, Any]]] = {
         {**DEPLOYED, "USE_X_FORWARDED_HOST": True},
     ],
     "instant.W005": [{**DEPLOYED, "INSTANT_WEBSOCKET_URL": "ws://rt.example.org"}],
+    "instant.I001": [{**DEPLOYED, "INSTANT_BROADCAST_WITH": "thread"}],
 }
 #: Settings that the text of a check need not name.
 UNNAMED = ("INSTANT_ENABLE_PUBLIC_CHANNEL", "CACHES", "ALLOWED_HOSTS")
@@ -101,7 +102,7 @@ def test_each_check_finds_its_fault_once_and_alone(check_id: str, values: dict[s
     (message,) = found(deploy=deploy, **values)
     assert message.id == check_id
     assert message.hint
-    assert message.level == (checks.ERROR if ".E" in check_id else checks.WARNING)
+    assert message.level == {"E": checks.ERROR, "W": checks.WARNING, "I": checks.INFO}[check_id[8]]
     for name in values:
         if name not in (*DEPLOYED, *UNNAMED) and "CORS" not in name:
             assert name in message.msg
@@ -112,7 +113,7 @@ def test_every_id_has_a_case() -> None:
     modules = (of_settings, backends, channels, deployment, limits, outbox)
     found = [(module, name) for module in modules for name in dir(module) if name.startswith("check_")]
     docs = " ".join(getattr(module, name).__doc__ or "" for module, name in found)
-    known = {f"instant.{word.strip('.:;,')}" for word in docs.split() if word[:1] in "EW" and word[1:4].isdigit()}
+    known = {f"instant.{word.strip('.:;,')}" for word in docs.split() if word[:1] in "EWI" and word[1:4].isdigit()}
     assert known == {*SITES, *DEPLOYMENTS, *OUTBOX, *ELSEWHERE}
 
 

@@ -1,4 +1,4 @@
-"""A site of one view, which publishes: `/<number>` sends that number to the channel of the environment."""
+"""A site of one view, which publishes: `/<number>` sends that number to the channel of the environment. So do jobs."""
 
 from __future__ import annotations
 
@@ -49,3 +49,16 @@ cent_api.subscribers(CHANNEL)
 
 urlpatterns = [path("<int:number>", view)]
 wsgi, asgi = WSGIHandler(), ASGIHandler()
+
+
+def job(numbers: list[int]) -> None:
+    for number in numbers:
+        send(number)
+
+
+if broker := os.environ.get("PROCESSES_BROKER"):
+    from celery import Celery
+
+    app = Celery("processes", broker=broker)
+    app.conf.update(broker_connection_retry_on_startup=True, worker_hijack_root_logger=False)
+    task = app.task(name="job")(job)

@@ -2,47 +2,52 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
-import signal
+import socket
 import subprocess
 import sys
 import time
-import uuid
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import requests
-from django.test import override_settings
 
-from instant.backends import go_publisher
-from instant.centrifugo import http
-from instant.conf import conf
-from instant.testing import LiveServer
 from instant.testing.live_servers import free_port, wait_until_listening
-from tests.backends.conftest import end, listener
+from tests.processes.conftest import (
+    MESSAGES,
+    PATIENCE,
+    ROOT,
+    WORKERS,
+    assert_each_once,
+    cases,
+    need,
+    running,
+)
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
 
-ROOT = Path(__file__).parents[2]
-WORKERS, MESSAGES = 3, 150
-PATIENCE = 60
-BACKENDS = ("python", "thread", "go")
+PYTHON = sys.executable
 UWSGI = [
+    str(Path(PYTHON).with_name("uwsgi")),
+    f"--virtualenv={sys.prefix}",
     "--http-socket=127.0.0.1:{port}",
     "--module=tests.processes.site:wsgi",
     "--master",
     "--die-on-term",
     "--need-app",
 ]
-UWSGI += [f"--processes={WORKERS}", "--pythonpath={root}"]
-GUNICORN = ["-m", "gunicorn", "tests.processes.site:wsgi", f"--workers={WORKERS}", "--bind=127.0.0.1:{port}"]
-UVICORN = ["-m", "uvicorn", "tests.processes.site:asgi", f"--workers={WORKERS}", "--port={port}", "--log-level=warning"]
+UWSGI += [f"--processes={WORKERS}", f"--pythonpath={ROOT}"]
+GUNICORN = [PYTHON, "-m", "gunicorn", "tests.processes.site:wsgi", f"--workers={WORKERS}", "--bind=127.0.0.1:{port}"]
+#: Longer than the tests wait: a worker that does not end by itself is a failure.
+GUNICORN += ["--graceful-timeout=120"]
+GEVENT = [*GUNICORN, "--worker-class=gevent"]
+UVICORN = [PYTHON, "-m", "uvicorn", "tests.processes.site:asgi", f"--workers={WORKERS}", "--port={port}"]
+UVICORN += ["--log-level=warning"]
+#: Several of them share a socket, as under a supervisor.
+DAPHNE = [PYTHON, "-m", "daphne", "--fd={fd}", "tests.processes.site:asgi"]
 #: Servers: what starts them, and the backend that `make test` tries them with.
 SERVERS: dict[str, tuple[list[str], str]] = {
     "uwsgi": (UWSGI, "go"),
@@ -51,7 +56,10 @@ SERVERS: dict[str, tuple[list[str], str]] = {
     "gunicorn sync": (GUNICORN, "thread"),
     "gunicorn sync, preloaded": ([*GUNICORN, "--preload"], "go"),
     "gunicorn gthread, preloaded": ([*GUNICORN, "--preload", "--threads=4"], "thread"),
+    "gunicorn gevent": (GEVENT, "go"),
+    "gunicorn gevent, preloaded": ([*GEVENT, "--preload"], "thread"),
     "uvicorn": (UVICORN, "thread"),
+    "daphne": (DAPHNE, "go"),
 }
 #: Programs: what they run after the site was imported, in children that send 1 to MESSAGES.
 CHILDREN = """
@@ -87,94 +95,43 @@ PROGRAMS: dict[str, tuple[str, str]] = {
         for method, backend in (("fork", "go"), ("spawn", "thread"), ("forkserver", "python"))
     },
 }
-ALL = os.environ.get("PROCESSES") == "all"
 
 
-def cases(models: dict[str, tuple[object, str]]) -> list[tuple[str, str]]:
-    return [(name, backend) for name, (_, own) in models.items() for backend in (BACKENDS if ALL else [own])]
+@contextmanager
+def serving(command: list[str], environment: dict[str, str], log: Path) -> Iterator[str]:
+    """Run the server, or WORKERS of those that share a socket; it is its address."""
+    with ExitStack() as stack:
+        if command is not DAPHNE:
+            port = free_port()
+            process = stack.enter_context(running([part.format(port=port) for part in command], environment, log))
+            wait_until_listening(port, process)
+        else:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port, fd = listener.getsockname()[1], listener.fileno()
+            for _ in range(WORKERS):
+                arguments = [part.format(fd=fd) for part in command]
+                stack.enter_context(running(arguments, environment, log, pass_fds=[fd]))
+        yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture
-def environment(server: LiveServer, tmp_path: Path) -> Iterator[dict[str, str]]:
-    with override_settings(CENTRIFUGO_PORT=server.port):
-        yield {
-            **{name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"},
-            "PYTHONPATH": str(ROOT),
-            "PYTHONWARNINGS": "ignore",
-            "PROCESSES_PORT": str(server.port),
-            "PROCESSES_KEY": conf.api_key,
-            "PROCESSES_CHANNEL": f"processes{uuid.uuid4().hex[:12]}",
-            "PROCESSES_SOCKET": str(tmp_path / "publisher.sock"),
-        }
-        with suppress(OSError):  # nobody has started it
-            end(listener(tmp_path / "publisher.sock"))
-
-
-def need(backend: str, *modules: str) -> None:
-    if backend == "go" and not os.access(go_publisher.BINARY, os.X_OK):
-        pytest.skip("no binary of the publisher for this machine")
-    for module in modules:
-        if importlib.util.find_spec(module) is None and not Path(sys.executable).with_name(module).exists():
-            pytest.skip(f"{module}: not installed")
-
-
-def arrived(channel: str, wanted: int) -> Counter[str]:
-    """Return how often each message is in the channel's history, once so many are there."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        body = json.dumps({"channel": channel, "limit": 300}).encode()
-        found = http.post("history", body, 10)["result"].get("publications", [])
-        if len(found) >= wanted or time.monotonic() > until:
-            return Counter(each["data"]["message"] for each in found)
-        time.sleep(0.05)
-
-
-def assert_each_once(environment: dict[str, str], said: str) -> None:
-    """All numbers are there, and 0 as often as the site was imported."""
-    found = arrived(environment["PROCESSES_CHANNEL"], MESSAGES + 1)
-    found.pop("0", None)
-    assert {number: found[number] for number in map(str, range(1, MESSAGES + 1)) if found[number] != 1} == {}, said
+def wait_for_workers(address: str) -> None:
+    """A worker of gunicorn that is told to end before it has begun does not."""
+    until, seen = time.monotonic() + PATIENCE, set()
+    while len(seen) < WORKERS and time.monotonic() < until:
+        with suppress(requests.ConnectionError), ThreadPoolExecutor(WORKERS) as pool:
+            seen |= set(pool.map(lambda _: requests.get(f"{address}/0", timeout=PATIENCE).text, range(WORKERS)))
+    assert len(seen) == WORKERS
 
 
 @pytest.mark.parametrize(("model", "backend"), cases(SERVERS), ids=lambda value: str(value))  # type: ignore[arg-type]
 def test_servers(model: str, backend: str, environment: dict[str, str], tmp_path: Path) -> None:
-    command = SERVERS[model][0]
-    is_uwsgi = command is not GUNICORN and model.startswith("uwsgi")
-    need(backend, "uwsgi" if is_uwsgi else model.split(maxsplit=1)[0])
-    port = free_port()
-    starter = (
-        [str(Path(sys.executable).with_name("uwsgi")), f"--virtualenv={sys.prefix}"] if is_uwsgi else [sys.executable]
-    )
-    arguments = [part.format(port=port, root=ROOT) for part in command]
-    log = tmp_path / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*starter, *arguments],
-            cwd=ROOT,
-            env={**environment, "PROCESSES_BACKEND": backend},
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        wait_until_listening(port, process)
-        with ThreadPoolExecutor(8) as pool:
-            answers = list(
-                pool.map(
-                    lambda number: requests.get(f"http://127.0.0.1:{port}/{number}", timeout=PATIENCE),
-                    range(1, MESSAGES + 1),
-                )
-            )
-        assert {answer.status_code for answer in answers} == {200}
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(PATIENCE)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(PATIENCE)
-    assert len({answer.text for answer in answers}) > 1, "one worker answered all"
+    command, log = SERVERS[model][0], tmp_path / "log"
+    need(backend, model.split(maxsplit=1)[0].rstrip(","), *(["gevent"] if "gevent" in model else []))
+    with serving(command, {**environment, "PROCESSES_BACKEND": backend}, log) as address, ThreadPoolExecutor(8) as pool:
+        wait_for_workers(address)
+        numbers = range(1, MESSAGES + 1)
+        answers = list(pool.map(lambda number: requests.get(f"{address}/{number}", timeout=PATIENCE), numbers))
+    assert {answer.status_code for answer in answers} == {200}, log.read_text()
     assert_each_once(environment, log.read_text())
 
 
@@ -185,7 +142,7 @@ def test_programs(model: str, backend: str, environment: dict[str, str], tmp_pat
     text = "import os, sys\nfrom tests.processes import site\n" + CHILDREN + PROGRAMS[model][0]
     program.write_text(text.replace("{workers}", str(WORKERS)).replace("{messages}", str(MESSAGES)))
     done = subprocess.run(
-        [sys.executable, program], cwd=ROOT, env={**environment, "PROCESSES_BACKEND": backend},
+        [PYTHON, program], cwd=ROOT, env={**environment, "PROCESSES_BACKEND": backend},
         capture_output=True, text=True, timeout=2 * PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
