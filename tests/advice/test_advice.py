@@ -1,0 +1,180 @@
+"""Every command that a check, an error, a log or the documentation names does its work, and no row is lost by it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from instant.testing.live_servers import free_port
+from tests.postgres import Cluster, cluster  # noqa: F401 - a fixture
+from tests.snippets import PAGES, ROOT
+
+PLACES = [*PAGES, ROOT / "CHANGELOG.md", *(ROOT / "instant").glob("**/*.py"), *(ROOT / "instant").glob("**/*.html")]
+#: A command in backquotes, in which a line may end, or a line of a console.
+QUOTED = re.compile(r"`(?:\$ )?(?:python )?manage\.py ([^`]+?)`|^\$ (?:python )?manage\.py (.+)$", re.MULTILINE)
+#: Commands that other tests run, as they are written: they need the network, or a new project.
+ELSEWHERE = {
+    "installws": "tests/management/test_installws.py",
+    "createsuperuser": "tests/browser/test_tutorial.py",
+    "startapp": "tests/browser/test_live_tutorial.py",
+    "makemigrations": "tests/browser/test_live_tutorial.py",
+}
+#: What runs until it is told to end, and what it says once it works.
+ENDLESS = {
+    "runserver": "Quit the server",
+    "runws": "Ctrl-C",
+    "run_wsserver": "Ctrl-C",
+    "relayoutbox": "Delivering",
+}
+#: What would ask is told the answers, and an option that is only named has a value.
+MORE = {"shell": ["-c", "pass"], "recheck --topics": ["front page"]}
+#: The server's own consumer delivers on PostgreSQL, woken by a trigger: there no relay is needed, elsewhere no trigger.
+REFUSED = {
+    *(("postgres", f"relayoutbox{options}") for options in ("", " --once", " --tenant NAME")),
+    ("sqlite", "repairoutbox"),
+}
+#: Tables whose rows a command is there to take away, or to change.
+TAKEN = {
+    "relayoutbox": {"instant.OutboxEntry"},
+    "runws": {"instant.OutboxEntry"},
+    "recheck": {"instant.Revocation", "instant.RecheckedTopic"},
+}
+
+
+def named() -> list[str]:
+    texts = [path.read_text() for path in PLACES]
+    return sorted({" ".join((a or b).split()) for text in texts for a, b in QUOTED.findall(text)})
+
+
+def is_elsewhere(command: str) -> bool:
+    return any(command.startswith(start) for start in ELSEWHERE)
+
+
+COMMANDS = [command for command in named() if not is_elsewhere(command)]
+
+
+class Site:
+    def __init__(self, folder: Path, database: dict[str, Any], port: int) -> None:
+        given = {
+            "DATABASES": {"default": {name: value for name, value in database.items() if name != "TEST"}},
+            "CENTRIFUGO_PORT": port,
+            "INSTANT_SOCKETS_URL": f"grpc://127.0.0.1:{free_port()}",
+            "INSTANT_SOCKETS_BRIDGE": f"http://127.0.0.1:{free_port()}",
+        }
+        names = ("DJANGO_SETTINGS_MODULE", "INSTANT_BROADCAST_WITH")
+        self.environment = {name: value for name, value in os.environ.items() if name not in names}
+        self.environment |= {"ADVICE": json.dumps(given), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        self.folder = folder
+
+    def call(self, *words: str, given: object = None) -> Any:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.advice.site", *words], cwd=ROOT, env=self.environment, text=True,
+            input=json.dumps(given), capture_output=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    @contextmanager
+    def running(self, command: list[str], word: str, **environment: str) -> Iterator[list[int]]:
+        """Run what does not end by itself, while the block runs, and end it as people do. The list gets its status."""
+        log, status = self.folder / "log", []
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.advice.site", "one", *command], cwd=ROOT,
+                env={**self.environment, **environment},
+                stdout=output, stderr=output,
+            )  # fmt: skip
+        until = time.monotonic() + 60
+        while process.poll() is None and (not (said := log.read_text()) or word not in said):
+            assert time.monotonic() < until, said
+            time.sleep(0.05)
+        try:
+            yield status
+        finally:
+            process.send_signal(signal.SIGINT)
+            status.append(process.wait(60))
+
+    def run_for_a_while(self, command: list[str], word: str) -> dict[str, Any]:
+        before = self.call("rows")
+        with self.running(command, word) as status:
+            time.sleep(0.3)
+        after = self.call("rows")
+        lost = {label: gone for label, had in before.items() if (gone := sorted(set(had) - set(after[label])))}
+        return {"status": status[0], "said": (self.folder / "log").read_text(), "lost": lost}
+
+
+def arguments(command: str) -> list[str]:
+    """The command's words; what it would listen at is of this machine alone, and free."""
+    words = shlex.split(command.replace("NAME", "acme")) + MORE.get(command, [])
+    if words[0] == "runserver":
+        words += ["--noreload", f"127.0.0.1:{free_port()}"]
+    for option, value in (("--host", "127.0.0.1"), ("--address", "127.0.0.1"), ("--port", str(free_port()))):
+        if option in words:
+            words[words.index(option) + 1] = value
+    return words
+
+
+def results(kind: str, folder: Path, database: dict[str, Any]) -> dict[str, Any]:
+    """Return what became of each command on that database; servers are run on SQLite only."""
+    site = Site(folder, database, free_port())
+    filled = site.call("fill")
+    for label in ("instant.Channel", "instant.OutboxEntry", "instant.Revocation", "instant.RecheckedTopic"):
+        assert filled[label], f"no rows of {label}"
+    endless = [
+        command
+        for command in COMMANDS
+        if command.split()[0] in ENDLESS and "--once" not in command and (kind, command) not in REFUSED
+    ]
+    brief = [command for command in COMMANDS if command not in endless]
+    # What delivers comes last: before that, there are rows to lose.
+    brief.sort(key=lambda command: "--once" in command)
+    # This one leaves the outbox alone, so that the commands have rows to lose.
+    with site.running(["runws", "--server", "dev"], ENDLESS["runws"], ADVICE_BACKEND="python"):
+        found = dict(zip(brief, site.call("run", given=[arguments(command) for command in brief]), strict=True))
+    for command in endless:
+        if kind == "sqlite":
+            found[command] = site.run_for_a_while(arguments(command), ENDLESS[command.split()[0]])
+    return found
+
+
+def test_no_command_is_overlooked() -> None:
+    """Whatever is written after `manage.py` anywhere is a command that is run, here or elsewhere."""
+    words = {word for path in PLACES for word in re.findall(r"manage\.py (\w+)", path.read_text())}
+    assert words == {command.split()[0] for command in named()}
+    for place in ELSEWHERE.values():
+        assert (ROOT / place).exists()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_commands_do_their_work_and_lose_nothing(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    if kind == "sqlite":
+        found = results(kind, tmp_path, {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "db.sqlite3")})
+    else:
+        server: Cluster = request.getfixturevalue("cluster")
+        name = server.create()
+        try:
+            settings = {key: value for key, value in server.settings(name).items() if isinstance(value, (str, int))}
+            found = results(kind, tmp_path, settings)
+        finally:
+            server.drop(name)
+    faults = {command: fault for command, answer in found.items() if (fault := fault_of(kind, command, answer))}
+    assert faults == {}
+
+
+def fault_of(kind: str, command: str, answer: dict[str, Any]) -> object:
+    if answer["status"] != ((kind, command) in REFUSED):
+        return answer["status"], answer["said"]
+    taken = TAKEN.get(command.split(maxsplit=1)[0], set())
+    return {label: gone for label, gone in answer["lost"].items() if label not in taken}
