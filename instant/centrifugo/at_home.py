@@ -7,6 +7,7 @@ out.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -34,6 +35,13 @@ _silenced: list[object] = []
 def is_silent() -> bool:
     """Return whether no server is asked."""
     return not _live and (bool(_silenced) or conf.INSTANT_BROADCAST_WITH in BACKENDS)
+
+
+def is_test() -> bool:
+    """Return whether Django's tests run, and no live server: a thread would go on with the work of a test that has
+    ended, and its connection could keep the test's database from being removed."""
+    utils = sys.modules.get("django.test.utils")
+    return not _live and hasattr(getattr(utils, "_TestState", None), "saved_data")
 
 
 def with_server() -> AbstractContextManager[None]:

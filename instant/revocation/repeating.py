@@ -197,8 +197,8 @@ _repeater = PerProcess(_Repeater)
 
 def start() -> None:
     """Start the thread that repeats revocations, unless this process has one."""
-    if at_home.is_silent():
-        return  # in tests, whose databases a thread would keep from being removed
+    if at_home.is_silent() or at_home.is_test():
+        return
     if runs_threads():
         _repeater().start(conf.tenant)
     elif not is_about_to_fork():
@@ -215,7 +215,7 @@ def _tell_of_threads() -> None:
 
 def resume() -> None:
     """Go on with what a process that has ended left to repeat; costs one query each INTERVAL at the most."""
-    if at_home.is_silent():
+    if at_home.is_silent() or at_home.is_test():
         return
     now, tenant, repeater = time.monotonic(), conf.tenant, _repeater()
     if now - repeater.asked_at.get(tenant, float("-inf")) >= INTERVAL:
