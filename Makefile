@@ -1,5 +1,6 @@
 # make demo    a site to look at: Django and a websockets server, in the foreground
 # make test    all tests; sets everything up by itself
+# make faults  parts are killed, stopped and slowed while messages are on their way: a table in Markdown
 # make security  how soon clients are out when a right ends: a table in Markdown
 # make full    make test, and what takes longer
 # make lint types figures front go bench docs    see below
@@ -8,7 +9,7 @@ export VENV
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test full lint types figures front go bench security docs setup clean
+.PHONY: demo test full lint types figures front go bench faults security docs setup clean
 
 demo:
 	@.ci/setup demo
@@ -42,10 +43,14 @@ go:  # the publisher: vet, tests, and the binary for this checkout
 bench: setup  # all ways to publish, in one run: make bench ARGS="--rounds 5"
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-full: test  # what takes longer: each process model with each backend, 100,000 fuzz cases, docs/security.md
+full: test  # what takes longer: each process model with each backend, 100,000 fuzz cases, faults, docs/security.md
 	PROCESSES=all $(BIN)/python -m pytest -q tests/processes
 	FUZZ_CASES=100000 $(BIN)/python -m pytest -q tests/security/test_fuzzing.py
+	$(BIN)/python -m tests.faults
 	$(BIN)/python -m tests.security $(ARGS)
+
+faults: setup  # about half an hour; a run that was broken off goes on: make faults ARGS="--write --only go"
+	$(BIN)/python -m tests.faults $(ARGS)
 
 security: setup  # honest and hostile clients, each cause, two stacks, against docs/security.md: make security ARGS=--write
 	$(BIN)/python -m tests.security $(ARGS)

@@ -49,7 +49,7 @@ class Cluster:
         self._as = {"user": pwd.getpwnam(_unprivileged()).pw_uid, "extra_groups": []} if os.geteuid() == 0 else {}
 
     def start(self) -> None:
-        initdb, postgres = _program("initdb"), _program("postgres")
+        initdb = _program("initdb")
         if self._as:
             os.chown(self.folder, int(str(self._as["user"])), -1)
         data, secret = self.folder / "data", self.folder / "password"
@@ -59,10 +59,15 @@ class Cluster:
         command += ["-E", "UTF8", "--locale=C", "--no-sync"]
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, check=False, **self._as)
         assert done.returncode == 0, done.stderr
+        self.restart()
+
+    def restart(self) -> None:
+        """Start the server on the data that are there."""
+        data, postgres = self.folder / "data", _program("postgres")
         options = ["-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={data}"]
         # Without fsync alone: what a commit costs must not depend on the disk of the day.
         options += ["-c", "fsync=off", "-c", "max_connections=60"]
-        with (self.folder / "log").open("wb") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [postgres, "-D", data, *options], stdout=log, stderr=log, cwd=self.folder, **self._as
             )

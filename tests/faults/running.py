@@ -1,0 +1,358 @@
+"""A run of the bench: one backend, one fault that is injected again and again, and what became of each message."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from instant.backends import go_publisher
+from instant.conf import conf
+from instant.testing.live_servers import free_port
+from tests.centrifugo.test_install import tar_gz
+from tests.chaos import Lines
+from tests.faults.parts import PATIENCE, Part, Postgres, Publisher, Redis, Server, until
+from tests.faults.proxy import FAULTS, Proxy
+from tests.postgres import Cluster
+
+CHANNELS = [f"$faults{number}" for number in range(4)]
+#: Publishing processes, and the messages of their largest batch.
+WORKERS, WINDOW = 2, 200
+HISTORY = 200_000
+#: Seconds for which a part is stopped, and for which the proxy misbehaves.
+STOPPED, INJURED = 5.0, 0.5
+BACKENDS = ("python", "thread", "go", "outbox", "relay")
+#: Messages in a second, where it is less than the workers could do.
+FASTEST = {"relay": 1500.0, "outbox": 3000.0, "calls": 1000.0}
+#: What the server's own consumer reads never goes by HTTP.
+_BY_HTTP = ("python", "thread", "go", "relay")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`backend` is one of BACKENDS, "calls" (functions of signals in Celery's workers) or "installws". `relay` is the
+    outbox with our relay, `outbox` that with the server's consumer."""
+
+    backend: str
+    part: str
+    fault: str
+
+    def __str__(self) -> str:
+        return f"{self.backend}, {self.part} {self.fault}"
+
+    @property
+    def needs_centrifugo(self) -> bool:
+        """The devserver forgets what it was told when it is killed, and reads neither Redis nor the outbox."""
+        return self.part in ("Redis", "PostgreSQL") or self.backend == "outbox" or self.fault in ("killed", "stopped")
+
+
+def pairs() -> list[Pair]:
+    """All pairs of a backend and a fault that can meet."""
+    found = []
+    for backend in BACKENDS:
+        parts = ["Centrifugo", "Redis", "Django worker"]
+        parts += {"go": ["Go publisher"], "outbox": ["PostgreSQL"], "relay": ["relay"]}.get(backend, [])
+        found += [Pair(backend, part, fault) for part in parts for fault in ("killed", "stopped")]
+        if backend in _BY_HTTP:
+            found += [Pair(backend, "Centrifugo", fault) for fault in FAULTS]
+    found += [Pair("calls", "Celery worker", fault) for fault in ("killed", "stopped")]
+    found += [Pair("relay", "disk", "full"), Pair("installws", "disk", "full")]
+    found += [
+        Pair(backend, "clock", fault) for backend in ("python", "relay") for fault in ("60 s ahead", "60 s behind")
+    ]
+    return found
+
+
+@dataclass
+class Outcome:
+    """What became of the messages. `unknown` ended with their process before anybody was told of them."""
+
+    taken: int
+    told: int
+    unknown: int
+    lost: int
+    doubled: int
+    disordered: int
+    injected: int
+    seconds: float
+
+    def faults(self, pair: Pair) -> list[str]:
+        """Return what was promised and does not hold, as text."""
+        found = []
+        if pair.part == "disk" and not self.told:
+            found.append("the disk was never full")
+        if self.lost:
+            found.append(f"{self.lost} messages are lost that publish() had taken")
+        if self.doubled and pair.backend != "calls":  # a call is done at least once
+            found.append(f"{self.doubled} messages are there twice")
+        # Redis away is the server's error 100: what failed of a batch is tried again after the rest.
+        if self.disordered and pair.part != "Redis" and pair.backend != "calls":
+            found.append(f"{self.disordered} messages came too late")
+        return found
+
+
+class World:
+    """The parts of one run."""
+
+    def __init__(self, pair: Pair, kind: str, folder: Path, stack: ExitStack, rate: float) -> None:
+        self.pair, self.folder, self._stack = pair, folder, stack
+        #: Seconds between two batches of a worker.
+        self.pause = WINDOW / 2 * WORKERS / rate
+        self.logs: list[Lines] = []
+        self.parts: dict[str, Any] = {}
+        self.settings: dict[str, Any] = {
+            "CENTRIFUGO_HOST": "http://127.0.0.1",
+            "CENTRIFUGO_PORT": free_port(),
+            "INSTANT_NAMESPACES": {"": {"history_size": HISTORY}},
+            "INSTANT_BROADCAST_WITH": "outbox" if pair.backend == "relay" else pair.backend,
+            "INSTANT_GO_SOCKET": str(folder / "publisher" / "p.sock"),
+        }
+        if pair.backend == "calls":
+            self.settings |= {"INSTANT_BROADCAST_WITH": "python", "INSTANT_WINDOWS": True}
+        (folder / "publisher").mkdir(mode=0o700)
+        if kind == "centrifugo" or pair.backend == "calls":
+            redis = Redis(folder)
+            self._run("Redis", redis)
+            self.broker = f"redis://127.0.0.1:{redis.port}"
+        if kind == "centrifugo":
+            self.settings["INSTANT_ENGINE"] = self.broker
+        self._make_database()
+        self._do("render")
+        self.server = Server(kind, json.loads((folder / "rendered.json").read_text()), folder)
+        self._run("Centrifugo", self.server)
+        if pair.fault in FAULTS:
+            self.proxy = Proxy(self.server.port)
+            self._stack.callback(self.proxy.close)
+            self.settings["CENTRIFUGO_PORT"] = self.proxy.port
+        if pair.backend == "go":
+            self.parts["Go publisher"] = Publisher(Path(self.settings["INSTANT_GO_SOCKET"]))
+            self._stack.callback(self.parts["Go publisher"].end)
+        if pair.backend == "relay":
+            self._run("relay", self._part("relay", folder / "relay.log"))
+        if pair.backend == "calls":
+            command = [sys.executable, "-m", "celery", "-A", "tests.faults.site", "worker", "-Q", "faults", "-c", "2"]
+            self._run(
+                "Celery worker", self._part([*command, "--without-gossip", "--without-mingle"], folder / "celery.log")
+            )
+        self.workers = [self._worker() for _ in range(WORKERS)]
+
+    def _make_database(self) -> None:
+        if self.pair.backend == "outbox":
+            # Not in the folder of the run, which PostgreSQL's own user may not enter.
+            cluster = Cluster(Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="instant-faults-"))))
+            cluster.start()
+            self._stack.callback(cluster.stop)
+            database = {key: value for key, value in cluster.settings(cluster.create()).items() if key != "TEST"}
+            self.parts["PostgreSQL"] = Postgres(cluster)
+        elif self.pair.backend == "relay":
+            name = str(self.folder / "db.sqlite3")
+            database = {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": {"timeout": 30}}
+        else:
+            return
+        self.settings["DATABASES"] = {"default": database}
+        self._do("migrate")
+
+    def _do(self, role: str) -> None:
+        part = self._part(role, self.folder / f"{role}.log")
+        part.start()
+        assert part.end(0) == 0, part.log.read_text()
+
+    def _run(self, name: str, part: Part) -> None:
+        part.start()
+        self._stack.callback(part.end)
+        self._stack.callback(part.go_on)
+        self.parts[name] = part
+
+    def _part(self, role: str | list[str], log: Path, **setup: Any) -> Part:
+        setup |= {"settings": self.settings, "binary": str(go_publisher.BINARY), "full": str(self.folder / "full")}
+        setup["config"] = str(self.folder / "rendered.json")
+        if self.pair.backend == "calls":
+            setup["broker"] = self.broker
+        if self.pair.part == "clock":
+            setup["clock"] = 60 if "ahead" in self.pair.fault else -60
+        command = [sys.executable, "-m", "tests.faults.site", role] if isinstance(role, str) else role
+        return Part(command, log, _environment(setup))
+
+    def _worker(self) -> Part:
+        number = len(self.logs)
+        told = self.folder / f"told-{number}"
+        ways = {"relay": "outbox"}.get(self.pair.backend, self.pair.backend)
+        ways = "disk" if self.pair.part == "disk" else ways
+        setup = {"told": str(told), "number": number, "channels": CHANNELS, "ways": ways, "window": WINDOW}
+        setup["pause"] = self.pause
+        role = "calls" if self.pair.backend == "calls" else "worker"
+        part = self._part(role, self.folder / f"worker-{number}.log", worker=setup)
+        part.start()
+        self._stack.callback(part.end, 0)
+        self._stack.callback(part.go_on)
+        self.logs.append(Lines(told))
+        return part
+
+    # what is done to it
+
+    def count(self) -> int:
+        for worker in self.workers:
+            assert worker.child is not None
+            assert worker.child.poll() is None, worker.log.read_text()[-3000:]
+        return sum(len(lines()) for lines in self.logs)
+
+    def inject(self, rng: random.Random, stopped: float) -> None:
+        pair = self.pair
+        if pair.fault in FAULTS:
+            self.proxy.fault = pair.fault
+            before = self.proxy.injured
+            until(lambda: self.proxy.injured > before, "no request was met")
+            time.sleep(INJURED)
+            self.proxy.fault = None
+        elif pair.part == "clock":
+            time.sleep(0.1)
+        elif pair.part == "disk":
+            (self.folder / "full").touch()
+            time.sleep(INJURED)
+            (self.folder / "full").unlink()
+        elif pair.part == "Django worker":
+            index = rng.randrange(WORKERS)
+            self._harm(self.workers[index], stopped)
+            if pair.fault == "killed":
+                self.workers[index] = self._worker()
+        else:
+            self._harm(self.parts[pair.part], stopped)
+
+    def _harm(self, part: Any, stopped: float) -> None:
+        if self.pair.fault == "killed":
+            part.kill()
+            if self.pair.part != "Django worker":
+                time.sleep(0.2)
+                part.start()
+            return
+        part.stop()
+        time.sleep(stopped)
+        part.go_on()
+
+    def finish(self) -> None:
+        """Let the workers end by themselves, and what they have queued arrive."""
+        for worker in self.workers:
+            assert worker.end(0) == 0, worker.log.read_text()[-3000:]
+
+    def told(self, word: str) -> list[tuple[str, str]]:
+        return [(channel, text) for lines in self.logs for kind, channel, text in lines() if kind == word]
+
+    def arrived(self) -> dict[str, list[str]]:
+        """The texts in each channel's history, in order."""
+        found = {}
+        for channel in CHANNELS:
+            answer = requests.post(
+                f"http://127.0.0.1:{self.server.port}/api/history",
+                json={"channel": channel, "limit": -1},
+                headers={"X-API-Key": conf.api_key},
+                timeout=PATIENCE,
+            ).json()
+            found[channel] = [each["data"]["message"] for each in answer["result"].get("publications") or []]
+        return found
+
+
+@contextmanager
+def world(pair: Pair, kind: str, folder: Path, rate: float) -> Iterator[World]:
+    with ExitStack() as stack:
+        yield World(pair, kind, folder, stack, rate)
+
+
+def run(pair: Pair, kind: str, folder: Path, messages: int, injections: int, stopped: float = STOPPED) -> Outcome:
+    """Publish so many messages, inject the fault so often meanwhile, and look for each message.
+
+    Raises:
+        AssertionError: a part did not do what the bench needs; its log is in the folder.
+    """
+    if pair.backend == "installws":
+        return install(folder)
+    rng, started = random.Random(str(pair)), time.monotonic()
+    # What goes on while a part is stopped must not be far more than was asked for.
+    rate = min(FASTEST.get(pair.backend, 1e4), messages / (injections * stopped) if pair.fault == "stopped" else 1e4)
+    with world(pair, kind, folder, rate) as running:
+        for number in range(1, injections + 1):
+            until(lambda goal=messages * number // (injections + 1): running.count() >= goal, "no messages are taken")
+            running.inject(rng, stopped)
+        until(lambda: running.count() >= messages, "no messages are taken")
+        running.finish()
+        taken, told = running.told("A"), running.told("E")
+        missing = _patiently(running, set(taken))
+        arrived = running.arrived()
+    counts = Counter((channel, text) for channel, texts in arrived.items() for text in texts)
+    return Outcome(
+        taken=len(taken),
+        told=len(told),
+        unknown=len(set(counts) - set(taken) - set(told)),
+        lost=missing,
+        doubled=sum(1 for times in counts.values() if times > 1),
+        disordered=_disordered(arrived, set(taken)),
+        injected=injections,
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+def _patiently(running: World, taken: set[tuple[str, str]]) -> int:
+    """Return how many are missing once nothing comes any more."""
+    # Celery's workers look for what others have left every 100 seconds, with Redis.
+    patience = 150 if running.pair.backend == "calls" else PATIENCE
+    missing, deadline = len(taken), time.monotonic() + patience
+    while missing and time.monotonic() < deadline:
+        time.sleep(0.2)
+        there = {(channel, text) for channel, texts in running.arrived().items() for text in texts}
+        missing = len(taken - there)
+    return missing
+
+
+def _disordered(arrived: dict[str, list[str]], taken: set[tuple[str, str]]) -> int:
+    """How many came after a later one of the same sender, in a channel. What a caller was told of as failed may come at
+    any time."""
+    found = 0
+    for channel, texts in arrived.items():
+        latest: dict[str, int] = {}
+        for text in dict.fromkeys(texts):
+            if (channel, text) not in taken:
+                continue
+            sender, _, number = text.partition(":")
+            found += int(number) < latest.get(sender, -1)
+            latest[sender] = max(latest.get(sender, -1), int(number))
+    return found
+
+
+def install(folder: Path) -> Outcome:
+    """`installws` on a disk that is full: it says so, and what was installed before stays as it was."""
+    place = folder / "centrifugo"
+    place.mkdir()
+    (place / "centrifugo").write_bytes(b"the old one")
+    archive = folder / "centrifugo_6.9.1_linux_amd64.tar.gz"
+    archive.write_bytes(tar_gz(("centrifugo", os.urandom(1 << 21))))
+    started = time.monotonic()
+    setup = {"settings": {}, "install": {"source": str(archive), "dir": str(place), "force": True}}
+    part = Part([sys.executable, "-m", "tests.faults.site", "install"], folder / "log", _environment(setup))
+    part.start()
+    status, said = part.end(0), part.log.read_text()
+    assert "CommandError: Cannot write to" in said, said
+    return Outcome(
+        taken=0,
+        told=int(status == 1),
+        unknown=0,
+        lost=int((place / "centrifugo").read_bytes() != b"the old one"),
+        doubled=len(list(place.iterdir())) - 1,
+        disordered=0,
+        injected=1,
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+def _environment(setup: dict[str, Any]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    return {**kept, "FAULTS": json.dumps(setup)}
