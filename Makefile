@@ -43,8 +43,9 @@ go:  # the publisher: vet, tests, and the binary for this checkout
 bench: setup  # all ways to publish, in one run: make bench ARGS="--rounds 5"
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-full: test  # what takes longer: each process model with each backend, 100,000 fuzz cases, faults, docs/security.md
+full: test  # what takes longer: each process model with each backend, 300 clients of nodes, 100,000 fuzz cases, faults, docs/security.md
 	PROCESSES=all $(BIN)/python -m pytest -q tests/processes
+	NODES=full $(BIN)/python -m pytest -q tests/nodes
 	FUZZ_CASES=100000 $(BIN)/python -m pytest -q tests/security/test_fuzzing.py
 	$(BIN)/python -m tests.faults
 	$(BIN)/python -m tests.security $(ARGS)

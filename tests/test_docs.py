@@ -135,6 +135,7 @@ def test_the_payload_is_what_is_sent() -> None:
 def test_no_snippet_is_left_out() -> None:
     """A block of another kind, or for another place, would be run by no test."""
     known = {("python", ""), ("python", "settings.py"), ("python", "urls.py"), ("console", ""), ("json", "")}
+    known |= {("nginx", "nodes")}  # tests/nodes
     known |= {("html", ""), ("js", ""), ("js", "module"), ("nginx", "")}  # tests/browser, tests/integration
     known |= {("ini", "")}  # tests/sockets
     known |= {("sql", "writer"), ("sql", "insert"), ("sql", "consumer")}  # tests/centrifugo/test_outbox_roles.py

@@ -13,8 +13,7 @@ from ..channels.namespaces import STRICT, namespaces, reserved
 from ..conf.settings import NamespaceOptions, conf
 from ..exceptions import InvalidSetting
 from ..protocol import NAMESPACE_PATTERN, SOCKETS_NAMESPACE
-from ..secret_text import SecretAddress
-from . import outbox_config, rpc_config, stream_config
+from . import engine, outbox_config, rpc_config, stream_config
 
 #: What every namespace has unless INSTANT_NAMESPACES says otherwise: clients recover missed messages, and by presence
 #: Django knows who has joined, so that revocations reach just these.
@@ -86,7 +85,7 @@ def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bo
         **({"rpc": rpc_config.render()} if rpc_config.is_used() else {}),
         "usage_stats": {"disabled": True},
         **({"consumers": outbox_config.render()} if consumers and outbox_config.is_used() else {}),
-        **_engine(),
+        **engine.render(),
     }
 
 
@@ -105,7 +104,7 @@ def _namespace(name: str) -> str:
 def _options(name: str, options: NamespaceOptions) -> dict[str, Any]:
     _check_options(name, options)
     options = {key: value for key, value in options.items() if key != STRICT}
-    if _without_history():
+    if not engine.has_history():
         return {key: value for key, value in options.items() if not key.startswith(_OF_HISTORY)}
     merged = {**DEFAULTS, **options}
     if not merged["history_size"]:
@@ -132,26 +131,6 @@ def _longest_history(namespaces: Iterable[NamespaceOptions]) -> int:
     """What the server gives back at once. Of more than its default, 300, it would keep all and give back nothing."""
     sizes = [options.get("history_size") for options in namespaces]
     return max([300, *(size for size in sizes if isinstance(size, int))])
-
-
-def _without_history() -> bool:
-    """With NATS as broker there is no history, and nobody can join a channel that promises recovery (error 108)."""
-    return "nats" in conf.INSTANT_ENGINE.partition("://")[0]
-
-
-def _engine() -> dict[str, Any]:
-    engine = SecretAddress(conf.INSTANT_ENGINE)
-    scheme, _, place = map(SecretAddress, engine.partition("://"))
-    if engine == "memory":
-        return {"engine": {"type": "memory"}}
-    if place and scheme in ("redis", "rediss", "redis+sentinel", "rediss+sentinel"):
-        # Redis' PUB/SUB knows no database numbers: two sites on one Redis are kept apart by the prefix.
-        return {"engine": {"type": "redis", "redis": {"address": engine, "prefix": f"centrifugo.{conf.SITE_SLUG}"}}}
-    if place and scheme in ("nats", "tls+nats"):
-        return {"broker": {"enabled": True, "type": "nats", "nats": {"url": engine}}}
-    raise InvalidSetting(
-        f'INSTANT_ENGINE is {engine!r}; it must be "memory", "redis://host:6379/0" or "nats://host:4222"'
-    )
 
 
 def allowed_origins() -> list[str]:

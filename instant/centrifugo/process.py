@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -21,8 +23,12 @@ from ..secret_text import masked
 from .binary import require_version_6
 from .config_reloading import Reloading
 
+logger = logging.getLogger("instant")
+
 #: Seconds that the server gets to close its connections before it is killed.
 STOP_TIMEOUT = 35
+#: Seconds between two looks whether all nodes are there, and before one is started anew.
+LOOK, RESTART_PAUSE = 0.1, 1.0
 
 
 def environment() -> dict[str, str]:
@@ -85,33 +91,79 @@ def require_free_port(address: str, port: int) -> None:
             ) from error
 
 
-def run(binary: Path, config: Mapping[str, Any], reloading: Reloading) -> int:
+def run(binary: Path, config: Mapping[str, Any], reloading: Reloading, nodes: int = 1) -> int:
     """Run the server in the foreground with its log on our own output; return its exit status.
 
     SIGINT and SIGTERM are handed on to it, and it is waited for. `reloading` is told how it takes another config, and
     answers SIGHUP. A server that a signal ended has the status that a shell gives it, such as 137 for SIGKILL.
 
+    Of several nodes each has the port after that of the one before, and one that ends by itself is started anew.
+
     Raises:
         ServerFailed: wrong version, refused config, or a port in use.
     """
     require_version_6(binary)
-    children: list[subprocess.Popen[bytes]] = []
-    with _handing_on(children), config_file(config) as path, reloading(partial(_hand, children, binary, path)):
-        check_config(binary, path)
-        require_free_port(config["http_server"]["address"], config["http_server"]["port"])
-        # A session of its own: Ctrl-C would reach it twice, from the terminal and from us.
-        command: list[str | Path] = [binary, "-c", path]
-        child = subprocess.Popen(command, start_new_session=True, env=environment())  # noqa: S603
-        children.append(child)
-        try:
-            status = child.wait()
-        finally:
-            end(child)
+    with ExitStack() as stack:
+        configs = [_of_node(config, number) for number in range(nodes)]
+        paths = [stack.enter_context(config_file(each)) for each in configs]
+        running = _Nodes(binary, paths)
+        stack.enter_context(_handing_on(running))
+        stack.enter_context(reloading(partial(_hand, running)))
+        check_config(binary, paths[0])
+        for each in configs:
+            require_free_port(each["http_server"]["address"], each["http_server"]["port"])
+        status = running.run()
     return status if status >= 0 else 128 - status
 
 
-def _hand(children: list[subprocess.Popen[bytes]], binary: Path, path: Path, config: Mapping[str, Any]) -> None:
-    """Have the servers read another config, if it is good.
+def _of_node(config: Mapping[str, Any], number: int) -> dict[str, Any]:
+    place = config["http_server"]
+    return {**config, "http_server": {**place, "port": place["port"] + number}}
+
+
+class _Nodes:
+    """The processes of the server, one for each file with a config."""
+
+    def __init__(self, binary: Path, paths: Sequence[Path]) -> None:
+        self.binary, self.paths = binary, paths
+        self.children: list[subprocess.Popen[bytes]] = []
+        self.is_stopping = False
+
+    def run(self) -> int:
+        """Start them, wait until they have ended, and return the status of the first that failed."""
+        try:
+            for path in self.paths:
+                self.children.append(self._started(path))
+            if len(self.children) == 1:
+                return self.children[0].wait()
+            while not self.is_stopping:
+                self._start_anew()
+                time.sleep(LOOK)
+            return max((child.wait() for child in self.children), key=bool)
+        finally:
+            for child in self.children:
+                end(child)
+
+    def _started(self, path: Path) -> subprocess.Popen[bytes]:
+        # A session of its own: Ctrl-C would reach it twice, from the terminal and from us.
+        command: list[str | Path] = [self.binary, "-c", path]
+        return subprocess.Popen(command, start_new_session=True, env=environment())  # noqa: S603
+
+    def _start_anew(self) -> None:
+        for number, child in enumerate(self.children):
+            if child.poll() is not None:
+                logger.error("node %d ended by itself with status %d; it is started anew", number + 1, child.returncode)
+                time.sleep(RESTART_PAUSE)
+                if not self.is_stopping:
+                    self.children[number] = self._started(self.paths[number])
+
+    def send_signal(self, number: int) -> None:
+        for child in self.children:
+            child.send_signal(number)
+
+
+def _hand(nodes: _Nodes, config: Mapping[str, Any]) -> None:
+    """Have the nodes read another config, if it is good.
 
     Raises:
         ServerFailed: it is refused, or nothing makes a server read it.
@@ -119,23 +171,23 @@ def _hand(children: list[subprocess.Popen[bytes]], binary: Path, path: Path, con
     if not hasattr(signal, "SIGHUP"):
         raise ServerFailed("this system has no SIGHUP; start runws again")
     with config_file(config) as new:
-        check_config(binary, new)
-    staged = path.with_suffix(".new")
-    _write(staged, config)
-    staged.replace(path)
-    for child in children:
-        child.send_signal(signal.SIGHUP)
+        check_config(nodes.binary, new)
+    for number, path in enumerate(nodes.paths):
+        staged = path.with_suffix(".new")
+        _write(staged, _of_node(config, number))
+        staged.replace(path)
+    nodes.send_signal(signal.SIGHUP)
 
 
 @contextmanager
-def _handing_on(children: list[subprocess.Popen[bytes]]) -> Iterator[None]:
-    """Hand the signals that end us on to the children in the list; while there is none, they end us, in order."""
+def _handing_on(nodes: _Nodes) -> Iterator[None]:
+    """Hand the signals that end us on to the nodes; while there is none, they end us, in order."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        if not children:
+        if not nodes.children:
             raise SystemExit(128 + signum)
-        for child in children:
-            child.terminate()
+        nodes.is_stopping = True
+        nodes.send_signal(signal.SIGTERM)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -9,7 +9,9 @@ from django.core import checks
 from django.core.checks import CheckMessage
 from django.db import connections, router
 
+from ..centrifugo import engine
 from ..conf.settings import conf
+from ..exceptions import InvalidSetting
 
 
 def register() -> None:
@@ -17,6 +19,7 @@ def register() -> None:
     checks.register(check_deployment, deploy=True)
     checks.register(check_tenants, deploy=True)
     checks.register(check_queues, deploy=True)
+    checks.register(check_engine, deploy=True)
 
 
 def check_deployment(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
@@ -76,3 +79,23 @@ def check_queues(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
             id="instant.I001",
         )
     ]
+
+
+_ENGINE_LOSSES = {
+    "nats": "Channels have no history: a client misses what is published while it is away, and repeats are not "
+    "dropped. Each node knows its own clients only, so a revocation disconnects users instead of unsubscribing them.",
+    "postgres": "Centrifugo calls this engine experimental. Each node knows its own clients only, so a revocation "
+    "disconnects users instead of unsubscribing them.",
+}
+
+
+def check_engine(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """W013: what is lost with an engine that is not Redis."""
+    try:
+        lost = _ENGINE_LOSSES.get(engine.kind())
+    except InvalidSetting:
+        return []  # E002 says it
+    if lost is None:
+        return []
+    hint = "With Redis nothing of that is lost. Silence this check if the site can do with it."
+    return [checks.Warning(f"INSTANT_ENGINE: {lost}", hint=hint, id="instant.W013")]

@@ -106,7 +106,8 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
     INSTANT_WEBSOCKET_URL: str | None = None
     #: Namespaces of channels and their options; the name "" holds for channels without one.
     INSTANT_NAMESPACES: Mapping[str, NamespaceOptions] = {}
-    #: "memory", "redis://…" (also rediss and redis+sentinel), or "nats://…".
+    #: "memory", "redis://…" (also rediss, redis+sentinel, redis+cluster), "nats://…", or "postgresql://…"; several
+    #: addresses have commas between them.
     INSTANT_ENGINE: str = "memory"
 
     #: Channels for pages: `[["$name", ["/path/", …]], ["$other"]]`, see `instant.channels.declared`.

@@ -16,13 +16,13 @@ from django.contrib.auth import get_user_model
 
 from ..access import bulk_channel_access, session_binding, topic_rights
 from ..access.bulk_channel_access import Pair, Users
-from ..centrifugo import cent_api
+from ..centrifugo import cent_api, engine
 from ..centrifugo.cent_api import Client
 from ..channels.names import is_private, namespace_of
 from ..channels.namespaces import has_strict, is_strict
 from ..channels.user_ids import user_id
 from ..chunks import chunks
-from ..conf.settings import conf
+from ..exceptions import ServerError
 from ..models import Revocation
 from ..protocol import PAGES_NAMESPACE
 from . import page_topics
@@ -84,12 +84,12 @@ def _present(look: _Look, gone: set[str]) -> dict[str, list[Client]]:
         sub for sub, session in look.sessions if session != Revocation.ALL_SESSIONS
     }
     names: set[str] = set(look.channels)
-    if people:
-        names |= cent_api.private_channels()
-    if len(names) > MOST_CHANNELS or (people and not _is_shared()):
+    others = _private_channels() if people and engine.has_shared_presence() else set()
+    if people and (others is None or not engine.has_shared_presence() or len(names | others) > MOST_CHANNELS):
         cent_api.disconnect_all((sub, "") for sub in sorted(people))
-        names, people = set(look.channels), frozenset()
-    found = cent_api.clients_in(sorted(names)) if _is_shared() else dict.fromkeys(names)
+        others, people = set(), frozenset()
+    names |= others or set()
+    found = cent_api.clients_in(sorted(names)) if engine.has_shared_presence() else dict.fromkeys(names)
     hidden = [name for name, clients in found.items() if clients is None]
     if any(name not in look.channels for name in hidden):
         cent_api.disconnect_all((sub, "") for sub in sorted(people))
@@ -99,14 +99,25 @@ def _present(look: _Look, gone: set[str]) -> dict[str, list[Client]]:
     return {name: clients for name, clients in found.items() if clients is not None}
 
 
-def _is_shared() -> bool:
-    """Whether presence is that of all nodes: with NATS as broker each node has its own."""
-    return "nats" not in conf.INSTANT_ENGINE.partition("://")[0]
+def _private_channels() -> set[str] | None:
+    """The private channels that somebody is in, or None where a node did not answer: the others miss one that was
+    killed for some seconds yet, and wait for it. What needs no answer of all nodes can still be done."""
+    try:
+        return cent_api.private_channels()
+    except ServerError:
+        return None
+
+
+def _is_empty(name: str) -> bool:
+    try:
+        return not cent_api.subscribers(name)
+    except ServerError:
+        return False  # not all nodes have answered
 
 
 def _everybody_out(name: str) -> None:
     """Nobody can tell who is in this channel: disconnect everybody, or unsubscribe them if its name is public."""
-    if not cent_api.subscribers(name):
+    if _is_empty(name):
         return
     users = get_user_model()._default_manager.iterator()
     for part in chunks(users, 1_000):

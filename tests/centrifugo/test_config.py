@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from instant import publish, publish_many
 from instant.access.tokens import channel_token, connection_token
-from instant.centrifugo import binary, http, process
+from instant.centrifugo import binary, engine, http, process
 from instant.centrifugo.config import DEFAULTS, NAMESPACE_OPTIONS, allowed_origins, render
 from instant.conf import conf
 from instant.exceptions import InvalidSetting
@@ -171,7 +171,13 @@ def test_the_namespace_of_sockets_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://r:6379/1", "rediss://r:6379", "redis+sentinel://s:26379?sentinel_master_name=m"]
+    "url",
+    [
+        "redis://r:6379/1",
+        "rediss://r:6379",
+        "redis+sentinel://s:26379?sentinel_master_name=m&addr=t:26379",
+        "redis+cluster://r:7000?addr=s:7000",
+    ],
 )
 def test_redis_is_an_engine_with_a_prefix_of_the_site(url: str) -> None:
     with override_settings(INSTANT_ENGINE=url, SITE_SLUG="shop"):
@@ -180,7 +186,26 @@ def test_redis_is_an_engine_with_a_prefix_of_the_site(url: str) -> None:
     assert config["channel"]["without_namespace"] == DEFAULTS
 
 
-@pytest.mark.parametrize("url", ["nats://n:4222", "tls+nats://n:4222"])
+def test_shards_of_redis() -> None:
+    """A password may have a comma."""
+    with override_settings(INSTANT_ENGINE="redis://:a,b@r:6379,rediss://s:6379/1"):
+        assert render()["engine"]["redis"]["address"] == ["redis://:a,b@r:6379", "rediss://s:6379/1"]
+        assert engine.has_history()
+        assert engine.has_shared_presence()
+
+
+def test_postgresql_is_a_broker_and_a_controller() -> None:
+    dsn = "postgresql://u:p@h:5432/app"
+    with override_settings(INSTANT_ENGINE=dsn):
+        config = render()
+        assert engine.has_history()
+        assert not engine.has_shared_presence()
+    assert config["broker"]["postgres"] == {"dsn": dsn, "use_notify": True, "num_shards": 1}
+    assert config["controller"] == {"enabled": True, "type": "postgres", "postgres": {"dsn": dsn, "use_notify": True}}
+    assert config["channel"]["without_namespace"] == DEFAULTS
+
+
+@pytest.mark.parametrize("url", ["nats://n:4222", "tls+nats://n:4222", "nats://n:4222,nats://m:4222"])
 def test_nats_is_a_broker_without_history(url: str) -> None:
     """With NATS a channel that promises recovery can be joined by nobody (error 108)."""
     namespaces = {"chat": {"presence": True, "history_size": 5, "history_ttl": "1h", "force_recovery": True}}
@@ -193,16 +218,25 @@ def test_nats_is_a_broker_without_history(url: str) -> None:
     assert config["channel"]["namespaces"] == [{"name": "chat", "presence": True}, {"name": "state"}]
 
 
-@pytest.mark.parametrize("engine", ["", "Memory", "postgres://x", "redis", "localhost:6379", "natsy://x"])
-def test_an_engine_that_is_none_is_refused(engine: str) -> None:
-    with override_settings(INSTANT_ENGINE=engine), pytest.raises(InvalidSetting, match="INSTANT_ENGINE is"):
+@pytest.mark.parametrize("address", ["", "Memory", "redis", "localhost:6379", "natsy://x", "redis://a,nats://b"])
+def test_an_engine_that_is_none_is_refused(address: str) -> None:
+    with override_settings(INSTANT_ENGINE=address), pytest.raises(InvalidSetting, match="INSTANT_ENGINE is"):
         render()
 
 
-@pytest.mark.parametrize("engine", ["redis://127.0.0.1:1", "nats://127.0.0.1:1"])
-def test_the_server_takes_an_engines_config(engine: str, centrifugo: None) -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://127.0.0.1:1",
+        "redis://127.0.0.1:1,redis://127.0.0.1:2",
+        "redis+cluster://127.0.0.1:1",
+        "nats://127.0.0.1:1",
+        "postgresql://u:p@127.0.0.1:1/app",
+    ],
+)
+def test_the_server_takes_an_engines_config(address: str, centrifugo: None) -> None:
     namespaces = {"chat": {"history_size": 5, "history_ttl": "1h"}}
-    with override_settings(INSTANT_ENGINE=engine, INSTANT_NAMESPACES=namespaces), process.config_file(render()) as path:
+    with override_settings(INSTANT_ENGINE=address, INSTANT_NAMESPACES=namespaces), process.config_file(render()) as path:
         process.check_config(binary.find_binary(), path)
 
 

@@ -78,6 +78,10 @@ DEPLOYMENTS: dict[str, list[dict[str, Any]]] = {
         {**DEPLOYED, "USE_X_FORWARDED_HOST": True},
     ],
     "instant.W005": [{**DEPLOYED, "INSTANT_WEBSOCKET_URL": "ws://rt.example.org"}],
+    "instant.W013": [
+        {**DEPLOYED, "INSTANT_ENGINE": "nats://n:4222"},
+        {**DEPLOYED, "INSTANT_ENGINE": "postgresql://u:p@h/n"},
+    ],
     "instant.I001": [{**DEPLOYED, "INSTANT_BROADCAST_WITH": "thread"}],
 }
 #: Settings that the text of a check need not name.

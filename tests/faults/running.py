@@ -278,7 +278,7 @@ def run(pair: Pair, kind: str, folder: Path, messages: int, injections: int, sto
         return install(folder)
     rng, started = random.Random(str(pair)), time.monotonic()
     # What goes on while a part is stopped must not be far more than was asked for.
-    rate = min(FASTEST.get(pair.backend, 1e4), messages / (injections * stopped) if pair.fault == "stopped" else 1e4)
+    rate = min(FASTEST.get(pair.backend, 1e4), 3 * messages / (injections * stopped) if pair.fault == "stopped" else 1e4)
     with world(pair, kind, folder, rate) as running:
         for number in range(1, injections + 1):
             until(lambda goal=messages * number // (injections + 1): running.count() >= goal, "no messages are taken")

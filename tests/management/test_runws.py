@@ -293,3 +293,50 @@ def test_a_config_that_the_server_refuses(site: Callable[..., Site], centrifugo:
 def test_a_port_that_is_none(port: str) -> None:
     with pytest.raises(CommandError, match="--port"):
         call_command("runws", f"--port={port}")
+
+
+# several nodes
+
+
+def test_several_nodes_need_an_engine_that_they_share(site: Callable[..., Site], centrifugo: None) -> None:
+    here = site()
+    assert 'with INSTANT_ENGINE = "memory" each node would know its own' in here.fails("--nodes", "2")
+    assert "the devserver is one node" in here.fails("--server", "dev", "--nodes", "2")
+
+
+@pytest.mark.parametrize("number", ["0", "65", "x"])
+def test_a_number_of_nodes_that_is_none(number: str) -> None:
+    with pytest.raises(CommandError, match="--nodes"):
+        call_command("runws", "--nodes", number)
+
+
+def test_a_node_that_ends_is_started_anew(site: Callable[..., Site], tmp_path: Path) -> None:
+    """The others go on; SIGTERM ends all, and the status is that of one that failed."""
+    binary = tmp_path / "centrifugo"
+    binary.write_text(
+        "#!/bin/sh\n"
+        '[ "$1" = version ] && { echo "Centrifugo v6.9.1"; exit; }\n'
+        '[ "$1" = checkconfig ] && exit\n'
+        f'echo "$2" >> {tmp_path}/started\n'
+        "exec " + sys.executable + " -c 'import json, signal, socket, sys\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+        'listener = socket.create_server(("127.0.0.1", json.load(open(sys.argv[1]))["http_server"]["port"]))\n'
+        'while True:\n    signal.pause()\' "$2"\n'
+    )
+    binary.chmod(0o755)
+    here = site(CENTRIFUGO_BINARY=str(binary), INSTANT_ENGINE="redis://127.0.0.1:1")
+    here.start("--nodes", "2")
+    assert here.process is not None
+    wait_until_listening(here.port + 1)
+    children = Path(f"/proc/{here.process.pid}/task/{here.process.pid}/children")
+    before = children.read_text().split()
+    assert len(before) == 2
+    os.kill(int(before[0]), signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE
+    while len((tmp_path / "started").read_text().splitlines()) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    wait_until_listening(here.port)
+    assert before[1] in children.read_text().split()
+    assert here.end(signal.SIGTERM) == 0
+    assert any("node 1 ended by itself with status -9" in line for line in here.output)

@@ -16,12 +16,15 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from instant import outbox
-from instant.centrifugo import process
+from instant.centrifugo import engine, process
 from instant.centrifugo.binary import find_binary
 from instant.centrifugo.config import render
 from instant.centrifugo.config_reloading import Reloader
 from instant.conf.settings import conf
 from instant.exceptions import InstantError, ServerFailed, ServerNotFound
+
+#: As many as one host may sensibly run.
+MOST_NODES = 64
 
 
 def _port(text: str) -> int:
@@ -29,6 +32,13 @@ def _port(text: str) -> int:
     if not 0 < port < 65536:
         raise ArgumentTypeError(f"{port} is not from 1 to 65535")
     return port
+
+
+def _nodes(text: str) -> int:
+    number = int(text)
+    if not 0 < number <= MOST_NODES:
+        raise ArgumentTypeError(f"{number} is not from 1 to {MOST_NODES}")
+    return number
 
 
 class Command(BaseCommand):
@@ -47,6 +57,12 @@ class Command(BaseCommand):
             help="which one to run; auto takes Centrifugo where it finds it",
         )
         parser.add_argument("--port", type=_port, help="listen on this port instead of CENTRIFUGO_PORT")
+        parser.add_argument(
+            "--nodes",
+            type=_nodes,
+            default=1,
+            help="run so many nodes of Centrifugo, at this port and those after it; they share INSTANT_ENGINE",
+        )
         parser.add_argument("--host", default="127.0.0.1", help="listen on this address (127.0.0.1)")
         parser.add_argument(
             "--insecure-dev",
@@ -65,6 +81,7 @@ class Command(BaseCommand):
             if options["print_config"]:
                 self.stdout.write(json.dumps(config))
                 return
+            self._require_shared_engine(options["nodes"], binary)
             with self._relaying(config):
                 status = self._run(binary, config, options)
         except InstantError as error:
@@ -72,6 +89,18 @@ class Command(BaseCommand):
         if status:
             self.stderr.write(f"The server ended with status {status}.")
             sys.exit(status)
+
+    @staticmethod
+    def _require_shared_engine(nodes: int, binary: Path | None) -> None:
+        if nodes == 1:
+            return
+        if binary is None:
+            raise CommandError("the devserver is one node: --nodes needs Centrifugo (`manage.py installws`)")
+        if engine.kind() == "memory":
+            raise CommandError(
+                'with INSTANT_ENGINE = "memory" each node would know its own clients and messages only: '
+                'for --nodes set it to an address that they share, such as "redis://localhost:6379/0"'
+            )
 
     @staticmethod
     def _relaying(config: dict[str, Any]) -> AbstractContextManager[None]:
@@ -97,9 +126,11 @@ class Command(BaseCommand):
                 "(or pass --insecure-dev, if you know that this is no production)"
             )
         reloader = Reloader(config, partial(_rendered, binary, options), self._say, watch=settings.DEBUG)
-        self._say(f"Starting {binary or 'the devserver'} at {self._place(config)}; Ctrl-C ends it.")
+        nodes = options["nodes"]
+        several = f" and the {nodes - 1} ports after it" if nodes > 1 else ""
+        self._say(f"Starting {binary or 'the devserver'} at {self._place(config)}{several}; Ctrl-C ends it.")
         if binary is not None:
-            return process.run(binary, config, reloader.running)
+            return process.run(binary, config, reloader.running, nodes)
         from instant.devserver.foreground import run
 
         process.require_free_port(config["http_server"]["address"], config["http_server"]["port"])

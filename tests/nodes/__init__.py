@@ -1,0 +1,1 @@
+"""Several nodes of the server that work as one."""

@@ -1,0 +1,179 @@
+"""Each engine of docs/nodes.md with two real nodes: what the page says of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import override_settings
+
+from instant import publish, publish_many
+from instant.access.tokens import channel_token, connection_token
+from instant.centrifugo import cent_api, engine
+from instant.centrifugo.config import render
+from instant.testing import LiveServer
+from instant.testing.live_servers import free_port, wait_until_listening
+from tests.clients import SyncClient
+from tests.conftest import need_server
+from tests.postgres import Cluster, cluster  # noqa: F401 - a fixture
+from tests.tcp_proxies import Cable
+
+pytestmark = pytest.mark.slow
+PATIENCE = 60
+
+
+def program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        pytest.skip(f"{name}: not on PATH")
+    return found
+
+
+class Parts:
+    """Programs that end with the test."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder, self._stack = folder, stack
+
+    def start(self, *command: object, port: int) -> None:
+        with (self.folder / "log").open("ab") as log:
+            child = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log, cwd=self.folder)
+        self._stack.callback(child.wait, PATIENCE)
+        self._stack.callback(child.terminate)
+        wait_until_listening(port, child)
+
+    def redis(self, *options: object, tls: int | None = None) -> int:
+        """Start a Redis, and return its port; `tls` is one that speaks TLS, and then it has no other."""
+        port, folder = tls or free_port(), self.folder / f"redis-{len(list(self.folder.iterdir()))}"
+        folder.mkdir()
+        command = [program("redis-server"), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        self.start(*command, "--port", 0 if tls else port, *options, port=port)
+        return port
+
+    def run(self, *command: object) -> str:
+        done = subprocess.run(
+            [str(word) for word in command], capture_output=True, text=True, cwd=self.folder, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+def one_redis(parts: Parts, request: pytest.FixtureRequest) -> str:
+    return f"redis://127.0.0.1:{parts.redis()}/0"
+
+
+def shards(parts: Parts, request: pytest.FixtureRequest) -> str:
+    return f"redis://127.0.0.1:{parts.redis()},redis://127.0.0.1:{parts.redis()}"
+
+
+def tls(parts: Parts, request: pytest.FixtureRequest) -> str:
+    """A certificate of our own, of which the server learns as every Go program does."""
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    parts.run(
+        program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", "cert", *subject
+    )
+    request.getfixturevalue("monkeypatch").setenv("SSL_CERT_FILE", str(parts.folder / "cert"))
+    files = [
+        "--tls-cert-file",
+        parts.folder / "cert",
+        "--tls-key-file",
+        parts.folder / "key",
+        "--tls-auth-clients",
+        "no",
+    ]
+    port = free_port()
+    parts.redis("--tls-port", port, *files, tls=port)
+    return f"rediss://127.0.0.1:{port}"
+
+
+def sentinel(parts: Parts, request: pytest.FixtureRequest) -> str:
+    master, port = parts.redis(), free_port()
+    config = parts.folder / "sentinel.conf"
+    config.write_text(f"bind 127.0.0.1\nport {port}\nsentinel monitor mymaster 127.0.0.1 {master} 1\n")
+    parts.start(program("redis-server"), config, "--sentinel", port=port)
+    return f"redis+sentinel://127.0.0.1:{port}?sentinel_master_name=mymaster"
+
+
+def in_cluster(parts: Parts, request: pytest.FixtureRequest) -> str:
+    ports = [parts.redis("--cluster-enabled", "yes", "--cluster-port", free_port()) for _ in range(3)]
+    nodes = [f"127.0.0.1:{port}" for port in ports]
+    parts.run(program("redis-cli"), "--cluster", "create", *nodes, "--cluster-yes")
+    deadline = time.monotonic() + PATIENCE
+    while "cluster_state:ok" not in parts.run(program("redis-cli"), "-p", ports[2], "cluster", "info"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return f"redis+cluster://{nodes[0]}?addr={nodes[1]}&addr={nodes[2]}"
+
+
+def nats(parts: Parts, request: pytest.FixtureRequest) -> str:
+    port = free_port()
+    parts.start(program("nats-server"), "-a", "127.0.0.1", "-p", port, port=port)
+    return f"nats://127.0.0.1:{port}"
+
+
+def postgresql(parts: Parts, request: pytest.FixtureRequest) -> str:
+    server: Cluster = request.getfixturevalue("cluster")
+    name = server.create()
+    request.addfinalizer(lambda: server.drop(name))
+    return f"postgresql://{server.user}:p%40ss%3Aw%2Ford%25@127.0.0.1:{server.port}/{name}"
+
+
+ENGINES = [one_redis, shards, tls, sentinel, in_cluster, nats, postgresql]
+
+
+@pytest.fixture(params=ENGINES, ids=lambda made: made.__name__)
+def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[LiveServer]]:
+    """Two nodes; Django publishes to the first."""
+    need_server("centrifugo")
+    make: Callable[[Parts, pytest.FixtureRequest], str] = request.param
+    with ExitStack() as stack:
+        address = make(Parts(tmp_path, stack), request)
+        stack.enter_context(override_settings(INSTANT_ENGINE=address))
+        servers = []
+        for number in range(2):
+            server = LiveServer("centrifugo", render(port=free_port()), tmp_path / f"node-{number}.log")
+            server.start()
+            stack.callback(server.stop)
+            servers.append(server)
+        stack.enter_context(override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=servers[0].port))
+        yield servers
+
+
+def test_two_nodes_work_as_one(nodes: list[LiveServer]) -> None:
+    """Messages of 20 channels come in order and once, and a disconnect; so do recovery and presence, where promised."""
+    user, channels = User(pk=7, username="ann"), [f"room{number}" for number in range(20)]
+    with Cable(nodes[1].port) as cable, SyncClient(f"ws://127.0.0.1:{cable.port}", connection_token(user)) as far:
+        for name in channels:
+            far.join(name, channel_token(name, user))
+        sent = [(name, f"{name} {number}") for number in range(25) for name in channels]
+        publish_many([{"channel": name, "message": text} for name, text in sent])
+        far.wait(lambda: len(far.received) >= len(sent), "for all messages")
+        assert in_channels(far.received) == in_channels(sent)
+        if engine.has_shared_presence():
+            assert [len(clients or []) for clients in cent_api.clients_in(channels).values()] == [1] * 20
+        cable.cut()
+        publish("room0", "missed")
+        cable.mend()
+        joined = [f"subscribed {name}" for name in channels]
+        far.wait(lambda: all([event for event, _ in far.happened].count(each) == 2 for each in joined), "to be back")
+        publish("room0", "last")
+        far.wait(lambda: far.texts()[-1:] == ["last"], "for the last message")
+        assert far.texts()[len(sent) :] == [*(["missed"] if engine.has_history() else []), "last"]
+        cent_api.disconnect_all([("7", "")])
+        far.wait_for("disconnected")
+
+
+def in_channels(messages: Iterable[tuple[str, Any]]) -> dict[str, list[str]]:
+    """The texts of each channel, in order."""
+    found: dict[str, list[str]] = {}
+    for channel, content in messages:
+        found.setdefault(channel, []).append(content if isinstance(content, str) else content["message"])
+    return found
