@@ -7,7 +7,6 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count, islice
 from typing import Any
@@ -15,8 +14,10 @@ from typing import Any
 from ..exceptions import PublishError, Rejected, Unreachable
 from ..messages import Message, Receipt
 from ..secret_text import masked
-from . import go_publisher
+from . import go_publisher, shared_ring
+from .go_frames import complete_frames, frame, publish_frames
 from .send_queue import Entry, SendQueue
+from .shared_ring import Ring
 
 logger = logging.getLogger("instant")
 
@@ -27,11 +28,12 @@ SEND_BUFFER = 1 << 20
 #: Seconds that answers are let gather: else this thread would get in the way of those that publish at each of them.
 READ_PAUSE = 0.001
 
-_PUBLISH = struct.Struct(">IcQH")
-_PUBLISH_HEAD = _PUBLISH.size - 4
+#: Seconds between two tries to write to a ring that is full.
+FULL_PAUSE = 0.0005
+
+_WAKE = frame(b"W", b"")
 _RANGE = struct.Struct(">QQ")
 _FAILED = struct.Struct(">QI?")
-_HEAD = struct.Struct(">I")
 
 
 class Connection:
@@ -43,8 +45,15 @@ class Connection:
         self.rest = b""
         self.unanswered: dict[int, Entry] = {}
         self._out, self._numbers = out, count()
-        self.socket = go_publisher.connect(config)
+        self._ring = Ring() if shared_ring.is_possible() else None
+        try:
+            self.socket = go_publisher.connect(config, self._ring)
+        except BaseException:
+            self._close_ring()
+            raise
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        if self._ring and not self._ring.is_read:
+            self._close_ring()
         self._reader = threading.Thread(target=self._read, name="instant-go-answers", daemon=True)
         self._reader.start()
 
@@ -59,9 +68,9 @@ class Connection:
         """
         numbered = {number: entry for entry, number in zip(entries, self._numbers, strict=False)}
         self.unanswered.update(numbered)
-        frames = _publish_frames(numbered)
+        frames = publish_frames(numbered)
         try:
-            sent = self.socket.send(frames, socket.MSG_DONTWAIT)
+            sent = self._put(frames) if self._ring else self.socket.send(frames, socket.MSG_DONTWAIT)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -70,18 +79,37 @@ class Connection:
         self.rest = frames[sent:]
         return not self.rest
 
+    def _put(self, frames: bytes) -> int:
+        """Write to the ring as much as there is room for, and return how many bytes that were."""
+        assert self._ring is not None
+        sent = self._ring.put(frames)
+        if self._ring.has_sleeping_reader:
+            with suppress(BlockingIOError):  # it has something to read, and is awake
+                self.socket.send(_WAKE, socket.MSG_DONTWAIT)
+        return sent
+
+    def _put_all(self, frames: bytes) -> None:
+        """Write all, and wait while the publisher's memory is full; an OSError where it has ended."""
+        if self._ring is None:
+            self.socket.sendall(frames)
+            return
+        while frames := frames[self._put(frames) :]:
+            if self.ended:
+                raise ConnectionResetError("the publisher has ended")
+            time.sleep(FULL_PAUSE)
+
     def write(self, entries: list[Entry]) -> None:
         """Write the messages, and wait while the publisher's memory is full; they are in `unanswered` from now on."""
         waiting = iter(entries)
         self.writing = True
         try:
-            self.socket.sendall(self.rest)
+            self._put_all(self.rest)
             self.rest = b""
             while chunk := {
                 number: entry for entry, number in zip(islice(waiting, CHUNK), self._numbers, strict=False)
             }:
                 self.unanswered.update(chunk)
-                self.socket.sendall(_publish_frames(chunk))
+                self._put_all(publish_frames(chunk))
         except OSError:  # it is gone; answers may still be there to read
             self.unanswered.update(zip(self._numbers, waiting, strict=False))
             self._reader.join()
@@ -92,13 +120,19 @@ class Connection:
             self.socket.shutdown(socket.SHUT_RDWR)
         self._reader.join()
         self.socket.close()
+        self._close_ring()
+
+    def _close_ring(self) -> None:
+        if self._ring is not None:
+            self._ring.close()
+            self._ring = None
 
     def _read(self) -> None:
         buffer = bytearray()
         with suppress(OSError):
             while data := self.socket.recv(1 << 18):
                 buffer += data
-                self._settle(list(_frames(buffer)))
+                self._settle(list(complete_frames(buffer)))
                 time.sleep(READ_PAUSE)
         self._out.wake()
 
@@ -121,29 +155,6 @@ class Connection:
             self._out.settle(taken)
         if failed:
             self._out.settle([entry for entry, _ in failed], [receipt for _, receipt in failed])
-
-
-def _publish_frames(entries: dict[int, Entry]) -> bytes:
-    parts: list[bytes] = []
-    for number, (message, _, _) in entries.items():
-        channel, command = message.server_channel.encode(), message.command()
-        head = _PUBLISH.pack(_PUBLISH_HEAD + len(channel) + len(command), b"P", number, len(channel))
-        parts += (head, channel, command)
-    return b"".join(parts)
-
-
-def _frames(buffer: bytearray) -> Iterator[tuple[bytes, bytes]]:
-    """Cut the complete frames off the buffer."""
-    start = 0
-    while len(buffer) - start >= _HEAD.size:
-        (length,) = _HEAD.unpack_from(buffer, start)
-        end = start + _HEAD.size + length
-        if end > len(buffer):
-            break
-        body = bytes(buffer[start + _HEAD.size : end])
-        yield body[:1], body[1:]
-        start = end
-    del buffer[:start]
 
 
 def _error(message: Message, code: int, again: bool, reason: str) -> PublishError:

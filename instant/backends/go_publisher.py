@@ -27,6 +27,8 @@ from ..exceptions import InstantError
 from ..secret_text import masked
 from ..version import __version__
 from . import process_exit
+from .go_frames import frame, read_answer
+from .shared_ring import Ring
 
 try:
     import fcntl
@@ -113,8 +115,10 @@ def _make_private(folder: Path) -> None:
         )
 
 
-def connect(config: dict[str, Any]) -> socket.socket:
+def connect(config: dict[str, Any], ring: Ring | None = None) -> socket.socket:
     """Return a connection to the publisher of this configuration, which is started where there is none.
+
+    The publisher reads messages from `ring` if it can, and then that says so.
 
     Raises:
         NoPublisher: it cannot be started, or the one at this path is not ours.
@@ -122,10 +126,10 @@ def connect(config: dict[str, Any]) -> socket.socket:
     name = fingerprint(config)
     try:
         path = socket_path(name)
-        connection = _greeted(path, name)
+        connection = _greeted(path, name, ring)
         if connection is None:
             with _lock(path):
-                connection = _started(path, name, config)
+                connection = _started(path, name, config, ring)
     except OSError as error:
         raise NoPublisher(f"no connection to the publisher: {error}", retryable=True) from error
     return connection
@@ -145,17 +149,17 @@ def figures() -> dict[str, Any] | None:
         with connection:
             connection.settimeout(START_TIMEOUT)
             connection.sendall(frame(b"S", b""))
-            answer = _answer(connection)
+            answer = read_answer(connection)
     except OSError as error:
         raise NoPublisher(f"the publisher did not answer: {error}", retryable=True) from error
     said: dict[str, Any] = json.loads(answer[1:])
     return said
 
 
-def _started(path: Path, name: str, config: dict[str, Any]) -> socket.socket:
+def _started(path: Path, name: str, config: dict[str, Any], ring: Ring | None) -> socket.socket:
     """Connect to the one that another process has started in the meantime, else start it."""
     deadline = time.monotonic() + START_TIMEOUT
-    while (connection := _greeted(path, name)) is None:
+    while (connection := _greeted(path, name, ring)) is None:
         if time.monotonic() > deadline:
             raise NoPublisher(f"the publisher at {path} takes no connections and has not ended", retryable=True)
         if not _start(path, {**config, "fingerprint": name}):
@@ -175,11 +179,7 @@ def _lock(path: Path) -> Iterator[None]:
         os.close(file)
 
 
-def frame(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body) + 1) + kind + body
-
-
-def _greeted(path: Path, name: str) -> socket.socket | None:
+def _greeted(path: Path, name: str, ring: Ring | None = None) -> socket.socket | None:
     """Return a connection to who listens at this path; None where nobody does, or is about to end.
 
     Raises:
@@ -190,8 +190,9 @@ def _greeted(path: Path, name: str) -> socket.socket | None:
         connection.settimeout(START_TIMEOUT)
         connection.connect(os.fspath(path))
         pid = _check_peer(connection, path)
-        connection.sendall(frame(b"H", json.dumps({"protocol": PROTOCOL, "fingerprint": name}).encode()))
-        answer = _answer(connection)
+        hello = {"protocol": PROTOCOL, "fingerprint": name, **({"ring": True} if ring else {})}
+        socket.send_fds(connection, [frame(b"H", json.dumps(hello).encode())], [ring.fd] if ring else [])
+        answer = read_answer(connection)
     except (FileNotFoundError, ConnectionError):
         connection.close()
         return None
@@ -200,6 +201,8 @@ def _greeted(path: Path, name: str) -> socket.socket | None:
         raise
     if answer[:1] == b"h":
         connection.settimeout(None)
+        if ring is not None:
+            ring.is_read = json.loads(answer[1:]).get("ring") is True
         return connection
     connection.close()
     reason = answer[1:].decode(errors="replace")
@@ -210,21 +213,6 @@ def _greeted(path: Path, name: str) -> socket.socket | None:
         "INSTANT_GO_SOCKET",
         retryable=False,
     )
-
-
-def _answer(connection: socket.socket) -> bytes:
-    """Return the next frame, without its length."""
-    (length,) = struct.unpack(">I", _exactly(connection, 4))
-    return _exactly(connection, length)
-
-
-def _exactly(connection: socket.socket, length: int) -> bytes:
-    data = bytearray()
-    while len(data) < length:
-        if not (part := connection.recv(min(length - len(data), 65536))):
-            raise ConnectionResetError("the publisher closed the connection")
-        data += part
-    return bytes(data)
 
 
 def _check_peer(connection: socket.socket, path: Path) -> int:

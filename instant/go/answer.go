@@ -181,8 +181,11 @@ func (c *session) stopReading() {
 	_ = c.conn.SetReadDeadline(time.Now()) // an error means that it is closed, and the reader knows
 }
 
-// expectMore gives the client `patience` to send what must come now.
+// expectMore gives the client `patience` to send what must come now. Of a ring, nothing is needed of the socket.
 func (c *session) expectMore(patience time.Duration) {
+	if c.shared != nil {
+		return
+	}
 	c.limited = true
 	c.setReadDeadline(time.Now().Add(patience))
 }

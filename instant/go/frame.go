@@ -12,6 +12,7 @@ const (
 	kindHello   = 'H'
 	kindPublish = 'P'
 	kindStats   = 'S'
+	kindWake    = 'W'
 	kindWelcome = 'h'
 	kindTaken   = 'A'
 	kindFailed  = 'E'

@@ -137,7 +137,7 @@ func TestJSONOfTheProtocol(t *testing.T) {
 		var value any
 		switch g.Type {
 		case "h":
-			value = hello{1, 4711, "5f0c"}
+			value = hello{1, 4711, "5f0c", false}
 		case "s":
 			value = report{4711, 1.5, 0, 0, 10, 1, 2, 5, 2.6, 0.5, 2, 1}
 		default:

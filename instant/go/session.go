@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 )
 
 // maxUnread is how many answers may wait for a client that does not read them, before it is not read any more either.
@@ -27,6 +29,8 @@ type session struct {
 	wake   chan struct{}
 	// limited: the reader has set a deadline.
 	limited bool
+	// shared is where the P frames come from, if the client shares memory; the socket has the others then.
+	shared *ring
 
 	mu      sync.Mutex
 	read    *sync.Cond // the client has read answers, or there is no point in waiting for it
@@ -71,15 +75,59 @@ func (c *session) receive() {
 }
 
 func (c *session) receiveAll() error {
-	r := bufio.NewReaderSize(c.conn, 64<<10)
 	c.expectMore(c.server.patience)
+	first, fd := c.readFirst()
+	r := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(first), c.conn), 64<<10)
 	kind, length, err := readHeader(r)
+	if err == nil {
+		err = c.greet(r, kind, length, fd)
+	} else if fd >= 0 {
+		_ = syscall.Close(fd)
+	}
+	if c.shared != nil {
+		defer c.shared.close()
+	}
 	if err != nil {
 		return err
 	}
-	if err := c.greet(r, kind, length); err != nil {
-		return err
+	if c.shared == nil {
+		return c.handleAll(r)
 	}
+	c.expectAnytime()
+	spawn(&c.server.readers, func() {
+		_ = c.handleAll(r) // the client has gone, or must; what is in the ring is handled nevertheless
+		c.shared.end()
+	})
+	return c.handleAll(bufio.NewReaderSize(c.shared, 64<<10))
+}
+
+// readFirst returns what came first, and the file descriptor that came with it, -1 where there is none.
+func (c *session) readFirst() (first []byte, fd int) {
+	socket, ok := c.conn.(*net.UnixConn)
+	if !ok {
+		return nil, -1
+	}
+	first, rights := make([]byte, headerBytes), make([]byte, syscall.CmsgSpace(4))
+	n, m, _, _, err := socket.ReadMsgUnix(first, rights)
+	if err != nil || m == 0 {
+		return first[:max(n, 0)], -1
+	}
+	return first[:n], descriptorIn(rights[:m])
+}
+
+func descriptorIn(rights []byte) int {
+	messages, err := syscall.ParseSocketControlMessage(rights)
+	if err != nil || len(messages) != 1 {
+		return -1
+	}
+	found, err := syscall.ParseUnixRights(&messages[0])
+	if err != nil || len(found) != 1 {
+		return -1
+	}
+	return found[0]
+}
+
+func (c *session) handleAll(r *bufio.Reader) error {
 	for {
 		c.expectAnytime()
 		kind, length, err := readHeader(r)
@@ -98,6 +146,9 @@ func (c *session) handle(r *bufio.Reader, kind byte, length int) error {
 		return c.publish(r, length)
 	case kind == kindStats && length == 0:
 		return c.sendJSON(kindFigures, c.server.report())
+	case kind == kindWake && length == 0 && c.shared != nil:
+		c.shared.rouse()
+		return nil
 	}
 	return fmt.Errorf("%w: type %q with %d bytes is not known here", errFrame, kind, length)
 }
@@ -107,9 +158,25 @@ type hello struct {
 	Protocol    int    `json:"protocol"`
 	PID         int    `json:"pid,omitempty"`
 	Fingerprint string `json:"fingerprint"`
+	// Ring: of H, that memory comes with it; of h, that P frames are read there.
+	Ring bool `json:"ring,omitempty"`
 }
 
-func (c *session) greet(r *bufio.Reader, kind byte, length int) error {
+func (c *session) greet(r *bufio.Reader, kind byte, length, fd int) error {
+	if fd >= 0 {
+		found, err := openRing(fd)
+		if err != nil {
+			return err
+		}
+		c.shared = found
+	}
+	if err := c.check(r, kind, length); err != nil {
+		return err
+	}
+	return c.sendJSON(kindWelcome, hello{protocol, os.Getpid(), c.server.config.Fingerprint, c.shared != nil})
+}
+
+func (c *session) check(r *bufio.Reader, kind byte, length int) error {
 	if kind != kindHello || length > maxConfigBytes {
 		return fmt.Errorf("%w: the first must be H", errFrame)
 	}
@@ -127,8 +194,7 @@ func (c *session) greet(r *bufio.Reader, kind byte, length int) error {
 	if h.Fingerprint != c.server.config.Fingerprint {
 		return fmt.Errorf("%w: this publisher was started with other settings", errFrame)
 	}
-	h.PID = os.Getpid()
-	return c.sendJSON(kindWelcome, h)
+	return nil
 }
 
 func (c *session) publish(r *bufio.Reader, length int) error {

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from instant.backends.go_publisher import _exactly, frame
+from instant.backends.go_frames import _exactly, frame
 
 #: Gets the connection, and the (number, text) of the messages that come, from a function that waits for the next one.
 Behaviour = Callable[["Session"], None]
@@ -88,5 +88,6 @@ class FakePublisher:
         with session.client, suppress(OSError):
             (length,) = struct.unpack(">I", _exactly(session.client, 4))
             hello = json.loads(_exactly(session.client, length)[1:])
+            hello.pop("ring", None)  # it reads the socket
             session.say(b"h", json.dumps({**hello, "pid": os.getpid()}).encode())
             behaviour(session)

@@ -236,8 +236,9 @@ def test_an_engine_that_is_none_is_refused(address: str) -> None:
 )
 def test_the_server_takes_an_engines_config(address: str, centrifugo: None) -> None:
     namespaces = {"chat": {"history_size": 5, "history_ttl": "1h"}}
-    with override_settings(INSTANT_ENGINE=address, INSTANT_NAMESPACES=namespaces), process.config_file(render()) as path:
-        process.check_config(binary.find_binary(), path)
+    with override_settings(INSTANT_ENGINE=address, INSTANT_NAMESPACES=namespaces):
+        with process.config_file(render()) as path:
+            process.check_config(binary.find_binary(), path)
 
 
 # origins
