@@ -1,6 +1,6 @@
 // Command publisher takes messages from the Django workers of one host over a Unix socket and hands them to Centrifugo
-// in batches, so that publish() costs a worker one small write. There is one for all workers, and what they queued
-// outlives them.
+// in batches, so that publish() costs a worker one small write, to memory where that can be shared. There is one for all
+// workers, and what they queued outlives them.
 //
 // # Start
 //

@@ -54,7 +54,8 @@ class Pair:
     @property
     def needs_centrifugo(self) -> bool:
         """The devserver forgets what it was told when it is killed, and reads neither Redis nor the outbox."""
-        return self.part in ("Redis", "PostgreSQL") or self.backend == "outbox" or self.fault in ("killed", "stopped")
+        is_harmed = self.part == "Centrifugo" and self.fault in ("killed", "stopped")
+        return is_harmed or self.part == "Redis" or self.backend == "outbox"
 
 
 def pairs() -> list[Pair]:
