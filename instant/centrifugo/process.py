@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -103,13 +103,13 @@ def run(binary: Path, config: Mapping[str, Any], reloading: Reloading, nodes: in
         ServerFailed: wrong version, refused config, or a port in use.
     """
     require_version_6(binary)
+    running = _Nodes(binary)
     with ExitStack() as stack:
+        stack.enter_context(_handing_on(running))  # first: the files must not be left behind
         configs = [_of_node(config, number) for number in range(nodes)]
-        paths = [stack.enter_context(config_file(each)) for each in configs]
-        running = _Nodes(binary, paths)
-        stack.enter_context(_handing_on(running))
+        running.paths += [stack.enter_context(config_file(each)) for each in configs]
         stack.enter_context(reloading(partial(_hand, running)))
-        check_config(binary, paths[0])
+        check_config(binary, running.paths[0])
         for each in configs:
             require_free_port(each["http_server"]["address"], each["http_server"]["port"])
         status = running.run()
@@ -124,8 +124,9 @@ def _of_node(config: Mapping[str, Any], number: int) -> dict[str, Any]:
 class _Nodes:
     """The processes of the server, one for each file with a config."""
 
-    def __init__(self, binary: Path, paths: Sequence[Path]) -> None:
-        self.binary, self.paths = binary, paths
+    def __init__(self, binary: Path) -> None:
+        self.binary = binary
+        self.paths: list[Path] = []
         self.children: list[subprocess.Popen[bytes]] = []
         self.is_stopping = False
 
@@ -139,6 +140,7 @@ class _Nodes:
             while not self.is_stopping:
                 self._start_anew()
                 time.sleep(LOOK)
+            self.send_signal(signal.SIGTERM)  # one that was started just now has heard nothing
             return max((child.wait() for child in self.children), key=bool)
         finally:
             for child in self.children:
