@@ -31,8 +31,8 @@ REST = 0.5
 LOOK = 0.05
 
 _NO_EXIT = (
-    "RQ ends the process of a job by os._exit(), and what %r has queued would be lost: publish() waits for the "
-    'server\'s answer here. INSTANT_BROADCAST_WITH = "go" needs no waiting.'
+    "RQ ends the process of a job by os._exit(), which would lose what %r has queued. So publish() waits for the "
+    'server\'s answer in this process. With INSTANT_BROADCAST_WITH = "go" it does not need to.'
 )
 
 

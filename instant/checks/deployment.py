@@ -68,34 +68,35 @@ def check_tenants(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_queues(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """I001: what the backend "thread" loses."""
+    """I001: messages that the backend "thread" can lose."""
     if conf.INSTANT_BROADCAST_WITH != "thread":
         return []
     return [
         checks.Info(
-            'INSTANT_BROADCAST_WITH is "thread": the messages that a process has queued are lost where it is killed '
-            "(by SIGKILL, for want of memory, by the timeouts of gunicorn and uWSGI), or ends by os._exit().",
-            hint='With "go", "python" and the outbox, no message is lost once publish() has returned.',
+            'INSTANT_BROADCAST_WITH is "thread": queued messages are lost if their process is killed '
+            "(SIGKILL, out of memory, a timeout of gunicorn or uWSGI) or ends by os._exit().",
+            hint='Use "go", "python" or the outbox if messages must survive this once publish() has returned.',
             id="instant.I001",
         )
     ]
 
 
 _ENGINE_LOSSES = {
-    "nats": "Channels have no history: a client misses what is published while it is away, and repeats are not "
-    "dropped. Each node knows its own clients only, so a revocation disconnects users instead of unsubscribing them.",
-    "postgres": "Centrifugo calls this engine experimental. Each node knows its own clients only, so a revocation "
-    "disconnects users instead of unsubscribing them.",
+    "nats": "Channels have no history: clients miss messages that are published while they are disconnected, and "
+    "duplicates are not dropped. Presence is per node, so a revocation disconnects users instead of unsubscribing "
+    "them.",
+    "postgres": "Centrifugo calls this engine experimental. Presence is per node, so a revocation disconnects users "
+    "instead of unsubscribing them.",
 }
 
 
 def check_engine(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """W013: what is lost with an engine that is not Redis."""
+    """W013: limits of the engines NATS and PostgreSQL."""
     try:
         lost = _ENGINE_LOSSES.get(engine.kind())
     except InvalidSetting:
         return []  # E002 says it
     if lost is None:
         return []
-    hint = "With Redis nothing of that is lost. Silence this check if the site can do with it."
+    hint = "Use Redis to avoid this, or silence this check if your site does not need it."
     return [checks.Warning(f"INSTANT_ENGINE: {lost}", hint=hint, id="instant.W013")]

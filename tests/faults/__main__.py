@@ -1,7 +1,7 @@
-"""All pairs of a backend and a fault; what was promised is looked up for every message. Prints a table in Markdown.
+"""Run all pairs of a backend and a fault, check the guarantees for every message, and print a table in Markdown.
 
-The status is 1 where a promise does not hold. What is done is kept in the virtual environment: a run that was broken
-off goes on with the rest; `--anew` begins again.
+The exit status is 1 if a guarantee does not hold. Results are kept in the virtual environment, so that an interrupted
+run continues; `--anew` starts again.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ NAMES = {
     "python": '`"python"`',
     "thread": '`"thread"`',
     "go": '`"go"`',
-    "outbox": "outbox, the server reads it",
+    "outbox": "outbox, PostgreSQL consumer",
     "relay": "outbox, `relayoutbox`",
     "calls": "a signal's function in Celery",
     "installws": "`manage.py installws`",
 }
 WHAT = {
     "slow": "answers 0.2 s late",
-    "cut": "each tenth connection cut",
+    "cut": "every tenth connection cut",
     "500": "answers 500",
     "garbage": "answers garbage",
     "half": "half of an answer",
@@ -50,7 +50,7 @@ WHAT = {
 
 
 def table(found: dict[str, Outcome]) -> Iterator[str]:
-    yield "| published by | fault | times | taken | told of an error | lost | doubled | out of order |"
+    yield "| published with | fault | times | accepted | failed | lost | duplicated | out of order |"
     yield "|---|---|--:|--:|--:|--:|--:|--:|"
     for pair in pairs():
         if outcome := found.get(str(pair)):
@@ -60,7 +60,7 @@ def table(found: dict[str, Outcome]) -> Iterator[str]:
 
 
 def kept(options: argparse.Namespace) -> dict[str, Outcome]:
-    """The outcomes of a run with the same numbers that was broken off."""
+    """Return the results of an interrupted run with the same numbers."""
     if options.anew or not STATE.exists():
         return {}
     state = json.loads(STATE.read_text())
@@ -79,9 +79,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--messages", type=int, default=50_000, help="of each run (%(default)s)")
     parser.add_argument("--injections", type=int, default=20, help="of each run (%(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side (%(default)s)")
-    parser.add_argument("--only", default="", help="pairs whose name has this text")
-    parser.add_argument("--anew", action="store_true", help="forget what a run before has done")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/guarantees.md")
+    parser.add_argument("--only", default="", help="only pairs whose name contains this text")
+    parser.add_argument("--anew", action="store_true", help="discard earlier results")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/guarantees.md")
     options = parser.parse_args(words)
     try:
         binary.find_binary()
@@ -97,7 +97,7 @@ def main(words: Sequence[str] | None = None) -> int:
                     found[str(pair)] = run(pair, "centrifugo", Path(folder), options.messages, options.injections)
                 except AssertionError as error:
                     print(f"{pair}: {error}", file=sys.stderr, flush=True)
-                    return ["the run did not come to its end"]
+                    return ["the run failed"]
             keep(options, found)
         faults = found[str(pair)].faults(pair)
         print(f"{pair}: {found[str(pair)]}", *faults, sep="\n  ", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The fault bench in short: one injection for each of these pairs. `make faults` has all pairs, and writes a table."""
+"""The short form of the fault bench: one injection for each of these pairs. `make faults` runs all pairs."""
 
 from __future__ import annotations
 
