@@ -121,8 +121,11 @@ func descriptorIn(rights []byte) int {
 		return -1
 	}
 	found, err := syscall.ParseUnixRights(&messages[0])
-	if err != nil || len(found) != 1 {
+	if err != nil || len(found) == 0 {
 		return -1
+	}
+	for _, other := range found[1:] {
+		_ = syscall.Close(other)
 	}
 	return found[0]
 }
