@@ -45,15 +45,14 @@ class Connection:
         self.rest = b""
         self.unanswered: dict[int, Entry] = {}
         self._out, self._numbers = out, count()
-        self._ring = Ring() if shared_ring.is_possible() else None
+        ring = Ring() if shared_ring.is_possible() else None
         try:
-            self.socket = go_publisher.connect(config, self._ring)
-        except BaseException:
-            self._close_ring()
-            raise
+            self.socket = go_publisher.connect(config, ring)
+        finally:
+            if ring is not None:
+                ring.close_descriptor()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        if self._ring and not self._ring.is_read:
-            self._close_ring()
+        self._ring = ring if ring is not None and ring.is_read else None
         self._reader = threading.Thread(target=self._read, name="instant-go-answers", daemon=True)
         self._reader.start()
 
@@ -120,12 +119,6 @@ class Connection:
             self.socket.shutdown(socket.SHUT_RDWR)
         self._reader.join()
         self.socket.close()
-        self._close_ring()
-
-    def _close_ring(self) -> None:
-        if self._ring is not None:
-            self._ring.close()
-            self._ring = None
 
     def _read(self) -> None:
         buffer = bytearray()

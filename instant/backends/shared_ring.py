@@ -51,8 +51,7 @@ class Ring:
         """Whether the publisher must be woken. Before it sleeps it says so, and looks again a millisecond later."""
         return bool(self._words[_SLEEPS])
 
-    def close(self) -> None:
-        """Let go of the memory; the publisher keeps it until it has read all."""
-        self._words.release()
-        self._memory.close()
+    def close_descriptor(self) -> None:
+        """Close the file descriptor, once the publisher has it. The memory is freed with this object, and the
+        publisher keeps it until it has read everything."""
         os.close(self.fd)

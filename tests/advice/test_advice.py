@@ -24,9 +24,10 @@ from tests.snippets import PAGES, ROOT
 PLACES = [*PAGES, ROOT / "CHANGELOG.md", *(ROOT / "instant").glob("**/*.py"), *(ROOT / "instant").glob("**/*.html")]
 #: A command in backquotes, in which a line may end, or a line of a console.
 QUOTED = re.compile(r"`(?:\$ )?(?:python )?manage\.py ([^`]+?)`|^\$ (?:python )?manage\.py (.+)$", re.MULTILINE)
-#: Commands that other tests run, as they are written: they need the network, or a new project.
+#: Commands that other tests run: they need the network, an engine, or a new project.
 ELSEWHERE = {
     "installws": "tests/management/test_installws.py",
+    "runws --nodes": "tests/nodes/test_nodes.py",
     "createsuperuser": "tests/browser/test_tutorial.py",
     "startapp": "tests/browser/test_live_tutorial.py",
     "makemigrations": "tests/browser/test_live_tutorial.py",
@@ -47,7 +48,7 @@ REFUSED = {
 }
 #: Tables whose rows a command is there to take away, or to change.
 TAKEN = {
-    "relayoutbox": {"instant.OutboxEntry"},
+    "relayoutbox": {"instant.OutboxEntry", "instant.Revocation"},
     "runws": {"instant.OutboxEntry"},
     "recheck": {"instant.Revocation", "instant.RecheckedTopic"},
 }
@@ -138,8 +139,9 @@ def results(kind: str, folder: Path, database: dict[str, Any]) -> dict[str, Any]
         if command.split()[0] in ENDLESS and "--once" not in command and (kind, command) not in REFUSED
     ]
     brief = [command for command in COMMANDS if command not in endless]
-    # What delivers comes last: before that, there are rows to lose.
-    brief.sort(key=lambda command: "--once" in command)
+    # What takes rows away comes last. After a recheck, a thread of the process works on the revocations, too.
+    brief.sort(key=lambda command: (command.startswith("recheck"), "--once" in command))
+    brief.sort(key=lambda command: command.startswith("relayoutbox"))
     # This one leaves the outbox alone, so that the commands have rows to lose.
     with site.running(["runws", "--server", "dev"], ENDLESS["runws"], ADVICE_BACKEND="python"):
         found = dict(zip(brief, site.call("run", given=[arguments(command) for command in brief]), strict=True))
