@@ -1,6 +1,6 @@
 # make demo    a site to look at: Django and a websockets server, in the foreground
 # make test    all tests; sets everything up by itself
-# make faults  parts are killed, stopped and slowed while messages are on their way: a table in Markdown
+# make faults  kill, suspend and slow down each part during publishing: a table in Markdown
 # make security  how soon clients are out when a right ends: a table in Markdown
 # make full    make test, and what takes longer
 # make lint types figures front go bench docs    see below
@@ -50,7 +50,7 @@ full: test  # what takes longer: each process model with each backend, 300 clien
 	$(BIN)/python -m tests.faults
 	$(BIN)/python -m tests.security $(ARGS)
 
-faults: setup  # about half an hour; a run that was broken off goes on: make faults ARGS="--write --only go"
+faults: setup  # about half an hour; to continue an interrupted run: make faults ARGS="--resume --write"
 	$(BIN)/python -m tests.faults $(ARGS)
 
 security: setup  # honest and hostile clients, each cause, two stacks, against docs/security.md: make security ARGS=--write

@@ -59,7 +59,7 @@ def runs_threads() -> bool:
 
 
 def ends_without_exit() -> bool:
-    """Return whether this process ends by os._exit(), which runs nothing before: RQ made it for a job."""
+    """Return whether this process ends by os._exit(), without exit handlers: it runs a job of RQ."""
     rq = sys.modules.get("rq")
     return rq is not None and hasattr(rq, "get_current_job") and rq.get_current_job() is not None
 

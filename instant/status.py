@@ -1,22 +1,24 @@
-"""How the server, the Go publisher and the outbox are, in figures: what `manage.py instantstatus` shows."""
+"""Figures of the server, the Go publisher and the outbox, for `manage.py instantstatus`."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.db import DatabaseError
 
 from . import outbox
-from .centrifugo import cent_api
+from .centrifugo import cent_api, http
 from .conf.settings import conf
 from .exceptions import InstantError, ServerError
+from .revocation.repeating import MARGIN
 from .secret_text import shown
 
 
 def status() -> dict[str, dict[str, Any]]:
-    """Return the figures of each part by its name; `problem` is there where it is not well.
+    """Return the figures of each part by its name, and under `problem` what is wrong with it.
 
-    The publisher is there with the backend "go" only, and is not started to be asked; the outbox with its backend.
+    "publisher" is included with the backend "go" only, and is not started for this; "outbox" with its backend only.
     """
     parts = {"server": _server()}
     if conf.INSTANT_BROADCAST_WITH == "go":
@@ -29,9 +31,10 @@ def status() -> dict[str, dict[str, Any]]:
 def _server() -> dict[str, Any]:
     try:
         nodes = cent_api.call("info").nodes
+        offset = time.time() - http.server_time()
     except ServerError as error:
         return {"url": shown(conf.server_url), "problem": str(error)}
-    return {
+    figures = {
         "url": shown(conf.server_url),
         "nodes": len(nodes),
         "version": ", ".join(sorted({node.version for node in nodes})),
@@ -39,7 +42,14 @@ def _server() -> dict[str, Any]:
         "users": sum(node.num_users for node in nodes),
         "channels": sum(node.num_channels for node in nodes),
         "uptime_s": min((node.uptime for node in nodes), default=0),
+        "clock_offset_s": round(offset, 1),
     }
+    if abs(offset) > MARGIN:
+        how = f"{abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'}"
+        figures["problem"] = (
+            f"Django's clock is {how} the server's; tokens and revocations need clocks that agree within {MARGIN} s"
+        )
+    return figures
 
 
 def _publisher() -> dict[str, Any]:

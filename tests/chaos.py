@@ -1,4 +1,4 @@
-"""The processes of the chaos test: a server and workers that can be killed, and a page that keeps a record.
+"""The processes of the chaos test: workers that can be killed, and a page that keeps a record.
 
 A worker is this module itself: `python -m tests.chaos SETUP`.
 """
@@ -95,33 +95,6 @@ class Process:
         try:
             return self._child.wait(PATIENCE)
         finally:
-            self._child.kill()
-            self._child.wait()
-
-
-class Server:
-    """Centrifugo or the devserver as a process, to be killed and started again with the same config."""
-
-    def __init__(self, kind: str, config: Mapping[str, Any], folder: Path) -> None:
-        from instant.centrifugo import binary, process
-
-        path = folder / "config.json"
-        path.write_text(json.dumps(config))
-        program = [str(binary.find_binary())] if kind == "centrifugo" else [sys.executable, "-m", "instant.devserver"]
-        self._command = [*program, *(["-c"] if kind == "centrifugo" else []), str(path)]
-        self._environment = process.environment()
-        self._port, self._log = config["http_server"]["port"], folder / "server.log"
-        self._child: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        from instant.testing.live_servers import wait_until_listening
-
-        with self._log.open("ab") as log:
-            self._child = subprocess.Popen(self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
-        wait_until_listening(self._port, self._child)
-
-    def kill(self) -> None:
-        if self._child is not None:
             self._child.kill()
             self._child.wait()
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that can be cut: how a client loses its connection while the server lives on."""
+"""A TCP proxy that can be cut: how a client loses its connection while the server keeps running."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import TracebackType
 
 
 class Cable:
-    """Hands on what comes to `port`; `cut()` closes all that is open and refuses what comes, until `mend()`."""
+    """Forward connections from `port`. `cut()` closes those that are open and refuses new ones, until `mend()`."""
 
     def __init__(self, target: int) -> None:
         self.target = target
@@ -42,6 +42,10 @@ class Cable:
     def mend(self) -> None:
         self.whole = True
 
+    def forward(self, block: bytes, sink: socket.socket) -> None:
+        """Send on what was received; an OSError closes the connection."""
+        sink.sendall(block)
+
     def _accept(self) -> None:
         while True:
             try:
@@ -65,11 +69,11 @@ class Cable:
     def _pump(self, source: socket.socket, sink: socket.socket, both: threading.Barrier) -> None:
         with suppress(OSError):
             while block := source.recv(65536):
-                sink.sendall(block)
+                self.forward(block, sink)
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        both.wait()  # nobody reads from it any more
+        both.wait()  # now nobody reads from it
         with self.lock:
             self.open.discard(source)
         source.close()

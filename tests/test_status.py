@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,6 +45,18 @@ def test_the_server_is_counted(server: LiveServer, django_user_model: Any) -> No
     assert code == 0
     assert (figures["nodes"], figures["users"], figures["channels"]) == (1, 1, 1)
     assert figures["url"] == server.url
+
+
+@pytest.mark.parametrize(("ahead", "how"), [(60, "60 s ahead of the"), (-60, "60 s behind the"), (3, "")])
+def test_a_clock_that_is_off_is_a_problem(
+    ahead: int, how: str, server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(time=lambda: time.time() + ahead)
+    monkeypatch.setattr("instant.status.time", clock)
+    text, code = shown()
+    assert code == bool(how)
+    assert (f"Django's clock is {how} server's" in text) == bool(how)
+    assert abs(status()["server"]["clock_offset_s"] - ahead) < 2
 
 
 def test_a_server_that_is_away_is_not_well(settings: Any) -> None:

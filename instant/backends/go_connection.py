@@ -14,10 +14,10 @@ from typing import Any
 from ..exceptions import PublishError, Rejected, Unreachable
 from ..messages import Message, Receipt
 from ..secret_text import masked
-from . import go_publisher, shared_ring
+from . import go_publisher
 from .go_frames import complete_frames, frame, publish_frames
 from .send_queue import Entry, SendQueue
-from .shared_ring import Ring
+from .shared_ring import new_ring
 
 logger = logging.getLogger("instant")
 
@@ -45,7 +45,7 @@ class Connection:
         self.rest = b""
         self.unanswered: dict[int, Entry] = {}
         self._out, self._numbers = out, count()
-        ring = Ring() if shared_ring.is_possible() else None
+        ring = new_ring()
         try:
             self.socket = go_publisher.connect(config, ring)
         finally:
@@ -79,16 +79,20 @@ class Connection:
         return not self.rest
 
     def _put(self, frames: bytes) -> int:
-        """Write to the ring as much as there is room for, and return how many bytes that were."""
+        """Write as many bytes to the ring as fit, wake the publisher if it sleeps, and return their number."""
         assert self._ring is not None
         sent = self._ring.put(frames)
         if self._ring.has_sleeping_reader:
-            with suppress(BlockingIOError):  # it has something to read, and is awake
+            with suppress(BlockingIOError):  # its socket has unread data, so it is awake
                 self.socket.send(_WAKE, socket.MSG_DONTWAIT)
         return sent
 
     def _put_all(self, frames: bytes) -> None:
-        """Write all, and wait while the publisher's memory is full; an OSError where it has ended."""
+        """Write everything, and wait while the publisher's memory is full.
+
+        Raises:
+            OSError: the publisher has ended.
+        """
         if self._ring is None:
             self.socket.sendall(frames)
             return

@@ -1,6 +1,6 @@
-"""Memory that this process shares with the Go publisher: what is written there is the publisher's, at no system call.
+"""Memory shared with the Go publisher: a message written there is handed over without a system call.
 
-A write to a socket costs ten times as much, and most of a `publish()`. The layout is in `instant/go/ring.go`.
+A write to a socket would be most of the cost of a `publish()`. `instant/go/doc.go` describes the layout.
 """
 
 from __future__ import annotations
@@ -14,25 +14,38 @@ HEADER, SIZE = 4096, 1 << 20
 _HEAD, _TAIL, _SLEEPS = 0, 8, 16
 
 
-def is_possible() -> bool:
-    """Whether this system has memory that can be handed on by its file descriptor: Linux has."""
-    return hasattr(os, "memfd_create")
+def new_ring() -> Ring | None:
+    """Return a new ring, or None if the system has no such memory: only Linux has, and a sandbox may forbid it."""
+    if not hasattr(os, "memfd_create"):
+        return None
+    try:
+        return Ring()
+    except OSError:
+        return None
 
 
 class Ring:
-    """One process writes, one thread at a time; the publisher reads."""
+    """A ring buffer: one thread of this process writes at a time, and the publisher reads.
+
+    Raises:
+        OSError: the memory could not be allocated.
+    """
 
     def __init__(self) -> None:
         self.fd = os.memfd_create("instant-ring")
-        os.ftruncate(self.fd, HEADER + SIZE)
-        self._memory = mmap.mmap(self.fd, HEADER + SIZE)
+        try:
+            os.ftruncate(self.fd, HEADER + SIZE)
+            self._memory = mmap.mmap(self.fd, HEADER + SIZE)
+        except OSError:
+            os.close(self.fd)
+            raise
         self._words = memoryview(self._memory).cast("Q")
         self._head = 0
-        #: Whether the publisher has said that it reads here.
+        #: Whether the publisher has confirmed that it reads from here.
         self.is_read = False
 
     def put(self, data: bytes) -> int:
-        """Write as much as there is room for; return how many bytes that were."""
+        """Write as many bytes as fit, and return their number."""
         count = min(len(data), SIZE - (self._head - self._words[_TAIL]))
         start = self._head & SIZE - 1
         first = min(count, SIZE - start)
@@ -43,12 +56,12 @@ class Ring:
             self._memory[place : place + first] = data[:first]
             self._memory[HEADER : HEADER + count - first] = data[first:count]
         self._head += count
-        self._words[_HEAD] = self._head  # at last: what is before it is complete
+        self._words[_HEAD] = self._head  # last: the reader may use everything before it
         return count
 
     @property
     def has_sleeping_reader(self) -> bool:
-        """Whether the publisher must be woken. Before it sleeps it says so, and looks again a millisecond later."""
+        """Whether the publisher must be woken. It sets this word a millisecond before its last check for data."""
         return bool(self._words[_SLEEPS])
 
     def close_descriptor(self) -> None:

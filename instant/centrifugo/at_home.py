@@ -38,8 +38,11 @@ def is_silent() -> bool:
 
 
 def is_test() -> bool:
-    """Return whether Django's tests run, and no live server: a thread would go on with the work of a test that has
-    ended, and its connection could keep the test's database from being removed."""
+    """Return whether Django's test environment is active without a live server.
+
+    Then no background thread may run: it would outlive the test, and its connection would block the removal of the
+    test database.
+    """
     utils = sys.modules.get("django.test.utils")
     return not _live and hasattr(getattr(utils, "_TestState", None), "saved_data")
 

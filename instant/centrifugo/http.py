@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,11 @@ def _new_pool(url: str) -> urllib3.HTTPConnectionPool:
     if pool.scheme == "http":
         pool.ConnectionCls = _Connection
     return pool
+
+
+def _pool(url: str) -> urllib3.HTTPConnectionPool:
+    pools = _pools()
+    return pools.get(url) or pools.setdefault(url, _new_pool(url))
 
 
 def post(
@@ -100,6 +106,25 @@ async def apost(method: str, body: bytes, timeout: float | None = None) -> dict[
         attempt += 1
 
 
+def server_time() -> float:
+    """Return the server's time, in seconds since 1970, to half a second: from the Date header of an answer.
+
+    Raises:
+        ServerError: the server gave no answer, or one without a date.
+    """
+    at_home.require_server()
+    url = conf.server_url
+    try:
+        answer = _pool(url).request(
+            "HEAD", f"{_path(url)}/api/info", retries=_NO_RETRIES, timeout=conf.INSTANT_PUBLISH_TIMEOUT
+        )
+        return parsedate_to_datetime(answer.headers["Date"]).timestamp() + 0.5
+    except HTTPError as error:
+        raise _no_answer(url, error) from without_frames(error)
+    except (KeyError, ValueError) as error:
+        raise ServerError(f"the answer of the server at {shown(url)} has no date") from error
+
+
 def _again(error: ServerError, attempt: int, deadline: float) -> bool:
     lost = error.code in (0, INTERNAL_ERROR)
     return error.retryable and lost and attempt < RETRIES and time.monotonic() + _PAUSES[attempt] < deadline
@@ -107,14 +132,12 @@ def _again(error: ServerError, attempt: int, deadline: float) -> bool:
 
 def _post_once(method: str, body: bytes, deadline: float, meanwhile: Callable[[], object] | None) -> dict[str, Any]:
     url = conf.server_url
-    pools = _pools()
-    pool = pools.get(url) or pools.setdefault(url, _new_pool(url))
     headers = _headers(conf.api_key)
     if meanwhile is not None:
         headers = {**headers, "Content-Length": str(len(body))}
     left = max(deadline - time.monotonic(), 0.001)
     try:
-        response = pool.urlopen(
+        response = _pool(url).urlopen(
             "POST",
             f"{_path(url)}/api/{method}",
             body if meanwhile is None else _sent(body, meanwhile),

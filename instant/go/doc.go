@@ -32,7 +32,7 @@
 //	  H  JSON {"protocol":1,"fingerprint":"5f…"}                          first, and once
 //	  P  sequence number (8) | length of channel (2) | channel | command   command: the body of the server's publish call
 //	  S  nothing                                                          asks for the figures
-//	  W  nothing                                                          there is something in the ring
+//	  W  nothing                                                          wakes the reader of the ring
 //	publisher → client
 //	  h  JSON {"protocol":1,"pid":4711,"fingerprint":"5f…"}                the answer to H
 //	  A  (first (8) | last (8))…                                           ranges of sequence numbers: the server has them
@@ -42,12 +42,13 @@
 //
 // # The ring
 //
-// A client of Linux may share memory, so that a message costs it no system call. It hands on a file descriptor with the
-// first bytes of H (SCM_RIGHTS), and says "ring":true in it. Where h says so, too, P frames are read from that memory and
-// nowhere else; all other frames stay on the socket. The memory is a header of 4096 bytes, and a ring whose size is a power
-// of two. In the header are three words of 8 bytes in the machine's order: the bytes ever written (at 0, the client's), the
-// bytes ever read (at 64, the publisher's), and 1 while the publisher sleeps (at 128). A client that finds 1 after it has
-// written sends W. At the end of the connection, what is in the ring is still read. The memory must not be made smaller.
+// On Linux a client may share memory, so that sending a message needs no system call. It passes a file descriptor with the
+// first bytes of H (SCM_RIGHTS), and sets "ring":true in H. If h has "ring":true, too, the client writes P frames to that
+// memory only, and all other frames to the socket. The memory is a header of 4096 bytes, and a ring buffer whose size is a
+// power of two. The header has three words of 8 bytes in the machine's byte order: the total of bytes written (at 0, set by
+// the client), the total of bytes read (at 64, set by the publisher), and 1 while the publisher sleeps (at 128). A client
+// that reads 1 after a write sends W. When the connection ends, the publisher still reads what is in the ring. A client
+// must not shrink the memory.
 //
 // Sequence numbers are the client's to choose and belong to its connection: count up from any number. A is short where
 // they are consecutive. Answers come in any order.

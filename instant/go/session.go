@@ -168,10 +168,10 @@ type hello struct {
 func (c *session) greet(r *bufio.Reader, kind byte, length, fd int) error {
 	if fd >= 0 {
 		found, err := openRing(fd)
-		if err != nil {
+		if errors.Is(err, errFrame) {
 			return err
 		}
-		c.shared = found
+		c.shared = found // nil if it cannot be mapped: then messages come by the socket
 	}
 	if err := c.check(r, kind, length); err != nil {
 		return err

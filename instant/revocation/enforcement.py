@@ -84,11 +84,13 @@ def _present(look: _Look, gone: set[str]) -> dict[str, list[Client]]:
         sub for sub, session in look.sessions if session != Revocation.ALL_SESSIONS
     }
     names: set[str] = set(look.channels)
-    others = _private_channels() if people and engine.has_shared_presence() else set()
-    if people and (others is None or not engine.has_shared_presence() or len(names | others) > MOST_CHANNELS):
-        cent_api.disconnect_all((sub, "") for sub in sorted(people))
-        others, people = set(), frozenset()
-    names |= others or set()
+    if people:
+        others = _private_channels()
+        if others is None or len(names | others) > MOST_CHANNELS:
+            cent_api.disconnect_all((sub, "") for sub in sorted(people))
+            people = frozenset()
+        else:
+            names |= others
     found = cent_api.clients_in(sorted(names)) if engine.has_shared_presence() else dict.fromkeys(names)
     hidden = [name for name, clients in found.items() if clients is None]
     if any(name not in look.channels for name in hidden):
@@ -100,8 +102,13 @@ def _present(look: _Look, gone: set[str]) -> dict[str, list[Client]]:
 
 
 def _private_channels() -> set[str] | None:
-    """The private channels that somebody is in, or None where a node did not answer: the others miss one that was
-    killed for some seconds yet, and wait for it. What needs no answer of all nodes can still be done."""
+    """Return the private channels that have subscribers, or None if they are unknown, or presence would not help.
+
+    All nodes must answer to list channels. For some seconds after a node was killed, the others still wait for its
+    answer. A disconnect does not need one.
+    """
+    if not engine.has_shared_presence():
+        return None
     try:
         return cent_api.private_channels()
     except ServerError:
@@ -109,10 +116,11 @@ def _private_channels() -> set[str] | None:
 
 
 def _is_empty(name: str) -> bool:
+    """Return whether the channel is known to have no subscribers; an unanswered question is no."""
     try:
         return not cent_api.subscribers(name)
     except ServerError:
-        return False  # not all nodes have answered
+        return False
 
 
 def _everybody_out(name: str) -> None:

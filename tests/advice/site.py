@@ -1,5 +1,6 @@
-"""A site with data, on the database of the environment: `python -m tests.advice.site fill`, `run` (a list of commands
-on stdin) or `one` (a command as arguments)."""
+"""A site with data: `python -m tests.advice.site` with `fill`, `rows`, `run` (commands as JSON on stdin) or `one` (a
+command as arguments). ADVICE in the environment has settings, such as DATABASES.
+"""
 
 from __future__ import annotations
 
@@ -47,17 +48,18 @@ from django.apps import apps  # noqa: E402
 from django.core.management import execute_from_command_line  # noqa: E402
 from django.core.serializers import serialize  # noqa: E402
 from django.test import override_settings  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
 TENANTS = {"INSTANT_TENANT": "tests.tenants.current.name", "INSTANT_TENANT_CONTEXT": "tests.tenants.current.entered"}
 
 
 def fill() -> None:
-    """Migrate, and make rows in every table of ours and in those of users and sessions."""
+    """Migrate, and create rows in each of our tables, and of users and sessions."""
     from django.contrib.auth.models import Group, Permission, User
     from django.contrib.sessions.backends.db import SessionStore
 
     from instant import publish
-    from instant.models import Channel, KnownRights, RecheckedTopic, Revocation
+    from instant.models import Channel, KnownRights, OutboxLease
     from instant.revocation import recheck
 
     execute_from_command_line(["manage.py", "migrate", "--verbosity=0"])
@@ -75,9 +77,8 @@ def fill() -> None:
     Channel.objects.create(name="writers-news", level="groups").groups.add(group)
     recheck(users=User.objects.filter(username="ann"), channels=["$post:7"], topics=["front page"])
     group.user_set.remove(user)
-    for model in (Channel, KnownRights, RecheckedTopic, Revocation):
-        if not model.objects.exists():
-            print(f"no rows of {model.__name__}", file=sys.stderr)
+    KnownRights.objects.create(user=str(user.pk), fingerprint="as they were")
+    OutboxLease.objects.create(owner="a relay that has ended", until=timezone.now())
 
 
 def rows() -> dict[str, list[str]]:
@@ -90,7 +91,7 @@ def rows() -> dict[str, list[str]]:
 
 
 def run(commands: list[list[str]]) -> list[dict[str, object]]:
-    """Run each command, and return its status, what it said, and the rows that it changed or removed."""
+    """Run each command, and return its exit status, its output, and the rows that it changed or removed."""
     answers = []
     for command in commands:
         before, said, status = rows(), io.StringIO(), 0

@@ -1,4 +1,4 @@
-"""Every command that a check, an error, a log or the documentation names does its work, and no row is lost by it."""
+"""Each command that a check, an error, a log or the documentation names works, and loses no row of a database."""
 
 from __future__ import annotations
 
@@ -19,36 +19,43 @@ import pytest
 
 from instant.testing.live_servers import free_port
 from tests.postgres import Cluster, cluster  # noqa: F401 - a fixture
-from tests.snippets import PAGES, ROOT
+from tests.snippets import PAGES, ROOT, commands
 
 PLACES = [*PAGES, ROOT / "CHANGELOG.md", *(ROOT / "instant").glob("**/*.py"), *(ROOT / "instant").glob("**/*.html")]
-#: A command in backquotes, in which a line may end, or a line of a console.
+#: A command in backquotes, which may contain a line break, or a line of a console block.
 QUOTED = re.compile(r"`(?:\$ )?(?:python )?manage\.py ([^`]+?)`|^\$ (?:python )?manage\.py (.+)$", re.MULTILINE)
-#: Commands that other tests run: they need the network, an engine, or a new project.
+INSTALL = "tests/management/test_installws.py"
+#: Commands that need the network, an engine or a new project: the test that runs them, and a call in it. If it names a
+#: page of docs/, it runs each command of that page.
 ELSEWHERE = {
-    "installws": "tests/management/test_installws.py",
-    "runws --nodes": "tests/nodes/test_nodes.py",
-    "createsuperuser": "tests/browser/test_tutorial.py",
-    "startapp": "tests/browser/test_live_tutorial.py",
-    "makemigrations": "tests/browser/test_live_tutorial.py",
+    "installws": (INSTALL, "run()"),
+    "installws --force": (INSTALL, 'run("--force")'),
+    "installws --from centrifugo_6.9.1_linux_amd64.tar.gz": (
+        INSTALL,
+        'run("--from", name)',
+    ),
+    "runws --nodes 3": ("tests/nodes/test_nodes.py", '"--nodes", str(NODES)'),
+    "createsuperuser --username ann --email ann@example.org": ("tests/browser/test_tutorial.py", "tutorial.md"),
+    "startapp notes": ("tests/browser/test_live_tutorial.py", "live-tutorial.md"),
+    "makemigrations notes": ("tests/browser/test_live_tutorial.py", "live-tutorial.md"),
 }
-#: What runs until it is told to end, and what it says once it works.
+#: Commands that run until they are interrupted, and what they print once they work.
 ENDLESS = {
     "runserver": "Quit the server",
     "runws": "Ctrl-C",
     "run_wsserver": "Ctrl-C",
     "relayoutbox": "Delivering",
 }
-#: What would ask is told the answers, and an option that is only named has a value.
+#: Arguments for commands that would ask a question, or whose option has no value.
 MORE = {"shell": ["-c", "pass"], "recheck --topics": ["front page"]}
-#: The server's own consumer delivers on PostgreSQL, woken by a trigger: there no relay is needed, elsewhere no trigger.
+#: On PostgreSQL the server's own consumer delivers, so that the relay refuses to run; other databases have no trigger.
 REFUSED = {
     *(("postgres", f"relayoutbox{options}") for options in ("", " --once", " --tenant NAME")),
     ("sqlite", "repairoutbox"),
 }
-#: Tables whose rows a command is there to take away, or to change.
+#: Tables whose rows a command must remove or change to do its work.
 TAKEN = {
-    "relayoutbox": {"instant.OutboxEntry", "instant.Revocation"},
+    "relayoutbox": {"instant.OutboxEntry", "instant.OutboxLease", "instant.Revocation"},
     "runws": {"instant.OutboxEntry"},
     "recheck": {"instant.Revocation", "instant.RecheckedTopic"},
 }
@@ -59,11 +66,7 @@ def named() -> list[str]:
     return sorted({" ".join((a or b).split()) for text in texts for a, b in QUOTED.findall(text)})
 
 
-def is_elsewhere(command: str) -> bool:
-    return any(command.startswith(start) for start in ELSEWHERE)
-
-
-COMMANDS = [command for command in named() if not is_elsewhere(command)]
+COMMANDS = [command for command in named() if command not in ELSEWHERE]
 
 
 class Site:
@@ -89,7 +92,7 @@ class Site:
 
     @contextmanager
     def running(self, command: list[str], word: str, **environment: str) -> Iterator[list[int]]:
-        """Run what does not end by itself, while the block runs, and end it as people do. The list gets its status."""
+        """Run the command while the block runs, then interrupt it as Ctrl-C does; the list gets its exit status."""
         log, status = self.folder / "log", []
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -117,7 +120,7 @@ class Site:
 
 
 def arguments(command: str) -> list[str]:
-    """The command's words; what it would listen at is of this machine alone, and free."""
+    """Return the command's words; its address and port are local and free."""
     words = shlex.split(command.replace("NAME", "acme")) + MORE.get(command, [])
     if words[0] == "runserver":
         words += ["--noreload", f"127.0.0.1:{free_port()}"]
@@ -128,21 +131,20 @@ def arguments(command: str) -> list[str]:
 
 
 def results(kind: str, folder: Path, database: dict[str, Any]) -> dict[str, Any]:
-    """Return what became of each command on that database; servers are run on SQLite only."""
+    """Return the result of each command on that database; servers are run on SQLite only."""
     site = Site(folder, database, free_port())
     filled = site.call("fill")
-    for label in ("instant.Channel", "instant.OutboxEntry", "instant.Revocation", "instant.RecheckedTopic"):
-        assert filled[label], f"no rows of {label}"
+    assert [label for label, table in filled.items() if label.startswith("instant.") and not table] == []
     endless = [
         command
         for command in COMMANDS
         if command.split()[0] in ENDLESS and "--once" not in command and (kind, command) not in REFUSED
     ]
     brief = [command for command in COMMANDS if command not in endless]
-    # What takes rows away comes last. After a recheck, a thread of the process works on the revocations, too.
+    # Commands that remove rows come last. After a recheck, a thread of the process works on the revocations, too.
     brief.sort(key=lambda command: (command.startswith("recheck"), "--once" in command))
     brief.sort(key=lambda command: command.startswith("relayoutbox"))
-    # This one leaves the outbox alone, so that the commands have rows to lose.
+    # This server does not read the outbox, so that the commands have rows to lose.
     with site.running(["runws", "--server", "dev"], ENDLESS["runws"], ADVICE_BACKEND="python"):
         found = dict(zip(brief, site.call("run", given=[arguments(command) for command in brief]), strict=True))
     for command in endless:
@@ -152,11 +154,16 @@ def results(kind: str, folder: Path, database: dict[str, Any]) -> dict[str, Any]
 
 
 def test_no_command_is_overlooked() -> None:
-    """Whatever is written after `manage.py` anywhere is a command that is run, here or elsewhere."""
+    """Each word after `manage.py` is a command of the list, and each command is run here or elsewhere."""
     words = {word for path in PLACES for word in re.findall(r"manage\.py (\w+)", path.read_text())}
     assert words == {command.split()[0] for command in named()}
-    for place in ELSEWHERE.values():
-        assert (ROOT / place).exists()
+    assert set(ELSEWHERE) <= set(named())
+    for command, (place, call) in ELSEWHERE.items():
+        assert call in (ROOT / place).read_text()
+        if call.endswith(".md"):
+            assert command in [
+                ran.partition("manage.py ")[2] for snippet, ran in commands() if snippet.page.name == call
+            ]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])

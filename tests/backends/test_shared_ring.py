@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from instant.backends import made, shared_ring
 from instant.backends.shared_ring import HEADER, SIZE, Ring
 from tests.fakes import FakeServer, accepted, fake_server
 
-pytestmark = pytest.mark.skipif(not shared_ring.is_possible(), reason="this system hands no memory on")
+pytestmark = pytest.mark.skipif(shared_ring.new_ring() is None, reason="this system has no such memory")
 
 
 class Reader:
@@ -81,13 +82,35 @@ def server() -> Iterator[FakeServer]:
         yield running
 
 
-@pytest.mark.parametrize("shares", [True, False])
+def absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+
+
+def forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> int:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+
+
+def too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(fd: int, length: int) -> mmap.mmap:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(shared_ring.mmap, "mmap", refuse)
+
+
+@pytest.mark.parametrize("without", [None, absent, forbidden, too_large])
 def test_messages_arrive_with_shared_memory_and_without(
-    shares: bool, go: Path, server: FakeServer, settings, monkeypatch: pytest.MonkeyPatch
+    without: Callable[[pytest.MonkeyPatch], None] | None,
+    go: Path,
+    server: FakeServer,
+    settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Many, some that are larger than the memory, and one after a pause in which the reader has fallen asleep."""
-    if not shares:
-        monkeypatch.delattr(os, "memfd_create")
+    if without is not None:
+        without(monkeypatch)
     settings.INSTANT_BROADCAST_WITH = "go"
     failed = made("go").figures().failed
     for number in range(3000):
@@ -96,8 +119,8 @@ def test_messages_arrive_with_shared_memory_and_without(
     publish_many([{"channel": "public", "data": large} for _ in range(4)], timeout=30)
     assert flush(30)
     connection = made("go")._own().connection
-    assert (connection._ring is not None) == shares
-    if shares:
+    assert (connection._ring is None) == bool(without)
+    if without is None:
         while not connection._ring.has_sleeping_reader:
             pass
     publish("public", "last", timeout=30)

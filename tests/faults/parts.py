@@ -1,4 +1,4 @@
-"""The parts that faults happen to. Each can be killed, stopped and let go on, and is back after `start`."""
+"""The parts that faults are injected into. Each can be killed, started again, suspended and resumed."""
 
 from __future__ import annotations
 
@@ -48,16 +48,17 @@ class Part:
             os.killpg(self.child.pid, number)
 
     def kill(self) -> None:
+        if self.child is None:
+            return
         self._send(signal.SIGKILL)
-        assert self.child is not None
-        assert self.child.stdin is not None
         self.child.wait()
+        assert self.child.stdin is not None
         self.child.stdin.close()
 
-    def stop(self) -> None:
+    def suspend(self) -> None:
         self._send(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._send(signal.SIGCONT)
 
     def end(self, number: int = signal.SIGTERM) -> int:
@@ -111,7 +112,7 @@ class Publisher:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.stopped = 0
+        self.suspended = 0
 
     def _pid(self) -> int:
         found: list[int] = []
@@ -132,12 +133,12 @@ class Publisher:
     def start(self) -> None:
         """The next message does."""
 
-    def stop(self) -> None:
-        self.stopped = self._pid()
-        os.kill(self.stopped, signal.SIGSTOP)
+    def suspend(self) -> None:
+        self.suspended = self._pid()
+        os.kill(self.suspended, signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        os.kill(self.stopped, signal.SIGCONT)
+    def resume(self) -> None:
+        os.kill(self.suspended, signal.SIGCONT)
 
     def end(self) -> None:
         with suppress(OSError):
@@ -166,10 +167,10 @@ class Postgres:
     def start(self) -> None:
         self.cluster.restart()
 
-    def stop(self) -> None:
+    def suspend(self) -> None:
         self._send(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._send(signal.SIGCONT)
 
 

@@ -1,4 +1,4 @@
-"""An HTTP proxy in front of the server that misbehaves as it is told."""
+"""The proxies in front of the server's HTTP API, and of Redis and PostgreSQL, which misbehave while `fault` is set."""
 
 from __future__ import annotations
 
@@ -10,14 +10,40 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 
-#: What `fault` may be. All but "slow" let the server have the first of two requests nevertheless.
+from tests.tcp_proxies import Cable
+
+#: Of HTTP: all but "slow" let the server have every second request nevertheless.
 FAULTS = ("slow", "cut", "500", "garbage", "half")
-#: Of what is cut, each so many.
+#: Of a connection to Redis or PostgreSQL.
+LINK_FAULTS = ("slow", "cut")
+#: "cut" is for each tenth request, or each tenth packet.
 EACH = 10
+#: Seconds by which "slow" delays an answer, or a packet.
+DELAY = 0.2
+
+
+class Link(Cable):
+    """A TCP proxy; `injured` counts the packets that met a fault."""
+
+    def __init__(self, target: int) -> None:
+        super().__init__(target)
+        self.fault: str | None = None
+        self.injured = 0
+        self.numbers = count()
+
+    def forward(self, block: bytes, sink: socket.socket) -> None:
+        fault = self.fault
+        if fault == "slow":
+            self.injured += 1
+            time.sleep(DELAY)
+        elif fault == "cut" and not next(self.numbers) % EACH:
+            self.injured += 1
+            raise ConnectionAbortedError
+        super().forward(block, sink)
 
 
 class Proxy(ThreadingHTTPServer):
-    """Hands requests on to `target`; `fault` says what goes wrong now, None that nothing does."""
+    """Forward requests to the port `target`. `fault` is one of FAULTS, or None."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -32,7 +58,7 @@ class Proxy(ThreadingHTTPServer):
     fault: str | None
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that is gone is no error here."""
+        """Ignore clients that have closed their connection."""
 
     def close(self) -> None:
         self.shutdown()
@@ -52,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None:
             self.server.injured += 1
         if fault == "slow":
-            time.sleep(0.2)
+            time.sleep(DELAY)
         if fault in (None, "slow"):
             self._answer(*self._ask(body))
             return

@@ -1,4 +1,4 @@
-"""A run of the bench: one backend, one fault that is injected again and again, and what became of each message."""
+"""A run of the bench: one backend, one fault that is injected repeatedly, and the result for each message."""
 
 from __future__ import annotations
 
@@ -23,26 +23,30 @@ from instant.testing.live_servers import free_port
 from tests.centrifugo.test_install import tar_gz
 from tests.chaos import Lines
 from tests.faults.parts import PATIENCE, Part, Postgres, Publisher, Redis, Server, until
-from tests.faults.proxy import FAULTS, Proxy
+from tests.faults.proxy import FAULTS, LINK_FAULTS, Link, Proxy
 from tests.postgres import Cluster
 
 CHANNELS = [f"$faults{number}" for number in range(4)]
 #: Publishing processes, and the messages of their largest batch.
 WORKERS, WINDOW = 2, 200
+#: Messages that one call of a signal publishes.
+CALL = 50
 HISTORY = 200_000
-#: Seconds for which a part is stopped, and for which the proxy misbehaves.
+#: Seconds for which a part is suspended, and for which a proxy misbehaves.
 STOPPED, INJURED = 5.0, 0.5
 BACKENDS = ("python", "thread", "go", "outbox", "relay")
-#: Messages in a second, where it is less than the workers could do.
+#: Messages per second, if the workers could publish more than arrives.
 FASTEST = {"relay": 1500.0, "outbox": 3000.0, "calls": 1000.0}
-#: What the server's own consumer reads never goes by HTTP.
+#: The server's own consumer of the outbox does not use its HTTP API.
 _BY_HTTP = ("python", "thread", "go", "relay")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """`backend` is one of BACKENDS, "calls" (functions of signals in Celery's workers) or "installws". `relay` is the
-    outbox with our relay, `outbox` that with the server's consumer."""
+    """`backend` is one of BACKENDS, "calls" (functions of signals in Celery's workers) or "installws".
+
+    "relay" is the outbox with `relayoutbox`, "outbox" is the outbox with the server's consumer.
+    """
 
     backend: str
     part: str
@@ -53,13 +57,13 @@ class Pair:
 
     @property
     def needs_centrifugo(self) -> bool:
-        """The devserver forgets what it was told when it is killed, and reads neither Redis nor the outbox."""
+        """The devserver keeps nothing when it is killed, and uses neither Redis nor the outbox."""
         is_harmed = self.part == "Centrifugo" and self.fault in ("killed", "stopped")
         return is_harmed or self.part == "Redis" or self.backend == "outbox"
 
 
 def pairs() -> list[Pair]:
-    """All pairs of a backend and a fault that can meet."""
+    """Return all pairs of a backend and a fault that can occur together."""
     found = []
     for backend in BACKENDS:
         parts = ["Centrifugo", "Redis", "Django worker"]
@@ -67,17 +71,18 @@ def pairs() -> list[Pair]:
         found += [Pair(backend, part, fault) for part in parts for fault in ("killed", "stopped")]
         if backend in _BY_HTTP:
             found += [Pair(backend, "Centrifugo", fault) for fault in FAULTS]
-    found += [Pair("calls", "Celery worker", fault) for fault in ("killed", "stopped")]
+        linked = ["Redis", *(["PostgreSQL"] if backend == "outbox" else [])]
+        found += [Pair(backend, part, fault) for part in linked for fault in LINK_FAULTS]
+    found += [Pair("calls", part, fault) for part in ("Celery worker", "Redis") for fault in ("killed", "stopped")]
     found += [Pair("relay", "disk", "full"), Pair("installws", "disk", "full")]
-    found += [
-        Pair(backend, "clock", fault) for backend in ("python", "relay") for fault in ("60 s ahead", "60 s behind")
-    ]
+    found += [Pair(backend, "clock", fault) for backend in BACKENDS for fault in ("60 s ahead", "60 s behind")]
     return found
 
 
 @dataclass
 class Outcome:
-    """What became of the messages. `unknown` ended with their process before anybody was told of them."""
+    """Numbers of messages. `taken` were accepted, for `told` an error was reported; the process of `unknown` ended
+    before it was known whether they were accepted."""
 
     taken: int
     told: int
@@ -89,16 +94,18 @@ class Outcome:
     seconds: float
 
     def faults(self, pair: Pair) -> list[str]:
-        """Return what was promised and does not hold, as text."""
+        """Return the guarantees that do not hold, as text."""
         found = []
         if pair.part == "disk" and not self.told:
             found.append("the disk was never full")
-        if self.lost:
+        # Celery's Redis transport removes a call from the queue before it records who has it.
+        is_window = (pair.backend, pair.part, pair.fault) == ("calls", "Celery worker", "killed")
+        if self.lost > (self.injected * CALL if is_window else 0):
             found.append(f"{self.lost} messages are lost that publish() had taken")
         if self.doubled and pair.backend != "calls":  # a call is done at least once
             found.append(f"{self.doubled} messages are there twice")
-        # Redis away is the server's error 100, and so is a server that stood still for longer than it waits for Redis:
-        # what failed of a batch is tried again after the rest.
+        # The server answers 100 while it cannot use Redis, and after it was suspended for longer than its timeout for
+        # Redis. Then the failed messages of a batch are retried after the others.
         has_error_100 = pair.part == "Redis" or (pair.part, pair.fault) == ("Centrifugo", "stopped")
         if self.disordered and not has_error_100 and pair.backend != "calls":
             found.append(f"{self.disordered} messages came too late")
@@ -124,17 +131,18 @@ class World:
         if pair.backend == "calls":
             self.settings |= {"INSTANT_BROADCAST_WITH": "python", "INSTANT_WINDOWS": True}
         (folder / "publisher").mkdir(mode=0o700)
+        self.proxy: Proxy | Link | None = None
         if kind == "centrifugo" or pair.backend == "calls":
             redis = Redis(folder)
             self._run("Redis", redis)
-            self.broker = f"redis://127.0.0.1:{redis.port}"
+            self.broker = f"redis://127.0.0.1:{self._linked('Redis', redis.port)}"
         if kind == "centrifugo":
             self.settings["INSTANT_ENGINE"] = self.broker
         self._make_database()
         self._do("render")
         self.server = Server(kind, json.loads((folder / "rendered.json").read_text()), folder)
         self._run("Centrifugo", self.server)
-        if pair.fault in FAULTS:
+        if pair.part == "Centrifugo" and pair.fault in FAULTS:
             self.proxy = Proxy(self.server.port)
             self._stack.callback(self.proxy.close)
             self.settings["CENTRIFUGO_PORT"] = self.proxy.port
@@ -157,6 +165,7 @@ class World:
             cluster.start()
             self._stack.callback(cluster.stop)
             database = {key: value for key, value in cluster.settings(cluster.create()).items() if key != "TEST"}
+            database["PORT"] = str(self._linked("PostgreSQL", cluster.port))
             self.parts["PostgreSQL"] = Postgres(cluster)
         elif self.pair.backend == "relay":
             name = str(self.folder / "db.sqlite3")
@@ -166,6 +175,13 @@ class World:
         self.settings["DATABASES"] = {"default": database}
         self._do("migrate")
 
+    def _linked(self, part: str, port: int) -> int:
+        """Return the port at which everybody uses the part: its own, or that of a proxy if the pair needs one."""
+        if (self.pair.part, self.pair.fault in LINK_FAULTS) != (part, True):
+            return port
+        self.proxy = link = self._stack.enter_context(Link(port))
+        return link.port
+
     def _do(self, role: str) -> None:
         part = self._part(role, self.folder / f"{role}.log")
         part.start()
@@ -174,7 +190,7 @@ class World:
     def _run(self, name: str, part: Part) -> None:
         part.start()
         self._stack.callback(part.end)
-        self._stack.callback(part.go_on)
+        self._stack.callback(part.resume)
         self.parts[name] = part
 
     def _part(self, role: str | list[str], log: Path, **setup: Any) -> Part:
@@ -192,17 +208,15 @@ class World:
         told = self.folder / f"told-{number}"
         ways = {"relay": "outbox"}.get(self.pair.backend, self.pair.backend)
         ways = "disk" if self.pair.part == "disk" else ways
-        setup = {"told": str(told), "number": number, "channels": CHANNELS, "ways": ways, "window": WINDOW}
+        role, window = ("calls", CALL) if self.pair.backend == "calls" else ("worker", WINDOW)
+        setup = {"told": str(told), "number": number, "channels": CHANNELS, "ways": ways, "window": window}
         setup["pause"] = self.pause
-        role = "calls" if self.pair.backend == "calls" else "worker"
         part = self._part(role, self.folder / f"worker-{number}.log", worker=setup)
         part.start()
         self._stack.callback(part.end, 0)
-        self._stack.callback(part.go_on)
+        self._stack.callback(part.resume)
         self.logs.append(Lines(told))
         return part
-
-    # what is done to it
 
     def count(self) -> int:
         for worker in self.workers:
@@ -212,7 +226,7 @@ class World:
 
     def inject(self, rng: random.Random, stopped: float) -> None:
         pair = self.pair
-        if pair.fault in FAULTS:
+        if self.proxy is not None:
             self.proxy.fault = pair.fault
             before = self.proxy.injured
             until(lambda: self.proxy.injured > before, "no request was met")
@@ -239,14 +253,18 @@ class World:
                 time.sleep(0.2)
                 part.start()
             return
-        part.stop()
+        part.suspend()
         time.sleep(stopped)
-        part.go_on()
+        part.resume()
 
     def finish(self) -> None:
-        """Let the workers end by themselves, and what they have queued arrive."""
+        """Tell the workers to end, and wait until their queues are empty."""
         for worker in self.workers:
             assert worker.end(0) == 0, worker.log.read_text()[-3000:]
+        if (self.pair.backend, self.pair.part) == ("calls", "Redis"):
+            # Celery's worker may end, or stop consuming, when Redis restarts; a process manager restarts it.
+            self.parts["Celery worker"].end()
+            self.parts["Celery worker"].start()
 
     def told(self, word: str) -> list[tuple[str, str]]:
         return [(channel, text) for lines in self.logs for kind, channel, text in lines() if kind == word]
@@ -272,7 +290,9 @@ def world(pair: Pair, kind: str, folder: Path, rate: float) -> Iterator[World]:
 
 
 def run(pair: Pair, kind: str, folder: Path, messages: int, injections: int, stopped: float = STOPPED) -> Outcome:
-    """Publish so many messages, inject the fault so often meanwhile, and look for each message.
+    """Publish `messages` messages, inject the fault `injections` times meanwhile, and search for each message.
+
+    `stopped` is for how many seconds a part is suspended.
 
     Raises:
         AssertionError: a part did not do what the bench needs; its log is in the folder.
@@ -280,7 +300,7 @@ def run(pair: Pair, kind: str, folder: Path, messages: int, injections: int, sto
     if pair.backend == "installws":
         return install(folder)
     rng, started = random.Random(str(pair)), time.monotonic()
-    # What goes on while a part is stopped must not be far more than was asked for.
+    # What is published while a part is suspended must not be far more than was asked for.
     rate = FASTEST.get(pair.backend, 1e4)
     if pair.fault == "stopped":
         rate = min(rate, 2 * messages / (injections * stopped))
@@ -307,8 +327,8 @@ def run(pair: Pair, kind: str, folder: Path, messages: int, injections: int, sto
 
 
 def _patiently(running: World, taken: set[tuple[str, str]]) -> int:
-    """Return how many are missing once nothing has come for a while."""
-    # Celery's workers look for what others have left every 100 seconds, with Redis.
+    """Wait while missing messages arrive, and return how many are still missing after that."""
+    # With Redis, Celery's workers search for the calls of ended workers every 100 seconds.
     patience = 150 if running.pair.backend == "calls" else PATIENCE
     missing, deadline = len(taken), time.monotonic() + patience
     while missing and time.monotonic() < deadline:
@@ -320,8 +340,10 @@ def _patiently(running: World, taken: set[tuple[str, str]]) -> int:
 
 
 def _disordered(arrived: dict[str, list[str]], taken: set[tuple[str, str]]) -> int:
-    """How many came after a later one of the same sender, in a channel. What a caller was told of as failed may come at
-    any time."""
+    """Return how many came after a later message of the same sender, in a channel.
+
+    Messages for which an error was reported may come at any time.
+    """
     found = 0
     for channel, texts in arrived.items():
         latest: dict[str, int] = {}
@@ -335,7 +357,7 @@ def _disordered(arrived: dict[str, list[str]], taken: set[tuple[str, str]]) -> i
 
 
 def install(folder: Path) -> Outcome:
-    """`installws` on a disk that is full: it says so, and what was installed before stays as it was."""
+    """Run `installws` on a full disk: it must fail with a clear error, and keep the version that is installed."""
     place = folder / "centrifugo"
     place.mkdir()
     (place / "centrifugo").write_bytes(b"the old one")

@@ -1,4 +1,4 @@
-"""What runs beside the bench: `python -m tests.faults.site ROLE`, with the setup in the environment (FAULTS).
+"""The processes of the bench: `python -m tests.faults.site ROLE`, with the setup in the environment (FAULTS).
 
 It is also the project's Celery app.
 """
@@ -41,7 +41,7 @@ from instant import flush, publish, publish_many  # noqa: E402
 from instant.backends import get_backend, go_publisher  # noqa: E402
 from instant.backends.queueing import QueueingBackend  # noqa: E402
 from instant.centrifugo.config import render  # noqa: E402
-from instant.exceptions import PublishError  # noqa: E402
+from instant.exceptions import NotQueued, PublishError  # noqa: E402
 from instant.windows import SERVER, WindowInfo, everyone, signal, trigger  # noqa: E402
 
 if SETUP.get("binary"):
@@ -54,7 +54,7 @@ if SETUP.get("broker"):
 
     app = Celery("faults", broker=SETUP["broker"])
     app.conf.update(
-        # What a worker that was killed had taken is given back after so many seconds.
+        # The broker returns the calls of a killed worker after this many seconds.
         broker_transport_options={"visibility_timeout": 3, "polling_interval": 0.1},
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=True,
@@ -67,11 +67,11 @@ def called(window_info: WindowInfo, items: list[list[str]]) -> None:
     publish_many([{"channel": channel, "message": text} for channel, text in items], timeout=PATIENCE)
 
 
-# How a worker publishes: each way yields what is known of items, A (taken) or E (an error was told).
+# How a worker publishes. Each way yields a result and its items: A (accepted) or E (an error was reported).
 
 
 def many(items: list[Item]) -> Iterator[tuple[str, list[Item]]]:
-    """For the caller, the return is the answer."""
+    """The server has them when publish_many() returns."""
     publish_many([{"channel": channel, "message": text} for channel, text in items])
     yield "A", items
 
@@ -102,7 +102,7 @@ def waited(items: list[Item]) -> Iterator[tuple[str, list[Item]]]:
 
 
 def handed_over(items: list[Item]) -> Iterator[tuple[str, list[Item]]]:
-    """With "go", the publisher has a message when publish() returns, and that is a promise."""
+    """With "go", the publisher process has a message when publish() returns."""
     for item in items:
         publish(*item, timeout=PATIENCE)
         yield "A", [item]
@@ -116,7 +116,7 @@ def in_transaction(items: list[Item]) -> Iterator[tuple[str, list[Item]]]:
 
 
 def on_full_disk(items: list[Item]) -> Iterator[tuple[str, list[Item]]]:
-    """While the file `full` is there, the database takes no page more; free ones are not enough for these items."""
+    """While the file `full` exists, the database cannot grow, and these items do not fit into its free pages."""
     is_full = Path(SETUP["full"]).exists()
     with connection.cursor() as cursor:
         cursor.execute(f"PRAGMA max_page_count={1 if is_full else 1_000_000}")  # never less than there are
@@ -137,7 +137,7 @@ WAYS: dict[str, list[Callable[[list[Item]], Iterator[tuple[str, list[Item]]]]]] 
 
 
 def work(told: str, number: int, channels: list[str], ways: str, window: int, pause: float) -> None:
-    """Publish until stdin is closed; write down what became of each item, without a buffer: SIGKILL leaves it."""
+    """Publish until stdin is closed, and write each item's result to a file at once, so that SIGKILL loses none."""
     file = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     rng, numbers = random.Random(number), count()
     while not select.select([sys.stdin], [], [], pause)[0]:
@@ -155,13 +155,17 @@ def work(told: str, number: int, channels: list[str], ways: str, window: int, pa
 
 
 def call(told: str, number: int, channels: list[str], ways: str, window: int, pause: float) -> None:
-    """Queue calls that publish; a call that was queued is done at least once."""
+    """Queue calls that publish; each runs at least once."""
     file, numbers = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND), count()
     info = WindowInfo(window_key="w", user_id="1", username="ann")
     while not select.select([sys.stdin], [], [], pause)[0]:
-        items = [(channels[0], f"{number}:{next(numbers)}") for _ in range(50)]
-        trigger(info, "faults.publish", to=SERVER, items=items)
-        os.write(file, b"".join(f"A {channel} {text}\n".encode() for channel, text in items))
+        items = [(channels[0], f"{number}:{next(numbers)}") for _ in range(window)]
+        try:
+            trigger(info, "faults.publish", to=SERVER, items=items)
+            word = "A"
+        except NotQueued:
+            word = "E"
+        os.write(file, b"".join(f"{word} {channel} {text}\n".encode() for channel, text in items))
 
 
 def main(role: str) -> None:

@@ -37,8 +37,9 @@ from instant.models import Channel
 from instant.testing.live_servers import free_port
 from tests.backends.conftest import alive, binary, go, listener, until  # noqa: F401 - fixtures
 from tests.benchmarks import redis
-from tests.chaos import SOCKETS, Item, Lines, Server, Worker, page
+from tests.chaos import SOCKETS, Item, Lines, Worker, page
 from tests.conftest import need_server
+from tests.faults.parts import Server
 
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.django_db]
 

@@ -7,18 +7,21 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import override_settings
 
 from instant import publish, publish_many
 from instant.access.tokens import channel_token, connection_token
-from instant.centrifugo import cent_api, engine
+from instant.centrifugo import at_home, cent_api, engine
 from instant.centrifugo.config import render
+from instant.exceptions import PublishError
+from instant.models import Channel
+from instant.protocol import REVOKED_CODE
 from instant.testing import LiveServer
 from instant.testing.live_servers import free_port, wait_until_listening
 from tests.clients import SyncClient
@@ -28,6 +31,8 @@ from tests.tcp_proxies import Cable
 
 pytestmark = pytest.mark.slow
 PATIENCE = 60
+#: The code with which the server unsubscribes clients.
+SERVER_UNSUBSCRIBED = 2000
 
 
 def program(name: str) -> str:
@@ -42,6 +47,8 @@ class Parts:
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder, self._stack = folder, stack
+        #: By port.
+        self.children: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, *command: object, port: int) -> None:
         with (self.folder / "log").open("ab") as log:
@@ -49,6 +56,7 @@ class Parts:
         self._stack.callback(child.wait, PATIENCE)
         self._stack.callback(child.terminate)
         wait_until_listening(port, child)
+        self.children[port] = child
 
     def redis(self, *options: object, tls: int | None = None) -> int:
         """Start a Redis, and return its port; `tls` is one that speaks TLS, and then it has no other."""
@@ -95,9 +103,16 @@ def tls(parts: Parts, request: pytest.FixtureRequest) -> str:
 
 
 def sentinel(parts: Parts, request: pytest.FixtureRequest) -> str:
-    master, port = parts.redis(), free_port()
-    config = parts.folder / "sentinel.conf"
-    config.write_text(f"bind 127.0.0.1\nport {port}\nsentinel monitor mymaster 127.0.0.1 {master} 1\n")
+    return watched(parts, parts.redis())
+
+
+def watched(parts: Parts, master: int) -> str:
+    """Return the address of a Sentinel that watches the Redis at this port."""
+    port, config = free_port(), parts.folder / "sentinel.conf"
+    config.write_text(
+        f"bind 127.0.0.1\nport {port}\nsentinel monitor mymaster 127.0.0.1 {master} 1\n"
+        "sentinel down-after-milliseconds mymaster 1000\n"
+    )
     parts.start(program("redis-server"), config, "--sentinel", port=port)
     return f"redis+sentinel://127.0.0.1:{port}?sentinel_master_name=mymaster"
 
@@ -129,21 +144,33 @@ def postgresql(parts: Parts, request: pytest.FixtureRequest) -> str:
 ENGINES = [one_redis, shards, tls, sentinel, in_cluster, nats, postgresql]
 
 
-@pytest.fixture(params=ENGINES, ids=lambda made: made.__name__)
-def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[LiveServer]]:
-    """Two nodes; Django publishes to the first."""
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
     need_server("centrifugo")
-    make: Callable[[Parts, pytest.FixtureRequest], str] = request.param
     with ExitStack() as stack:
-        address = make(Parts(tmp_path, stack), request)
+        yield Parts(tmp_path, stack)
+
+
+@contextmanager
+def running(address: str, folder: Path) -> Iterator[list[LiveServer]]:
+    """Run two nodes; Django publishes to the first."""
+    with ExitStack() as stack:
+        stack.enter_context(at_home.with_server())
         stack.enter_context(override_settings(INSTANT_ENGINE=address))
         servers = []
         for number in range(2):
-            server = LiveServer("centrifugo", render(port=free_port()), tmp_path / f"node-{number}.log")
+            server = LiveServer("centrifugo", render(port=free_port()), folder / f"node-{number}.log")
             server.start()
             stack.callback(server.stop)
             servers.append(server)
         stack.enter_context(override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=servers[0].port))
+        yield servers
+
+
+@pytest.fixture(params=ENGINES, ids=lambda made: made.__name__)
+def nodes(parts: Parts, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[LiveServer]]:
+    make: Callable[[Parts, pytest.FixtureRequest], str] = request.param
+    with running(make(parts, request), tmp_path) as servers:
         yield servers
 
 
@@ -169,6 +196,57 @@ def test_two_nodes_work_as_one(nodes: list[LiveServer]) -> None:
         assert far.texts()[len(sent) :] == [*(["missed"] if engine.has_history() else []), "last"]
         cent_api.disconnect_all([("7", "")])
         far.wait_for("disconnected")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_access_ends_on_another_node(nodes: list[LiveServer]) -> None:
+    """By an unsubscription if the nodes share presence, else by a disconnection."""
+    user, group = User.objects.create(username="ann"), Group.objects.create(name="writers")
+    user.groups.add(group)
+    Channel.objects.create(name="writers", level="groups").groups.add(group)
+    with SyncClient(nodes[1].websocket_url, connection_token(user)) as far:
+        far.join("$writers", channel_token("$writers", user))
+        user.groups.remove(group)
+        if engine.has_shared_presence():
+            assert far.wait_for("unsubscribed $writers") == SERVER_UNSUBSCRIBED
+        else:
+            assert far.wait_for("disconnected") == REVOKED_CODE
+        publish("$writers", "secret")
+        assert far.texts() == []
+
+
+def test_a_failover_of_sentinel_loses_and_repeats_nothing(parts: Parts, tmp_path: Path) -> None:
+    """Publishing is retried until it succeeds. The node that the client uses subscribes to the new master some time
+    after that; the client gets what it missed with the next message, or at the next check of its position (40 s)."""
+    user, master = User(pk=7), parts.redis()
+    replica = parts.redis("--replicaof", "127.0.0.1", master)
+    address = watched(parts, master)
+    wait_until("master_link_status:up", parts, replica)
+    with running(address, tmp_path) as nodes, SyncClient(nodes[1].websocket_url, connection_token(user)) as far:
+        far.join("$a", channel_token("$a", user))
+        for number in range(100):
+            publish("$a", f"before {number}")
+        far.wait(lambda: len(far.received) == 100)
+        parts.children[master].kill()
+        sent = [f"before {number}" for number in range(100)]
+        until = time.monotonic() + PATIENCE
+        while len(far.received) < len(sent) or len(sent) < 120:
+            assert time.monotonic() < until
+            with suppress(PublishError):
+                publish("$a", f"after {len(sent)}")
+                sent.append(f"after {len(sent)}")
+            time.sleep(0.05 if len(sent) < 120 else 0.5)
+        assert far.texts() == sent
+        history = cent_api.call("history", channel="$a", limit=-1)
+        assert [each.data["message"] for each in history.publications] == far.texts()
+
+
+def wait_until(text: str, parts: Parts, port: int) -> None:
+    """Wait until `redis-cli info` at this port contains the text."""
+    deadline = time.monotonic() + PATIENCE
+    while text not in parts.run(program("redis-cli"), "-p", port, "info", "replication"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def in_channels(messages: Iterable[tuple[str, Any]]) -> dict[str, list[str]]:

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,9 +30,9 @@ from instant.conf import conf
 from instant.exceptions import ServerFailed
 from instant.models import Channel
 from instant.testing.live_servers import free_port, wait_until_listening
+from tests import nginx
 from tests.benchmarks import redis
 from tests.conftest import need_server
-from tests.integration.test_nginx import NGINX
 from tests.management.test_runws import Site
 from tests.nodes.clients import reading, until
 from tests.snippets import ROOT, snippets
@@ -87,7 +86,7 @@ def ports() -> list[int]:
         return list(range(first, first + NODES))
 
 
-def nginx_config(folder: Path, own: list[int], browsers: int, django: int) -> str:
+def nginx_block(own: list[int], browsers: int, django: int) -> str:
     (block,) = [snippet.text for snippet in snippets(ROOT / "docs/nodes.md") if snippet.language == "nginx"]
     for documented, port in zip((8427, 8428, 8429), own, strict=True):
         block = block.replace(f"10.0.0.7:{documented}", f"127.0.0.1:{port}")
@@ -95,18 +94,7 @@ def nginx_config(folder: Path, own: list[int], browsers: int, django: int) -> st
         "10.0.0.7:8426", f"127.0.0.1:{django}"
     )
     assert "10.0.0.7" not in block
-    return f"""
-    pid {folder}/pid;
-    daemon off;
-    error_log {folder}/error.log;
-    events {{ worker_connections 2048; }}
-    http {{
-        access_log off;
-        client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-        fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-        {block}
-    }}
-    """
+    return block
 
 
 @pytest.fixture
@@ -114,8 +102,7 @@ def nodes(tmp_path: Path) -> Iterator[Nodes]:
     need_server("centrifugo")
     if shutil.which("redis-server") is None:
         pytest.skip("Redis: no redis-server on PATH")
-    if NGINX is None:
-        pytest.skip("nginx: not on PATH")
+    nginx.need_nginx()
     with ExitStack() as stack:
         stack.enter_context(at_home.with_server())
         address = stack.enter_context(redis.running())
@@ -127,13 +114,7 @@ def nodes(tmp_path: Path) -> Iterator[Nodes]:
         site.start("--server", "centrifugo", "--nodes", str(NODES))
         for port in own:
             wait_until_listening(port)
-        config = tmp_path / "nginx.conf"
-        config.write_text(nginx_config(tmp_path, own, browsers, django))
-        command = [NGINX, "-c", str(config), "-p", str(tmp_path), "-e", str(tmp_path / "error.log")]
-        nginx = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        stack.callback(nginx.wait, 20)
-        stack.callback(nginx.terminate)
-        wait_until_listening(browsers)
+        stack.enter_context(nginx.running(tmp_path, nginx_block(own, browsers, django), browsers))
         running = Nodes(site, browsers, django, own)
         with override_settings(INSTANT_ENGINE=address), running.at(django):
             yield running
@@ -171,7 +152,7 @@ def test_a_node_is_killed_under_load(nodes: Nodes, record_property: Callable[[st
         group.user_set.remove(users[7])
         until(lambda: readers[7].over, "the user is still in")
         until(lambda: len(nodes.clients()) == NODES, "the node is not there again")
-    assert [index for index, reader in enumerate(readers) if reader.over and index != 7] == []
+        assert [index for index, reader in enumerate(readers) if reader.over] == [7]
 
 
 def publish_until(over: threading.Event, sent: list[str]) -> None:

@@ -23,7 +23,7 @@ from instant.centrifugo.config_reloading import Reloader
 from instant.conf.settings import conf
 from instant.exceptions import InstantError, ServerFailed, ServerNotFound
 
-#: As many as one host may sensibly run.
+#: The most nodes that --nodes accepts: more on one host is a mistake.
 MOST_NODES = 64
 
 
@@ -61,7 +61,7 @@ class Command(BaseCommand):
             "--nodes",
             type=_nodes,
             default=1,
-            help="run so many nodes of Centrifugo, at this port and those after it; they share INSTANT_ENGINE",
+            help="number of Centrifugo nodes, on consecutive ports; they need a shared INSTANT_ENGINE (%(default)s)",
         )
         parser.add_argument("--host", default="127.0.0.1", help="listen on this address (127.0.0.1)")
         parser.add_argument(
@@ -95,11 +95,11 @@ class Command(BaseCommand):
         if nodes == 1:
             return
         if binary is None:
-            raise CommandError("the devserver is one node: --nodes needs Centrifugo (`manage.py installws`)")
+            raise CommandError("the devserver has no nodes: install Centrifugo (`manage.py installws`) to use --nodes")
         if engine.kind() == "memory":
             raise CommandError(
-                'with INSTANT_ENGINE = "memory" each node would know its own clients and messages only: '
-                'for --nodes set it to an address that they share, such as "redis://localhost:6379/0"'
+                'with INSTANT_ENGINE = "memory" the nodes would not share clients and messages; '
+                'to use --nodes, set it to an engine that they share, such as "redis://localhost:6379/0"'
             )
 
     @staticmethod
