@@ -1,5 +1,7 @@
 # make demo    a site to look at: Django and a websockets server, in the foreground
-# make test    all tests; sets everything up by itself
+# make test    all tests; sets everything up by itself. SEED=N repeats an order, PATIENCE=3 waits longer
+# make quick   the tests that need no server, browser or compiler, in a minute
+# make matrix  the same tests with other versions of Python, Django and what else is needed
 # make faults  kill, suspend and slow down each part during publishing: a table in Markdown
 # make security  how soon clients are out when a right ends: a table in Markdown
 # make full    make test, and what takes longer
@@ -9,7 +11,7 @@ export VENV
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test full lint types figures front go bench faults security docs setup clean
+.PHONY: demo test quick matrix full lint types figures front go bench faults security docs setup clean
 
 demo:
 	@.ci/setup demo
@@ -20,6 +22,13 @@ setup:
 
 test: setup
 	@.ci/test $(ARGS)
+
+quick:
+	@.ci/setup quick
+	@QUICK=1 $(BIN)/python -m pytest -q -n 4 --dist worksteal $(ARGS)
+
+matrix: setup
+	@$(BIN)/python -m tests.matrix $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

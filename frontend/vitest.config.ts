@@ -5,7 +5,9 @@ export default defineConfig({
   test: {
     include: ["tests/**/*.test.ts"],
     globalSetup: ["tests/support/servers.ts"],
-    testTimeout: 60_000,
+    testTimeout: 60_000 * Number(process.env.PATIENCE ?? 1),
+    // The order within a file is random; SEED in the environment repeats it.
+    sequence: { shuffle: { tests: true, files: true }, seed: Number(process.env.SEED ?? Date.now()) },
     // Live tests wait more than they compute.
     maxWorkers: 4,
     // Without servers, the files of live tests hold none.

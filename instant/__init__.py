@@ -1,6 +1,6 @@
-"""Realtime for a Django site without touching its stack: channels, `publish()` and tokens over Centrifugo.
+"""Realtime for Django sites by a Centrifugo server: channels, `publish()` and tokens.
 
-The public names are imported when they are first used: importing this package starts nothing.
+Public names are imported on first use, so importing this package starts nothing.
 """
 
 from __future__ import annotations

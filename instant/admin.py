@@ -1,4 +1,4 @@
-"""The admin: channels, with who may join, who is there, and a page that sends a message; and pending revocations."""
+"""The admin: channels, with an action that sends a message, and pending revocations (read-only)."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ class _JSONField(forms.JSONField):
     def to_python(self, value: Any) -> Any:
         try:
             return super().to_python(value)
-        except RecursionError as error:  # Django lets it through
+        except RecursionError as error:  # Django does not catch it
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
 
 
 class MessageForm(forms.Form):
-    """What the action "Send a message" asks for."""
+    """The form of the action "Send a message"."""
 
     message = forms.CharField(label=_("Message"), required=False, widget=forms.Textarea(attrs={"rows": 3, "cols": 60}))
     event_class = forms.CharField(label=_("Event class"), required=False)
     bucket = forms.CharField(label=_("Bucket"), required=False)
-    data = _JSONField(  # type: ignore[assignment]  # Django takes it off the class
+    data = _JSONField(  # type: ignore[assignment]  # Django removes it from the class
         label=_("Data (JSON)"), required=False, widget=forms.Textarea(attrs={"rows": 4, "cols": 60})
     )
 
     def clean(self) -> dict[str, Any]:
         content: dict[str, Any] = super().clean() or {}
         if not self.errors and not content.get("message") and content.get("data") is None:
-            raise forms.ValidationError(_("Give a message, data or both."))
+            raise forms.ValidationError(_("Enter a message, data or both."))
         return content
 
     def messages_for(self, channels: QuerySet[Channel]) -> list[Message]:
@@ -68,7 +68,7 @@ class MessageForm(forms.Form):
 
 
 class PathsField(forms.CharField):
-    """A list of paths, one a line."""
+    """A list of paths, one per line."""
 
     widget = forms.Textarea(attrs={"rows": 3, "cols": 60})
 
@@ -84,18 +84,21 @@ class PathsField(forms.CharField):
 
 
 class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A channel, with its paths as lines."""
+    """A channel, with one path per line."""
 
     paths = PathsField(
         label=_("Paths"),
-        help_text=_("One a line: /news/ is that page, /news/* all below it. None: every page joins it by itself."),
+        help_text=_(
+            "URL paths of the pages that join this channel automatically, one per line. /news/ is one page; /news/* is "
+            "that page and all pages below it. Without paths, every page joins it."
+        ),
         required=False,
     )
 
 
 @admin.register(Channel)
 class ChannelAdmin(ModelAdmin):
-    """Channels, with an action that sends a message to those that are selected."""
+    """Channels, with an action that sends a message to the selected ones."""
 
     form = ChannelForm
     list_display = ("name", "level", "is_active", "groups_shown")
@@ -118,14 +121,14 @@ class ChannelAdmin(ModelAdmin):
 
     @admin.display(description=_("Groups"))
     def groups_shown(self, channel: Channel) -> str:
-        """The groups that count."""
+        """The names of the channel's groups, at the level "groups" only."""
         if channel.level != protocol.GROUPS:
             return ""
         return ", ".join(group.name for group in channel.groups.all())
 
     @admin.display(description=_("Who may join"))
     def who_may_join(self, channel: Channel) -> str:
-        """How many users may join, as it stands in the database."""
+        """The number of users who may join, from the database."""
         if not channel.is_active and declared.find(channel.name) is None:
             return str(_("Nobody: the channel is not active"))
         count = channel_access.members(channel).count()
@@ -133,7 +136,7 @@ class ChannelAdmin(ModelAdmin):
 
     @admin.display(description=_("Subscribers now"))
     def subscribers(self, channel: Channel) -> str:
-        """How many clients are in the channel, asked from the server."""
+        """The number of clients subscribed to the channel, from the server."""
         try:
             return str(cent_api.subscribers(channel.name))
         except ServerError as error:
@@ -141,7 +144,7 @@ class ChannelAdmin(ModelAdmin):
 
     @admin.action(description=_("Send a message"), permissions=["change"])
     def send_message(self, request: HttpRequest, queryset: QuerySet[Channel]) -> HttpResponse | None:
-        """Ask for a message, send it to each selected channel, and say what happened."""
+        """Show a form for a message, send the message to each selected channel, and report the result."""
         form = MessageForm(request.POST if "send" in request.POST else None)
         if form.is_valid() and self._sent(request, form, queryset):
             return None
@@ -153,7 +156,7 @@ class ChannelAdmin(ModelAdmin):
             "channels": queryset,
             "media": self.media + form.media,
             "checkbox_name": ACTION_CHECKBOX_NAME,
-            # "Select all 1,500": as many fields as channels would be more than Django takes.
+            # "Select all 1,500": one hidden field per channel would exceed DATA_UPLOAD_MAX_NUMBER_FIELDS.
             "select_across": request.POST.get("select_across") == "1",
         }
         return TemplateResponse(request, "admin/instant/channel/send_message.html", context)
@@ -177,7 +180,7 @@ class ChannelAdmin(ModelAdmin):
 
 @admin.register(Revocation)
 class RevocationAdmin(RevocationModelAdmin):
-    """Pending revocations, to look at: a row that is changed or deleted here would give access back."""
+    """Pending revocations, read-only: changing or deleting a row would restore access."""
 
     list_display = ("about", "next_at", "until_shown")
     fields = ("about", "next_at", "until_shown")
@@ -196,7 +199,7 @@ class RevocationAdmin(RevocationModelAdmin):
 
     @admin.display(description=_("Until"), ordering="until")
     def until_shown(self, row: Revocation) -> str:
-        """When the tokens given out before have expired: known once it was enforced."""
+        """When all tokens issued before have expired. It is set when the revocation is first applied."""
         return str(display_for_value(row.until, str(_("not enforced yet"))))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Revocation]:

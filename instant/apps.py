@@ -1,4 +1,4 @@
-"""The app: connects checks and receivers, imports what projects declare, and works out which features they use."""
+"""The Django app: registers checks and signal receivers, and imports the modules in which projects declare things."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class InstantConfig(AppConfig):
-    """The app, and the `features` that the project uses."""
+    """The Django app, with the `features` that the project uses."""
 
     name = "instant"
     verbose_name = "Instant"
@@ -38,9 +38,9 @@ class InstantConfig(AppConfig):
 
     @property
     def features(self) -> Features:
-        """The features in use, worked out from what is registered; once, when all apps are ready.
+        """The features in use, from what is registered. Cached once all apps are ready.
 
-        Not in `ready()` itself: apps that come later may register more in theirs.
+        Not computed in `ready()`: apps that are loaded later may register more in theirs.
         """
         if self._features is not None:
             return self._features

@@ -1,4 +1,4 @@
-"""Cut many items into chunks: for queries, and for requests to the server."""
+"""Split items into chunks, for queries and for requests to the server."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final, TypeVar
 
 _T = TypeVar("_T")
 
-#: Parameters of one query: SQLite accepted no more than 999 before 3.32.
+#: Parameters of one query. SQLite before 3.32 accepts at most 999.
 QUERY_SIZE: Final = 500
 
 
 def chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    """Cut the items into lists of at most `size`, in order. Nothing yields nothing."""
+    """Yield the items in lists of at most `size`, in order. Without items, yield nothing."""
     rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk

@@ -1,27 +1,27 @@
 """Every error that django-instant raises on purpose.
 
 InstantError
-├── InvalidMessage (ValueError)            a message that must not be sent: no channel, no content, NaN, a bad name
+├── InvalidMessage (ValueError)            a message that cannot be sent: no channel, no content, NaN, a wrong name
 │   ├── InvalidChannel                     the channel's name breaks the server's rules
-│   └── TooLarge                           the payload is larger than a client may be sent
+│   └── TooLarge                           the payload is larger than the limit
 ├── InvalidSetting (ImproperlyConfigured)  a setting has a wrong value; the text names it
 │   └── InvalidBackend                     INSTANT_BROADCAST_WITH names no backend
 ├── InvalidEvent (ImproperlyConfigured)    a class of model events is wrong; the text names it
 ├── InvalidSignal (ImproperlyConfigured)   a function cannot be connected to a signal; the text names it
 ├── InvalidHandler (ImproperlyConfigured)  a class cannot handle sockets; the text names it
-├── InvalidTopic (ValueError)              what cannot be a topic of windows, or too many of them
-├── NotQueued                              a call could not be handed to Celery
+├── InvalidTopic (ValueError)              a value cannot be a topic of windows, or there are too many topics
+├── NotQueued                              a call could not be queued in Celery
 ├── PublishError                           a publish failed: .channel, .backend, .retryable, the cause in __cause__
-│   ├── Unreachable                        no answer of the server: refused, reset, timed out, or an HTTP error
-│   ├── Rejected                           the server said no: .code of its API, or 401 for a wrong key
-│   └── PublishManyError                   some of many failed: .failed, .sent
-├── ServerError                            another call of the server's API failed: .code, .retryable
-│   └── PresenceUnavailable                the channel's options keep no presence; the text says which to set
-├── Deny                                   raised by a function that a browser calls: .code and .reason are its answer
-├── Disconnect                             raised by one: the caller's connection is closed
-├── SocketClosed                           in a test: a handler has closed its socket, .code and .reason
-├── ServerNotFound                         no server binary to run
-├── ServerFailed                           the server did not start, or its config was refused
+│   ├── Unreachable                        no answer from the server: refused, reset, timed out, or an HTTP error
+│   ├── Rejected                           the server refused: .code of its API, or 401 for a wrong key
+│   └── PublishManyError                   some of many messages failed: .failed, .sent
+├── ServerError                            another call of the server API failed: .code, .retryable
+│   └── PresenceUnavailable                presence is off for the channel; the text says which option to set
+├── Deny                                   raised by a function that a browser calls: the browser gets .code and .reason
+├── Disconnect                             raised by such a function: the browser's connection is closed
+├── SocketClosed                           in a test: a handler has closed its socket; .code and .reason
+├── ServerNotFound                         there is no server binary to run
+├── ServerFailed                           the server did not start, or refused its config
 └── InstallError                           installws could not install the server
 """
 
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
 
 
 class InstantError(Exception):
-    """Base of all errors of django-instant."""
+    """The base class of all errors of django-instant."""
 
 
 class InvalidMessage(InstantError, ValueError):
-    """A message that must not be sent."""
+    """The message cannot be sent."""
 
 
 class InvalidChannel(InvalidMessage):
-    """A channel name that the server would refuse or that nobody could ever join."""
+    """The server would refuse the channel's name, or nobody could ever join the channel."""
 
 
 class TooLarge(InvalidMessage):
-    """A payload larger than `protocol.MAX_PAYLOAD_BYTES`: the server would close its readers."""
+    """The payload is larger than `protocol.MAX_PAYLOAD_BYTES`. The server would disconnect its subscribers."""
 
 
 class InvalidSetting(InstantError, ImproperlyConfigured):
@@ -60,33 +60,33 @@ class InvalidBackend(InvalidSetting):
 
 
 class InvalidEvent(InstantError, ImproperlyConfigured):
-    """A class of model events is wrong."""
+    """A class of model events is declared wrongly."""
 
 
 class InvalidSignal(InstantError, ImproperlyConfigured):
-    """A function that cannot be connected to a signal."""
+    """The function cannot be connected to a signal."""
 
 
 class InvalidHandler(InstantError, ImproperlyConfigured):
-    """A class that cannot handle sockets."""
+    """The class cannot handle sockets."""
 
 
 class InvalidTopic(InstantError, ValueError):
-    """What cannot be a topic of windows."""
+    """The value cannot be a topic of windows, or there are too many topics."""
 
 
 class NotQueued(InstantError):
-    """A call of a signal could not be handed to Celery."""
+    """The call of a signal could not be queued in Celery."""
 
 
 class PublishError(InstantError):
-    """A message could not be published.
+    """The message could not be published.
 
-    `retryable` tells whether the same call may succeed later (server away, overloaded) or never (bad key, unknown
-    namespace). The cause is in `__cause__`.
+    `retryable` says whether the same call may succeed later (the server is down or overloaded) or never (wrong key,
+    unknown namespace). The cause is in `__cause__`.
     """
 
-    # What is given by position is in `args`, of which pickle and Celery's JSON make the error again.
+    # pickle and Celery's JSON serializer recreate the error from `args`, which holds the positional arguments.
     def __init__(self, reason: str, channel: str, backend: str, retryable: bool) -> None:
         self.reason, self.channel, self.backend, self.retryable = reason, channel, backend, retryable
         super().__init__(reason, channel, backend, retryable)
@@ -101,7 +101,7 @@ class Unreachable(PublishError):
 
 
 class Rejected(PublishError):
-    """The server answered with the API error `code`, or with 401: it has another key."""
+    """The server answered with the API error `code`, or with 401: it has a different API key."""
 
     def __init__(self, reason: str, channel: str, backend: str, retryable: bool, code: int) -> None:
         super().__init__(reason, channel, backend, retryable)
@@ -110,9 +110,9 @@ class Rejected(PublishError):
 
 
 class PublishManyError(PublishError):
-    """Some messages of one publish_many() failed.
+    """Some messages of one `publish_many()` failed.
 
-    `failed` holds (index, error) pairs, `sent` the indexes that the server took.
+    `failed` holds (index, error) pairs; `sent` holds the indexes of the messages that the server accepted.
     """
 
     def __init__(self, failed: Sequence[tuple[int, PublishError]], sent: Sequence[int], backend: str) -> None:
@@ -128,7 +128,7 @@ class PublishManyError(PublishError):
 
 
 class ServerError(InstantError):
-    """A call of the server's API, other than a publish, failed. `code` is 0 where the server gave no answer."""
+    """A call of the server API, other than a publish, failed. `code` is 0 if the server gave no answer."""
 
     def __init__(self, reason: str, code: int = 0, retryable: bool = False) -> None:
         self.reason, self.code, self.retryable = reason, code, retryable
@@ -139,11 +139,11 @@ class ServerError(InstantError):
 
 
 class PresenceUnavailable(ServerError):
-    """The options of the channel's namespace keep no presence."""
+    """The namespace of the channel has presence switched off."""
 
 
 class Deny(InstantError):
-    """Refuse a call from a browser, which is told the code, from 400 to 1999, and the reason."""
+    """Refuse a call from a browser. The browser receives the code, from 400 to 1999, and the reason."""
 
     def __init__(self, code: int = 403, reason: str = "permission denied") -> None:
         self.code, self.reason = code, reason
@@ -154,9 +154,10 @@ class Deny(InstantError):
 
 
 class Disconnect(InstantError):
-    """Close the connection of a browser that calls: it comes back after codes from 4000 on, but not from 4500 on.
+    """Close the connection of the browser that calls.
 
-    The reason is told in 32 characters of ASCII.
+    After codes from 4000 to 4499 it reconnects; from 4500 on it does not. The reason is sent as up to 32 ASCII
+    characters.
     """
 
     def __init__(self, code: int = 4500, reason: str = "closed") -> None:
@@ -168,7 +169,7 @@ class Disconnect(InstantError):
 
 
 class SocketClosed(InstantError):
-    """A handler has closed its socket: what `SocketCommunicator` tells a test."""
+    """The handler has closed its socket. `SocketCommunicator` raises this in tests."""
 
     def __init__(self, code: int, reason: str) -> None:
         self.code, self.reason = code, reason
@@ -179,12 +180,12 @@ class SocketClosed(InstantError):
 
 
 class ServerNotFound(InstantError):
-    """There is no server binary where one was asked for."""
+    """There is no server binary at the expected place."""
 
 
 class ServerFailed(InstantError):
-    """The server refused its config or did not come up."""
+    """The server refused its config or did not start."""
 
 
 class InstallError(InstantError):
-    """installws could not install the server; nothing half-done is left."""
+    """`installws` could not install the server. No partial installation is left."""

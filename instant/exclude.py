@@ -1,7 +1,7 @@
-"""Not to the sender: who a message comes from, and the tags by which that page leaves it out.
+"""`publish(…, exclude=…)`: tags by which the page that caused a message ignores it.
 
-Our client names the ids that its connections have had in this page in a header of each request. Anybody can write such
-a header: so the user, of whom Django is sure, stands beside it, and a client leaves out only what has both its own.
+In each request, our client sends a header with the ids of its recent connections. Anybody can forge this header. The
+tags therefore also hold the user, whom Django has authenticated, and a client ignores a message only if both match.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from .channels.user_ids import user_id, user_in_site
 from .protocol import MAX_SENDER_IDS, SENDER_HEADER, TAG_CLIENT, TAG_USER
 
 _IDS = re.compile(rf"[0-9a-f-]{{36}}(?:,[0-9a-f-]{{36}}){{0,{MAX_SENDER_IDS - 1}}}")
-#: Between the ids and the user, who may have any name.
+#: Separates the ids from the user, whose name may contain any character.
 _BOUNDARY = "@"
 
 
 class HasHeaders(Protocol):
-    """A request, of Django or of any other framework; where it has a `user`, that is the sender."""
+    """A request of Django or of another framework. Its attribute `user`, if it has one, is the sender."""
 
     @property
     def headers(self) -> Mapping[str, str]: ...
 
 
 def sender(request: HasHeaders) -> str:
-    """Return who sends `request`, as text for `publish(…, exclude=…)` later: in a Celery task, or another process.
+    """Return the sender of `request` as text, for `publish(…, exclude=…)` in a Celery task or another process.
 
-    "" where the request names no client: of a page without our JavaScript, or an old one.
+    Return "" if the request names no client: the page has no JavaScript of ours, or an old version of it.
     """
     ids = clients_of(request)
     if not ids:
@@ -38,22 +38,22 @@ def sender(request: HasHeaders) -> str:
 
 
 def clients_of(request: HasHeaders) -> str:
-    """Return the ids that the header of `request` names, "" where there are none, or it is no such header."""
+    """Return the ids in the header of `request`, or "" if the header is missing or malformed."""
     ids = str(request.headers.get(SENDER_HEADER) or "").replace(" ", "")
     return ids if _IDS.fullmatch(ids) else ""
 
 
 def tags_of(exclude: Any) -> dict[str, str] | None:
-    """Return the tags for `exclude`: a request, the text of `sender()`, or a client's id; None for nobody.
+    """Return the tags for `exclude`: a request, the text of `sender()`, or a client's id. Return None for nobody.
 
     Raises:
-        TypeError: it is none of them.
+        TypeError: `exclude` is none of these.
     """
     if exclude is None:
         return None
     if not isinstance(exclude, str):
         if not hasattr(exclude, "headers"):
-            raise TypeError(f"exclude is a request, the text of instant.sender(), or a client's id, not {exclude!r}")
+            raise TypeError(f"exclude must be a request, the text of instant.sender(), or a client's id: {exclude!r}")
         exclude = sender(exclude)
     ids, has_user, user = exclude.partition(_BOUNDARY)
     if not _IDS.fullmatch(ids):

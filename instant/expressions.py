@@ -1,4 +1,4 @@
-"""Expressions such as `F("level")` in the fields of an object, which Python must know before it is saved."""
+"""Resolve expressions such as `F("level")` in the fields of an object before it is saved."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from django.db import models, router
 
 
 def resolve(instance: models.Model, using: str | None) -> None:
-    """Replace the expressions in the fields of `instance` by what they stand for in its row.
+    """Replace the expressions in the fields of `instance` by their values in its row.
 
     Raises:
-        ValueError: it has no row yet.
+        ValueError: the row does not exist yet.
     """
     names = [field.attname for field in instance._meta.concrete_fields]
     found: dict[str, Any] = {
@@ -24,6 +24,6 @@ def resolve(instance: models.Model, using: str | None) -> None:
     alias = using or instance._state.db or router.db_for_write(type(instance), instance=instance)
     row = type(instance)._base_manager.using(alias).filter(pk=instance.pk).annotate(**found).values(*found).first()
     if row is None:
-        raise ValueError(f"an expression stands for a value of a row that is there: {instance!r} has none")
+        raise ValueError(f"{instance!r} has no row yet, so its expressions have no value: use plain values.")
     for name, value in row.items():
         setattr(instance, name.removeprefix("resolved_"), value)

@@ -1,4 +1,4 @@
-"""Live HTML: change a part of every page that is in a channel, with a template of yours and no JavaScript of yours."""
+"""Live HTML: change a part of every page that has joined a channel, with your own templates and without JavaScript."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
         using: str | None
 
 
-#: Actions that bring HTML with them.
+#: Actions that carry HTML.
 INSERTING = ("append", "prepend", "before", "after", "replace", "update")
 REMOVE, REFRESH = "remove", "refresh"
 ACTIONS = (*INSERTING, REMOVE, REFRESH)
 
-#: The name of a template, or several of which the first that exists is taken.
+#: The name of a template, or several names: the first template that exists is used.
 Template = str | Sequence[str]
 
 
@@ -49,20 +49,23 @@ def stream(
     request: HttpRequest | None = None,
     **options: Unpack[_Options],
 ) -> PublishError | None:
-    """Have `action` done in all pages of a channel: `stream("$users", "append", "#posts", template="_post.html", …)`.
+    """Apply `action` in all pages of a channel: `stream("$users", "append", "#posts", template="_post.html", …)`.
 
-    "append" and "prepend" put the HTML inside of `target`, a CSS selector, "before" and "after" beside it; "replace"
-    puts it in the place of `target`, "update" in the place of what `target` holds; "remove" takes `target` away.
-    "refresh" brings no HTML: each page asks Django for itself again, as its own user, and takes `target`, or without
-    one all, out of the answer. The HTML is that of `template` and `context`, or `html`, which is sent as it is: make it
-    with `format_html`. The options are those of `publish`.
+    `target` is a CSS selector. "append" and "prepend" insert the HTML inside `target`; "before" and "after" insert it
+    beside `target`. "replace" replaces `target`, "update" replaces its content, and "remove" removes it. "refresh"
+    sends no HTML: each page requests itself from Django again, as its own user, and replaces `target`, or everything if
+    there is no target.
 
-    A template is rendered without a request, so it has no `user`, `perms` or `csrf_token`: what goes to everybody must
-    not carry the rights of the one whose request it was. `request` is for channels that one user alone may join.
+    The HTML is `template` rendered with `context`, or `html`, which is sent unchanged: create it with `format_html`.
+    The options are those of `publish`.
+
+    A template is rendered without a request, so it has no `user`, `perms` or `csrf_token`: the same HTML goes to every
+    subscriber, whatever their permissions. Pass `request` only for channels that a single user may join.
 
     Raises:
-        InvalidMessage: (a ValueError) the action is unknown, or something is missing or too much for it.
+        InvalidMessage: (a ValueError) the action is unknown, or an argument is missing or does not fit the action.
         PublishError: as `publish`.
+        TransactionManagementError: as `publish`.
     """
     _check(action, target, template=template, context=context, html=html, request=request)
     if template is not None:
@@ -81,7 +84,9 @@ async def astream(
     request: HttpRequest | None = None,
     **options: Unpack[_Options],
 ) -> PublishError | None:
-    """Do as `stream` does, on the running event loop; a template is rendered in a thread, for it may query."""
+    """Apply `action` as `stream` does, on the running event loop. A template is rendered in a thread, as it may run
+    queries.
+    """
     _check(action, target, template=template, context=context, html=html, request=request)
     if template is not None:
         html = await sync_to_async(_rendered)(template, context, request)
@@ -96,37 +101,38 @@ def _data(action: str, target: str | None, html: str | None) -> dict[str, str | 
     return {
         "action": action,
         "target": target,
-        # A lazy text becomes one in the language of now, and a SafeString an ordinary one, which orjson takes too.
+        # str() renders a lazy text in the active language. Adding "" turns a SafeString into a str, which orjson
+        # requires.
         "html": None if html is None else str(html) + "",
     }
 
 
 def _check(action: str, target: object, *, template: object, context: object, html: object, request: object) -> None:
     if action not in ACTIONS:
-        raise InvalidMessage(f"there is no action {action!r} for live HTML; it is one of {', '.join(ACTIONS)}")
+        raise InvalidMessage(f"There is no action {action!r} for live HTML. Use one of {', '.join(ACTIONS)}.")
     _check_target(action, target)
     if action in INSERTING:
         _check_content(action, template, html)
     elif template is not None or html is not None:
-        raise InvalidMessage(f"{action!r} brings no HTML: leave template= and html= out")
+        raise InvalidMessage(f"{action!r} takes no HTML. Remove template= and html=.")
     if template is None and (context is not None or request is not None):
-        raise InvalidMessage("context= and request= are for a template: give template= too, or leave them out")
+        raise InvalidMessage("context= and request= require template=. Add it, or remove them.")
 
 
 def _check_target(action: str, target: object) -> None:
-    if action == REFRESH and target is None:  # the whole page
+    if action == REFRESH and target is None:  # refreshes the whole page
         return
     if not isinstance(target, str) or not target.strip():
-        raise InvalidMessage(f'{action!r} needs a target, a CSS selector as in stream("$users", "{action}", "#posts")')
+        raise InvalidMessage(f'{action!r} needs a CSS selector as its target: stream("$users", "{action}", "#posts").')
 
 
 def _check_content(action: str, template: object, html: object) -> None:
     if template is not None and html is not None:
-        raise InvalidMessage(f"{action!r} takes template= or html=, not both")
+        raise InvalidMessage(f"{action!r} takes template= or html=, not both.")
     if template is None and html is None:
         raise InvalidMessage(
-            f'{action!r} needs HTML: template="_post.html", context={{…}}, or html=format_html("<p>{{}}</p>", text)'
+            f'{action!r} needs HTML. Pass template="_post.html", context={{…}}, or html=format_html("<p>{{}}</p>", …).'
         )
     if html is not None and not isinstance(html, str | Promise):
         kind = type(html).__name__
-        raise InvalidMessage(f'html= is text, not {kind}: make it with format_html("<p>{{}}</p>", …)')
+        raise InvalidMessage(f'html= must be text, not {kind}. Create it with format_html("<p>{{}}</p>", …).')

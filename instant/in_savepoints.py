@@ -10,9 +10,9 @@ from django.db import connections, transaction
 
 @contextmanager
 def in_savepoints() -> Iterator[None]:
-    """Run the block in a savepoint of each transaction that is open.
+    """Run the block in a savepoint of each open transaction.
 
-    A query that fails in the block would otherwise spoil these transactions, and silently undo what the caller wrote.
+    Otherwise a query that fails in the block would break these transactions and lose what the caller has written.
     """
     with ExitStack() as savepoints:
         for connection in connections.all(initialized_only=True):

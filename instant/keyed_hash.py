@@ -1,4 +1,4 @@
-"""Hashes that nobody can make without SECRET_KEY."""
+"""Hashes that cannot be computed without SECRET_KEY."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from django.utils.crypto import salted_hmac
 
 
 def keyed(purpose: str, text: str) -> str:
-    """Return a hash of `text`, 32 hex digits; hashes for two purposes have nothing in common."""
+    """Return a hash of `text`, 32 hex digits. Hashes for two purposes are unrelated."""
     return salted_hmac(f"instant.{purpose}", text, algorithm="sha256").hexdigest()[:32]

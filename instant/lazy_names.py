@@ -11,7 +11,7 @@ from typing import Any
 def lazy_names(
     package: str, homes: Mapping[str, tuple[str, ...]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return `__getattr__` and `__dir__` for a package: `homes` has its modules, each with the names to take from it.
+    """Return `__getattr__` and `__dir__` for a package. `homes` maps its modules to the names to import from them.
 
     Modules are relative, as in `{".messages": ("Message",)}`.
     """

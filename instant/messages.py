@@ -1,6 +1,6 @@
-"""Message: what is published.
+"""The messages that are published.
 
-Payloads are those of `tests/contract/messages.json`, which the tests of Python and TypeScript both read.
+`tests/contract/messages.json` defines their payloads; the tests of Python and TypeScript both read it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .exceptions import InvalidMessage, PublishError, TooLarge
 from .process_state import PerProcess
 from .serializer import encode, quoted
 
-#: The second of the last timestamp that was asked for, as text: what is the same in thousands of them is written once.
+#: The second of the most recent timestamp, as text. Thousands of messages share it, so it is formatted once.
 _latest = (0, "")
 
 
@@ -39,7 +39,7 @@ def _now() -> str:
 
 
 def _numbered() -> Iterator[str]:
-    """Unique in the world by 96 random bits of this process, and in the process by a count. In C: threads share it."""
+    """Yield unique ids: 96 random bits of this process, then a counter. It runs in C, so threads can share it."""
     return map(f"{os.urandom(12).hex()}%08x".__mod__, itertools.count())
 
 
@@ -52,13 +52,14 @@ def _new_uid() -> str:
 
 @dataclass(slots=True)
 class Message:
-    """One message for one channel. `uid` is also the server's idempotency key; `site` None is SITE_NAME.
+    """One message for one channel. `uid` is also the server's idempotency key. If `site` is None, it is SITE_NAME.
 
-    Its payload is written when it is made: a change of another field comes too late. (It is not frozen: that would
-    make it cost a third more, and a publish is mostly this.)
+    The payload is serialized on creation, so later changes to other fields have no effect. The class is not frozen,
+    because that would make creation, which is most of a publish, a third slower.
 
     Raises:
-        InvalidMessage: the channel's name is wrong, or there is neither message nor data, or it cannot be JSON.
+        InvalidChannel: the channel's name is wrong.
+        InvalidMessage: there is neither message nor data, or they cannot be sent as JSON.
         TooLarge: the payload has more than `protocol.MAX_PAYLOAD_BYTES` bytes.
     """
 
@@ -70,26 +71,26 @@ class Message:
     site: str | None = None
     uid: str = field(default_factory=_new_uid)
     timestamp: str = field(default_factory=_now)
-    #: Of the publication, beside the payload: clients read them; see `instant.exclude`.
+    #: Tags of the publication, beside the payload. Clients read them; see `instant.exclude`.
     tags: Mapping[str, str] | None = None
-    #: The payload as JSON, as it goes on the wire.
+    #: The payload as JSON, exactly as it is sent.
     payload: bytes = field(init=False, repr=False, compare=False)
-    #: The channel's name on the server, with the tenant of who published it.
+    #: The channel's name on the server, including the tenant of the publisher.
     server_channel: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.server_channel = on_server(check_name(self.channel))
         if self.message is None and self.data is None:
             raise InvalidMessage(
-                f"nothing to publish to {self.channel!r}: give a message, data or both, "
-                'as in publish("$users", "Hello") or publish("$users", data={"n": 1})'
+                f"There is nothing to publish to {self.channel!r}. Pass a message, data or both: "
+                'publish("$users", "Hello") or publish("$users", data={"n": 1}).'
             )
         text: object = self.message
         if isinstance(text, Promise):  # gettext_lazy
             text = self.message = str(text)
         if text is not None and not isinstance(text, str):
             kind = type(text).__name__
-            raise InvalidMessage(f"the message for {self.channel!r} is text, not {kind}: use data= for anything else")
+            raise InvalidMessage(f"The message for {self.channel!r} must be text, not {kind}. Use data= instead.")
         if self.site is None:
             self.site = conf.SITE_NAME
         self.payload = self._serialized()
@@ -110,18 +111,19 @@ class Message:
             payload = encode(content)
         if len(payload) > protocol.MAX_PAYLOAD_BYTES:
             raise TooLarge(
-                f"the message for {self.channel!r} has {len(payload)} bytes, more than {protocol.MAX_PAYLOAD_BYTES}: "
-                "send a reference, and let the page fetch the rest"
+                f"The message for {self.channel!r} has {len(payload)} bytes, more than {protocol.MAX_PAYLOAD_BYTES}. "
+                "Send a reference, and let the page fetch the data."
             )
         return payload
 
     def to(self, channel: str) -> Message:
-        """Return this message for another channel: the same uid and content, so that a page in both gets it once.
+        """Return this message for another channel. The uid is the same, so a page that has joined both gets it once.
 
         Raises:
-            InvalidChannel: the server would not let anyone join a channel of that name.
+            InvalidChannel: the channel's name is wrong.
+            InvalidMessage: as `Message`.
         """
-        if conf.INSTANT_PAYLOAD == "string":  # the channel is inside
+        if conf.INSTANT_PAYLOAD == "string":  # the payload contains the channel
             content = (self.message, self.data, self.event_class, self.bucket, self.site, self.uid, self.timestamp)
             return Message(channel, *content, self.tags)
         other = copy.copy(self)
@@ -131,7 +133,7 @@ class Message:
 
     def command(self) -> bytes:
         """Return the body of the server's `publish` call."""
-        # Joined, not encoded again: the payload may be large, and the rest is ASCII that needs no escape but by JSON.
+        # Concatenated instead of encoded again: the payload may be large, and the rest is ASCII.
         command = b'{"channel":%b,"data":%b,"idempotency_key":%b}' % (
             quoted(self.server_channel),
             self.payload,
@@ -140,12 +142,12 @@ class Message:
         return command if self.tags is None else command[:-1] + self.tail()
 
     def tail(self) -> bytes:
-        """Return the end of a call of the server: the tags, where there are any, and the brace."""
+        """Return the end of an API call: the tags, if there are any, and the closing brace."""
         return b"}" if self.tags is None else b',"tags":%b}' % encode(self.tags)
 
 
 class Receipt(NamedTuple):
-    """The answer for one message: its place in the channel's history (0 and "" where there is none), or the error."""
+    """The result for one message: its position in the channel's history (0 and "" without one), or the error."""
 
     message: Message
     offset: int = 0

@@ -1,4 +1,4 @@
-"""`instant.middleware.InstantMiddleware`, as MIDDLEWARE names it; see `instant.pages.middleware`."""
+"""The import path of the middleware for MIDDLEWARE: `instant.middleware.InstantMiddleware`."""
 
 from .pages.middleware import InstantMiddleware
 

@@ -1,4 +1,4 @@
-"""Models whose objects are the same: a model, its proxies and its multi-table children."""
+"""Model families: a model, its proxies and its multi-table children, which share rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db.models.signals import class_prepared
 
 
 def family(model: type[models.Model]) -> Iterator[type[models.Model]]:
-    """Return the classes whose objects are rows of `model` too: the model, its proxies and its children."""
+    """Yield the models whose objects are also rows of `model`: the model itself, its proxies and its children."""
     seen: set[type[models.Model]] = set()
     todo = [model._meta.concrete_model or model]
     while todo:
@@ -22,7 +22,7 @@ def family(model: type[models.Model]) -> Iterator[type[models.Model]]:
 
 
 def for_family(model: type[models.Model], connect: Callable[[type[models.Model]], object], uid: str) -> None:
-    """Call `connect` with each class of the family of `model`, those that are defined later included."""
+    """Call `connect` with each class of the family of `model`, including classes that are defined later."""
 
     def on_prepared(sender: type[models.Model], **_: object) -> None:
         if issubclass(sender, model._meta.concrete_model or model) and not sender._meta.abstract:

@@ -1,7 +1,7 @@
-"""The outbox, behind the commit: what waits in it, and the relay, for where no consumer of the server's own reads it.
+"""The outbox after the commit: its backlog, and the relay that delivers it if the server has no consumer for it.
 
-A relay delivers at least once: one that dies between the server's answer and its own commit has sent rows that the next
-one sends again, under the same idempotency keys.
+A relay delivers at least once. If it is killed between the server's reply and its own commit, the next relay sends the
+same rows again, with the same idempotency keys.
 """
 
 from __future__ import annotations
@@ -28,24 +28,26 @@ from .protocol import MAX_BATCH_BYTES
 
 logger = logging.getLogger("instant")
 
-#: Rows of one request to the server.
+#: The most rows in one request to the server.
 LIMIT = 250
-#: Seconds that one request may take, and for which a relay has the outbox to itself before it must ask again.
+#: Seconds: the timeout of one request, and how long a relay may deliver before it must renew its lease.
 TIMEOUT, LEASE = 3.0, 6.0
-#: Seconds of an outage before it is told.
+#: Seconds that an outage lasts before it is logged.
 UNTOLD = 3.0
 #: Seconds that a row may wait before `check` and `instantstatus` report it as late.
 LATE = 60.0
-#: Seconds between two looks at an empty outbox, and the longest wait while the server is away.
+#: Seconds between two queries of an empty outbox, and the longest wait between retries.
 INTERVAL, LONGEST_PAUSE = 0.2, 5.0
-#: Seconds between two looks for rows of partitions that the settings do not have any more.
+#: Seconds between two searches for rows in partitions that the settings no longer have.
 LOOK = 10.0
-#: The partition of rows that the server refused for good; nobody reads it.
+#: The partition of rows that the server refused permanently. Nothing delivers it.
 SET_ASIDE = -1
 
 
 class Backlog(NamedTuple):
-    """What waits: `rows` in all, the `oldest` for so many seconds, `unread` of them where nobody will read them."""
+    """The size of the outbox: all `rows`, the age of the `oldest` in seconds, and the `unread` rows that nothing
+    delivers.
+    """
 
     rows: int
     oldest: float
@@ -68,35 +70,35 @@ def _entries() -> QuerySet[OutboxEntry]:
 
 
 class Relay:
-    """Takes rows to the server, oldest first. Of several relays one at a time has a partition."""
+    """Delivers rows to the server, oldest first. Only one relay at a time delivers a partition."""
 
     def __init__(self) -> None:
         self._owner = uuid.uuid4().hex
-        #: Failures since the last success, when the first one was, and whether that has been told.
-        self._outage, self._away_since, self._told = 0, 0.0, False
+        #: Consecutive failures, the time of the first one, and whether the outage was logged.
+        self._outage, self._down_since, self._reported = 0, 0.0, False
         self.stop = threading.Event()
-        #: The partitions of former settings, and when they are looked for again.
-        self._others: list[int] = []
-        self._look_at = 0.0
+        #: Partitions that only former settings had, and when to search for them again.
+        self._former: list[int] = []
+        self._search_at = 0.0
 
     def run(self, interval: float = INTERVAL) -> None:
-        """Deliver until `stop` is set; while server or database are away, wait for them."""
+        """Deliver until `stop` is set. Retry while the server or the database is unreachable."""
         while not self.stop.is_set():
             try:
                 pause = 0.0 if self.deliver() else interval
-                self._came_back()
+                self._recovered()
             except (ServerError, Error) as error:
-                pause = self._went_away(error)
+                pause = self._failed(error)
             self.stop.wait(pause)
         self.release()
 
     def deliver(self) -> int:
-        """Send the oldest rows, as many as one request takes, and delete them; return how many are done.
+        """Send the oldest rows in one request, delete them, and return how many are done.
 
-        What the server refuses for good is done, too: it is logged, and kept in the partition SET_ASIDE.
+        Rows that the server refuses permanently are done, too: they are logged, and moved to the partition SET_ASIDE.
 
         Raises:
-            ServerError: the server does not take them now; they stay.
+            ServerError: the server did not accept some rows; retry later. They stay in the outbox.
         """
         waiting = _entries().filter(partition__gte=0)
         if not waiting.exists():
@@ -106,37 +108,39 @@ class Relay:
             if not batch:
                 return 0
             errors = _sent(batch)
-            self._settle(batch, errors)
+            self._complete(batch, errors)
         again = [error for error in errors if error and error.retryable]
         if again:
             raise again[0]
         return len(batch)
 
     def release(self) -> None:
-        """Let another relay go on at once."""
+        """Release the lease, so that another relay can continue immediately."""
         try:
             self._leases().filter(owner=self._owner).update(until=timezone.now())
         except Error:
-            logger.debug("the lease of the outbox was not given back, and will run out", exc_info=True)
+            logger.debug("The lease of the outbox was not released. It will expire.", exc_info=True)
 
     @contextmanager
     def _claim(self, waiting: QuerySet[OutboxEntry]) -> Iterator[QuerySet[OutboxEntry]]:
-        """Give those rows that no other relay delivers now; on PostgreSQL none that the server's consumer does."""
+        """Yield the rows that no other relay, and on PostgreSQL no consumer of the server, delivers now."""
         if connections[waiting.db].vendor != "postgresql":
             yield waiting if self._lease() else waiting.none()
             return
         with transaction.atomic(using=waiting.db):
-            partitions = [*range(conf.outbox_partitions), *self._of_former_settings(waiting)]
+            partitions = [*range(conf.outbox_partitions), *self._former_partitions(waiting)]
             yield waiting.filter(partition__in=[number for number in partitions if _lock(waiting.db, number)])
 
-    def _of_former_settings(self, waiting: QuerySet[OutboxEntry]) -> list[int]:
-        """Return partitions that rows were written to when there were more of them. The whole backlog is read for that,
-        so not each time."""
-        if time.monotonic() >= self._look_at:
+    def _former_partitions(self, waiting: QuerySet[OutboxEntry]) -> list[int]:
+        """Return the partitions of waiting rows that the settings no longer have.
+
+        This reads the whole backlog, so it is not done each time.
+        """
+        if time.monotonic() >= self._search_at:
             others = waiting.order_by().filter(partition__gte=conf.outbox_partitions)
-            self._others = list(others.values_list("partition", flat=True).distinct())
-            self._look_at = time.monotonic() + LOOK
-        return self._others
+            self._former = list(others.values_list("partition", flat=True).distinct())
+            self._search_at = time.monotonic() + LOOK
+        return self._former
 
     def _lease(self) -> bool:
         now = timezone.now()
@@ -152,37 +156,39 @@ class Relay:
         return leases
 
     @staticmethod
-    def _settle(batch: Sequence[OutboxEntry], errors: Sequence[ServerError | None]) -> None:
+    def _complete(batch: Sequence[OutboxEntry], errors: Sequence[ServerError | None]) -> None:
         refused = [(row, error) for row, error in zip(batch, errors, strict=True) if error and not error.retryable]
         done = [row.pk for row, error in zip(batch, errors, strict=True) if error is None]
         _entries().filter(pk__in=done).delete()
         for row, error in refused:
-            logger.error("row %s of the outbox is set aside: %s", row.pk, error)
-            if row.method not in OutboxEntry.METHODS:  # the constraint refuses to update it as it is
+            logger.error("Row %s of the outbox was moved to partition -1: %s", row.pk, error)
+            if row.method not in OutboxEntry.METHODS:  # the constraint forbids updating the row as it is
                 kept = json.dumps({"refused": {"method": row.method, "payload": row.payload}})
                 _entries().filter(pk=row.pk).update(method="publish", payload=kept)
         _entries().filter(pk__in=[row.pk for row, _ in refused]).update(partition=SET_ASIDE)
 
-    def _went_away(self, error: Exception) -> float:
-        """Wait, longer each time; the devserver starts beside its relay, so that a short outage is not told."""
+    def _failed(self, error: Exception) -> float:
+        """Return the seconds to wait, which grow with each failure. An outage is logged only if it lasts UNTOLD
+        seconds, because `runws` starts the devserver and its relay at the same time.
+        """
         self._outage += 1
         now = time.monotonic()
-        self._away_since = self._away_since or now
-        if not self._told and now - self._away_since >= UNTOLD:
-            self._told = True
-            logger.warning("the outbox waits: %s", error)
+        self._down_since = self._down_since or now
+        if not self._reported and now - self._down_since >= UNTOLD:
+            self._reported = True
+            logger.warning("The outbox is not delivered: %s. It is retried.", error)
         connections[outbox_config.database()].close()
         return min(0.1 * 2.0**self._outage, LONGEST_PAUSE)
 
-    def _came_back(self) -> None:
-        if self._told:
-            logger.warning("the outbox is delivered again")
-        self._outage, self._away_since, self._told = 0, 0.0, False
+    def _recovered(self) -> None:
+        if self._reported:
+            logger.warning("The outbox is delivered again.")
+        self._outage, self._down_since, self._reported = 0, 0.0, False
 
 
 @contextmanager
 def relaying() -> Iterator[None]:
-    """Run a relay in a thread of its own while the block runs."""
+    """Run a relay in a separate thread while the block runs."""
     relay = Relay()
 
     def work() -> None:
@@ -207,7 +213,7 @@ def _lock(using: str, partition: int) -> bool:
 
 
 def _one_request(rows: Sequence[OutboxEntry] | QuerySet[OutboxEntry]) -> list[OutboxEntry]:
-    """The rows that fit into one request: a second one must not leave before the first has been answered."""
+    """Return the rows that fit into one request. A second request must not be sent before the first is answered."""
     batch: list[OutboxEntry] = []
     size = 0
     for row in rows:
@@ -219,10 +225,10 @@ def _one_request(rows: Sequence[OutboxEntry] | QuerySet[OutboxEntry]) -> list[Ou
 
 
 def _sent(batch: Sequence[OutboxEntry]) -> list[ServerError | None]:
-    """Send the rows as one request, and return the error of each. Rows that do not publish are not sent.
+    """Send the rows in one request, and return the error of each. Rows with an error of their own are not sent.
 
     Raises:
-        ServerError: none was taken.
+        ServerError: the whole request failed.
     """
     faults = [_fault_of(row) for row in batch]
     good = [row for row, fault in zip(batch, faults, strict=True) if fault is None]
@@ -231,19 +237,19 @@ def _sent(batch: Sequence[OutboxEntry]) -> list[ServerError | None]:
 
 
 def _fault_of(row: OutboxEntry) -> ServerError | None:
-    """Other programs may write rows. Not every database checks the method, or that the payload is one JSON object."""
+    """Return the error of a malformed row. Other programs may write rows, and not every database checks them."""
     if row.method not in OutboxEntry.METHODS:
-        return ServerError(f"its method is {row.method!r}; the outbox takes publish and broadcast only")
+        return ServerError(f"its method is {row.method!r}; the outbox accepts only publish and broadcast")
     try:
-        if isinstance(json.loads(row.payload, parse_constant=_no_number), dict):
+        if isinstance(json.loads(row.payload, parse_constant=_refuse_constant), dict):
             return None
     except (ValueError, RecursionError):
         pass
-    return ServerError("its payload is no JSON object")
+    return ServerError("its payload is not a JSON object")
 
 
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no JSON")
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
 
 
 def _answered(batch: Sequence[OutboxEntry]) -> list[ServerError | None]:

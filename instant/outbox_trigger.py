@@ -1,4 +1,4 @@
-"""PostgreSQL's trigger that tells the server of new rows in the outbox."""
+"""The PostgreSQL trigger that notifies the server of new rows in the outbox."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from django.db import connections, transaction
 from .centrifugo import outbox_config
 from .models import OutboxEntry
 
-#: One call for a statement, a tenth of the cost of one for each row: the server is told once of each partition. Of a
-#: negative one it is not told, it would log an error.
+#: One notification per partition and statement: a trigger for each row costs ten times as much. Negative partitions are
+#: left out, because the server would log an error.
 CREATE = """
 CREATE OR REPLACE FUNCTION instant_outbox_notify() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -28,7 +28,7 @@ DROP FUNCTION IF EXISTS instant_outbox_notify();
 
 
 def is_there() -> bool:
-    """Tell whether PostgreSQL wakes the server's consumer when rows are written."""
+    """Report whether the trigger exists and is enabled."""
     with connections[outbox_config.database()].cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM pg_trigger WHERE tgname = 'instant_outbox_notify' AND tgrelid = %s::regclass "
@@ -39,7 +39,7 @@ def is_there() -> bool:
 
 
 def make() -> None:
-    """Make it, or make it again. Rows are left alone; those that wait are told of, too."""
+    """Create or replace the trigger, and notify the server of rows that wait. No row is changed."""
     database = outbox_config.database()
     with transaction.atomic(database), connections[database].cursor() as cursor:
         cursor.execute(CREATE)

@@ -1,8 +1,8 @@
-"""State that belongs to one process: another one, however it came to be, makes its own. And what kind of process it is.
+"""Process-local state: values that each process creates for itself, and facts about the current process.
 
-A forked child must not read the answers to its parent's questions, count on with its numbers, or wait for a lock that
-a thread of the parent had. No hook tells it: Python's run only where Python forks, and uWSGI forks in C. So each use
-looks at the process's id, which costs less than a tenth of a microsecond.
+A forked child must not read replies that are meant for its parent, continue the parent's counters, or wait for a lock
+that a thread of the parent held. No hook reports every fork: Python's hooks run only if Python forks, and uWSGI forks
+in C. So each use compares the process id, which takes less than 0.1 µs.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _T = TypeVar("_T")
 
 
 class PerProcess(Generic[_T]):
-    """A value that each process makes for itself, by `make`, when it first asks for it. It is not None."""
+    """A value that each process creates with `make` on first use. It must not be None."""
 
     def __init__(self, make: Callable[[], _T]) -> None:
         self._make = make
         self._made: dict[int, _T] = {}
-        #: The values of the processes from which this one was forked. Without a reference they would be destroyed
-        #: here, and some of them are sockets that those processes use.
+        #: Values of the processes from which this one was forked. They are kept, because destroying them here could
+        #: close sockets that those processes still use.
         self._inherited: list[_T] = []
 
     def __call__(self) -> _T:
@@ -32,11 +32,11 @@ class PerProcess(Generic[_T]):
             return self._begin(os.getpid())
 
     def renew(self) -> None:
-        """Forget what this process has made: the next use makes it anew."""
+        """Drop this process's value: the next use creates a new one."""
         self._made.pop(os.getpid(), None)
 
     def _begin(self, pid: int) -> _T:
-        # One step for Python: of two threads that begin at once, both get the same.
+        # Atomic: two threads that start at the same time get the same value.
         value = self._made.setdefault(pid, self._make())
         for other in list(self._made):
             if other != pid and (inherited := self._made.pop(other, None)) is not None:
@@ -45,9 +45,9 @@ class PerProcess(Generic[_T]):
 
 
 def runs_threads() -> bool:
-    """Return whether threads run in this process between its requests.
+    """Report whether threads run in this process between requests.
 
-    Under uWSGI without `enable-threads` they run only while a request runs Python code.
+    Under uWSGI without `enable-threads`, they run only while a request executes Python code.
     """
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is None:
@@ -59,15 +59,15 @@ def runs_threads() -> bool:
 
 
 def ends_without_exit() -> bool:
-    """Return whether this process ends by os._exit(), without exit handlers: it runs a job of RQ."""
+    """Report whether this process runs a job of RQ, and so ends with os._exit(), without exit handlers."""
     rq = sys.modules.get("rq")
     return rq is not None and hasattr(rq, "get_current_job") and rq.get_current_job() is not None
 
 
 def is_about_to_fork() -> bool:
-    """Return whether this is uWSGI's master, which has loaded the site and forks now.
+    """Report whether this is uWSGI's master process, which has loaded the site and is about to fork.
 
-    It must have no threads: uWSGI resets nothing of theirs in its workers, which would then wait for ever.
+    It must not start threads: uWSGI does not reset their state in its workers, which would then wait forever.
     """
     uwsgi = sys.modules.get("uwsgi")
     return uwsgi is not None and hasattr(uwsgi, "masterpid") and uwsgi.masterpid() == os.getpid()

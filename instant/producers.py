@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 _TOO_MANY = (
-    "publish() takes a channel and a message, and the rest by keyword: "
+    "publish() takes a channel and a message as positional arguments, and the rest by keyword: "
     'publish("$users", "Hello", data={"n": 1}, event_class="info", bucket="news")'
 )
 _KEYS = frozenset({"channel", "channels", "message", "data", "event_class", "bucket", "site"})
@@ -41,7 +41,7 @@ class _Options(TypedDict, total=False):
 
 
 class _Delivery(NamedTuple):
-    """How messages are sent, as the arguments of publish() say; `many` names all failures in one error."""
+    """How messages are sent: the arguments of publish(). With `many`, one error reports all failures."""
 
     on_commit: bool
     fail_silently: bool
@@ -80,19 +80,24 @@ def publish(
 ) -> PublishError | None:
     """Publish a message, data or both to a channel: `publish("$users", "Hello", data={"n": 1})`.
 
-    One positional argument is the channel; with `channel=` it is the message, as in version 0.1. With `on_commit` a
-    message leaves when the open transaction commits, and never if it rolls back; as nobody is there then to catch an
-    error, it is logged. It is the transaction of the database `using`, the default one if that is None. `timeout` is in
-    seconds, in all; INSTANT_PUBLISH_TIMEOUT by default. Data is what DjangoJSONEncoder takes. With `fail_silently` a
-    failure is logged and returned. `wait` makes the backends "thread" and "go", which answer before the server does,
-    wait for its answer. `exclude` leaves out the page that a request comes from: the request, the text of
+    A single positional argument is the channel; with `channel=` it is the message, as in version 0.1. `data` is
+    anything that DjangoJSONEncoder accepts.
+
+    With `on_commit`, the message is sent when the open transaction of the database `using` (by default the default
+    database) commits, and never if it rolls back. Errors are then logged, because there is no caller to catch them.
+
+    `timeout` is in seconds, retries included; the default is INSTANT_PUBLISH_TIMEOUT. With `fail_silently`, a failure
+    is logged and returned. `wait` makes the backends "thread" and "go", which return before the server has replied,
+    wait for its reply. `exclude` leaves out the page that sent a request: pass the request, the text of
     `instant.sender(request)`, or a client's id.
 
     Raises:
-        InvalidMessage: (a ValueError) no channel, neither message nor data, a name or data that cannot be sent.
+        InvalidMessage: (a ValueError) no channel, neither message nor data, or a name or data that cannot be sent.
         PublishError: the server was not reached (Unreachable), or refused the message (Rejected).
-        TransactionManagementError: `on_commit` without `using`, and another database alone has an open transaction.
-        TypeError: more than two positional arguments, one thing given twice, or `using` without `on_commit`.
+        InvalidSetting: a setting is wrong, such as INSTANT_BROADCAST_WITH (InvalidBackend).
+        TransactionManagementError: `on_commit` without `using`, and only another database has an open transaction.
+        TypeError: more than two positional arguments, an argument given twice, a wrong `exclude`, or `using` without
+            `on_commit`.
     """
     channel, message = _channel_and_message(args, channel, message)
     item = Message(channel, message, data, event_class, bucket, site)
@@ -149,15 +154,17 @@ def publish_many(
     wait: bool = False,
     using: str | None = None,
 ) -> PublishError | None:
-    """Publish many messages in order, in as few requests as the server takes.
+    """Publish many messages in order, in as few requests as the server allows.
 
-    Each item is a `Message`, or a mapping of publish()'s arguments (channel, message, data, event_class, bucket, site,
-    exclude); with `channels`, a list of names, one message goes to all of them, in one broadcast, and a page that is in
-    several gets it once. All are looked at before the first is sent.
+    Each item is a `Message`, or a mapping of the arguments of publish() (channel, message, data, event_class, bucket,
+    site, exclude). With `channels`, a list of names, one message goes to all of them in one broadcast, and a page that
+    has joined several of them gets it once. All items are validated before the first is sent.
 
     Raises:
-        InvalidMessage: an item cannot be sent; nothing was.
+        InvalidMessage: an item cannot be sent; nothing was sent.
         PublishManyError: some failed: `.failed` has (index, error) pairs, `.sent` the indexes of the others.
+        InvalidSetting, TransactionManagementError: as `publish`.
+        TypeError: a wrong `exclude`, or `using` without `on_commit`.
     """
     return _deliver(_messages(items), _Delivery(on_commit, fail_silently, timeout, wait, using, many=True))
 
@@ -176,12 +183,14 @@ async def apublish_many(
 
 
 def publish_to_users(users: Iterable[Any], message: str | None = None, **options: Any) -> PublishError | None:
-    """Publish one message to the personal channels of these users, or pks: a list, or a queryset; one broadcast.
+    """Publish one message to the personal channels of these users (objects or pks, a list or a queryset), in one
+    broadcast.
 
-    The options are those of `publish`. Nobody in `users` is nothing to do, and visitors have no channel.
+    The options are those of `publish`. Without users, nothing is sent. Visitors have no personal channel.
 
     Raises:
-        PublishManyError: some failed, as of `publish_many`.
+        PublishManyError: some failed, as in `publish_many`.
+        InvalidMessage, InvalidSetting, TransactionManagementError, TypeError: as `publish_many`.
     """
     how = {name: options.pop(name) for name in _Delivery._fields if name in options}
     names = [name for _, name in user_channels(users)]
@@ -202,15 +211,15 @@ def _channel_and_message(args: tuple[str, ...], channel: str | None, message: st
             raise TypeError(f"{_TOO_MANY}; it got the message twice")
         (message,) = args
     if channel is None and (channel := _default_channel()) is None:
-        raise InvalidMessage(f"no channel given: {_TOO_MANY}")
+        raise InvalidMessage(f"publish() got no channel. {_TOO_MANY}")
     return channel, message
 
 
 def _default_channel() -> str | None:
-    """Where a message without a channel goes, if settings let it. Between it and who publishes are two of ours."""
+    """Return the default channel with a warning, or None if it is off. Two of our functions called this one."""
     name = default_channel()
     if name is not None:
-        text = f"A message without a channel goes to the default one, which is deprecated: publish to {name!r} by name."
+        text = f"The default channel for messages without a channel is deprecated: pass {name!r} to publish()."
         warnings.warn(text, DeprecationWarning, stacklevel=4)
     return name
 
@@ -224,10 +233,10 @@ def _messages(items: Iterable[Message | Mapping[str, Any]]) -> list[Message]:
         content = item if _KEYS.issuperset(item) else _tagged(index, item)
         if "channel" not in content and "channels" not in content:
             if (default := _default_channel()) is None:
-                raise InvalidMessage(f"item {index} of publish_many() has no channel")
+                raise InvalidMessage(f"Item {index} of publish_many() has no channel. Pass channel or channels.")
             messages.append(Message(channel=default, **content))
         elif "channel" in content and "channels" in content:
-            raise InvalidMessage(f"item {index} of publish_many() has both a channel and channels")
+            raise InvalidMessage(f"Item {index} of publish_many() has both channel and channels. Pass one of them.")
         elif "channel" in content:
             messages.append(Message(**content))
         else:
@@ -237,14 +246,14 @@ def _messages(items: Iterable[Message | Mapping[str, Any]]) -> list[Message]:
 
 def _tagged(index: int, item: Mapping[str, Any]) -> Mapping[str, Any]:
     if unknown := ", ".join(sorted(set(item) - _KEYS - {"exclude"})):
-        raise InvalidMessage(f"item {index} of publish_many() has unknown keys: {unknown}")
+        raise InvalidMessage(f"Item {index} of publish_many() has unknown keys: {unknown}")
     return {"tags": tags_of(item["exclude"]), **{key: item[key] for key in item if key != "exclude"}}
 
 
 def _copies(index: int, channels: Iterable[str], **content: Any) -> Iterator[Message]:
-    """One message for many channels, each once."""
+    """Yield one message for each channel, without duplicates."""
     if isinstance(channels, str):
-        raise InvalidMessage(f"item {index} of publish_many(): channels is a list of names, not the name {channels!r}")
+        raise InvalidMessage(f"Item {index} of publish_many(): channels must be a list of names, not {channels!r}.")
     first: Message | None = None
     for channel in dict.fromkeys(channels):
         first = first.to(channel) if first else Message(channel, **content)
@@ -252,16 +261,19 @@ def _copies(index: int, channels: Iterable[str], **content: Any) -> Iterator[Mes
 
 
 def flush(timeout: float | None = None) -> bool:
-    """Wait until all that this process sent has been answered; tell whether it was, within `timeout` seconds.
+    """Wait until everything that this process has sent is answered. Return whether it was, within `timeout` seconds.
 
-    A backend that confirms each message has nothing to wait for.
+    Backends that confirm each message have nothing to wait for.
+
+    Raises:
+        InvalidSetting: as `publish`.
     """
     return get_backend().flush(timeout)
 
 
 def _deliver(messages: Sequence[Message], how: _Delivery) -> PublishError | None:
     if how.using is not None and not how.on_commit:
-        raise TypeError(f"using={how.using!r} names the transaction that is waited for: give on_commit=True, too")
+        raise TypeError(f"using={how.using!r} requires on_commit=True: it names the database whose commit to wait for.")
     backend = get_backend()
     own = backend.database()
     if how.on_commit and (own is None or own != how.using):
@@ -273,7 +285,7 @@ def _deliver(messages: Sequence[Message], how: _Delivery) -> PublishError | None
 
 
 async def _adeliver(messages: Sequence[Message], how: _Delivery) -> PublishError | None:
-    if how.on_commit or how.using is not None:  # a transaction is open in Django's own thread only
+    if how.on_commit or how.using is not None:  # only Django's own thread has the open transaction
         return await sync_to_async(_deliver)(messages, how)
     receipts = await get_backend().asend(messages, how.timeout, how.wait)
     return finish(receipts, how.fail_silently, how.many)

@@ -1,7 +1,7 @@
-"""Text that holds secrets: what `repr()`, error pages and messages show of it.
+"""Text that holds secrets, and what `repr()`, error pages and messages show of it.
 
-Django's error pages and mails print settings and local variables by their `repr()`. So do loggers and debuggers. Text
-whose `repr()` is masked stays unreadable there, with every exception reporter filter, and is plain text to all others.
+Django's error pages and mails print the `repr()` of settings and local variables. So do loggers and debuggers. Text
+with a masked `repr()` stays secret there, with any exception reporter filter, and is plain text everywhere else.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any, Final, TypeVar
 
-#: As Django shows its own keys.
+#: The same text that Django shows for its own keys.
 _HIDDEN: Final = "*" * 20
 _MASK: Final = "***"
-#: The user and the password before the host. A password that holds an unquoted `/` is found in a whole address only.
+#: The user and the password before the host. A password with an unquoted `/` is found in a complete address only.
 _LOGIN = re.compile(r"://[^/?#\s'\"]*@")
 #: A parameter of an address, or of a connection string such as `host=db password=…`.
 _PARAMETER = re.compile(
@@ -48,7 +48,7 @@ class Secret(str):
 
 
 class SecretAddress(Secret):
-    """An address that may hold credentials: its `repr()` shows the rest of it."""
+    """An address that may hold credentials. Its `repr()` shows everything else."""
 
     __slots__ = ()
 
@@ -57,7 +57,7 @@ class SecretAddress(Secret):
 
 
 def shown(address: str) -> str:
-    """Return an address for messages: without user and password, and without parameters that are secret."""
+    """Return an address for messages, without user, password and secret parameters."""
     scheme, separator, rest = address.rpartition("://") if address.count("://") == 1 else ("", "", address)
     if "@" in rest and "://" not in rest:
         rest = f"{_MASK}@{rest.rpartition('@')[2]}"
@@ -65,12 +65,12 @@ def shown(address: str) -> str:
 
 
 def masked(text: str) -> str:
-    """Return a text, such as another program's message, without the credentials of the addresses in it."""
+    """Return a text, such as a message of another program, without the credentials of the addresses in it."""
     return _PARAMETER.sub(rf"\g<name>{_MASK}", _LOGIN.sub(f"://{_MASK}@", text))
 
 
 def without_frames(error: _Error) -> _Error:
-    """Return a library's error, and its causes, without their tracebacks: those frames hold our requests' headers."""
+    """Return a library's error and its causes without tracebacks, whose frames hold the headers of our requests."""
     found: BaseException | None = error
     while found is not None:
         found.__traceback__ = None

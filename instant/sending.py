@@ -1,4 +1,4 @@
-"""Sending: at once, or when a transaction commits, in the order in which its messages and changes were published."""
+"""Sending: immediately, or when a transaction commits, in the order in which messages and changes were published."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("instant")
 
-#: Entries that are written and sent together.
+#: The most entries that are written and sent together.
 BATCH = 1_000
 
 
 class Collected:
-    """A kind of entries that a transaction collects. One is made for each commit: it may keep what has failed."""
+    """A kind of entry that a transaction collects. Each commit has its own instance, which may record failures."""
 
     def merged(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """Return the entries that are sent, in order; those of other kinds keep their places."""
+        """Return the entries to send, in order. Entries of other kinds keep their positions."""
         return entries
 
     def written(self, items: Sequence[Any]) -> Sequence[Sequence[Message]]:
@@ -36,14 +36,14 @@ class Collected:
         raise NotImplementedError
 
     def answered(self, item: Any, message: Message, error: Exception | None) -> None:
-        """Take the answer for one message."""
+        """Record the result of one message."""
 
     def finish(self) -> None:
-        """Log what has failed, or raise it: then it comes out of the commit."""
+        """Log failures, or raise them: the error then propagates from the commit."""
 
 
 class Entry(NamedTuple):
-    """One entry of a transaction; `timeout` is in seconds, the setting's where it is None."""
+    """One entry of a transaction. `timeout` is in seconds; None stands for INSTANT_PUBLISH_TIMEOUT."""
 
     kind: type[Collected]
     item: Any
@@ -51,7 +51,7 @@ class Entry(NamedTuple):
 
 
 class _Messages(Collected):
-    """Messages that `publish()` has made. Nobody is there to catch an error, so it is logged."""
+    """Messages of `publish()`. Errors are logged, because there is no caller to catch them."""
 
     def __init__(self) -> None:
         self._count, self._failed = 0, list[tuple[int, PublishError]]()
@@ -73,7 +73,7 @@ class _Messages(Collected):
 
 
 def collect(connection: Any, entries: Iterable[Entry]) -> None:
-    """Send these entries when the open transaction of this connection commits, behind those that it has already."""
+    """Send these entries when the open transaction of this connection commits, after those already collected."""
     gather_at(connection, list(entries), _send_collected, "publications", robust=False)
 
 
@@ -87,7 +87,7 @@ def _send_collected(entries: Sequence[Entry]) -> None:
 
 
 def send_entries(entries: Sequence[Entry], kinds: Mapping[type[Collected], Collected]) -> None:
-    """Send these entries now, in order. `kinds` has one for each kind; all are finished at the end."""
+    """Send these entries now, in order. `kinds` has an instance for each kind; all are finished at the end."""
     with ExitStack() as stack:
         for own in kinds.values():
             stack.callback(own.finish)
@@ -119,7 +119,7 @@ def _errors(messages: Sequence[Message], timeout: float | None) -> Sequence[Exce
 
 
 def finish(receipts: Sequence[Receipt], fail_silently: bool, many: bool) -> PublishError | None:
-    """Show debug messages, and raise, or log and return, what failed; `many` names all failures in one error."""
+    """Print debug messages. Raise, or log and return, what failed. With `many`, one error reports all failures."""
     failed = [(index, receipt.error) for index, receipt in enumerate(receipts) if receipt.error is not None]
     _print_debug(receipts)
     if not failed:

@@ -1,7 +1,7 @@
-"""The one serializer: compact JSON, by orjson where it is installed, with the results of DjangoJSONEncoder.
+"""The serializer: compact JSON, by orjson if it is installed, with the output of DjangoJSONEncoder.
 
-With two differences: an integer that a browser would round, beyond ±(2^53 - 1), is written as text, and a member of an
-Enum as its value.
+There are two differences. Integers beyond ±(2^53 - 1), which a browser would round, are written as text. Members of an
+Enum are written as their values.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from .exceptions import InvalidMessage
 
-#: The largest integer that JavaScript knows exactly (Number.MAX_SAFE_INTEGER).
+#: The largest integer that JavaScript represents exactly (Number.MAX_SAFE_INTEGER).
 _MAX_INTEGER = 2**53 - 1
-#: Where JSON may hold a larger one: it has at least 16 digits.
+#: Matches JSON that may hold a larger integer, which has at least 16 digits.
 _MANY_DIGITS = re.compile("[0-9]{16}")
-#: What orjson writes as null only where it is None.
+#: Types whose values orjson writes as null only if they are None.
 _FINITE = frozenset({str, int, bool, type(None), uuid.UUID})
 
 
@@ -32,7 +32,7 @@ class _Encoder(DjangoJSONEncoder):
         return o.value if isinstance(o, Enum) else super().default(o)  # as orjson does
 
 
-# One kept encoder: json.dumps(cls=…) would build one for each message.
+# One shared encoder: json.dumps(cls=…) would create one for each message.
 _encode: Callable[[object], str] = _Encoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -44,7 +44,7 @@ def _encode_slowly(value: object) -> bytes:
 
 
 def _exact(value: Any) -> Any:
-    """Return JSON's `value` with text for integers that a browser would round."""
+    """Return plain JSON data with text instead of integers that a browser would round."""
     if isinstance(value, Enum) and not isinstance(value, int):
         value = value.value
     if isinstance(value, dict):
@@ -57,24 +57,24 @@ def _exact(value: Any) -> Any:
 
 
 def _encode_fast(value: object) -> bytes:
-    """With orjson, but what it cannot do as DjangoJSONEncoder does is left to that.
+    """Encode with orjson, or with DjangoJSONEncoder where their results differ.
 
-    It writes NaN as null, and so a text with a null in it is written again, unless there is none in the value; large
-    integers and keys that are no strings it refuses; and what is no plain JSON it is made to refuse, as it would write
-    dates in another form.
+    orjson writes NaN as null, so a result that contains null is encoded again unless the value has no NaN. orjson
+    refuses large integers and keys that are not strings. Its options make it refuse everything else that is not plain
+    JSON, because it would format dates differently.
     """
     try:
         text = orjson.dumps(value, option=_PASS)
     except orjson.JSONEncodeError:
         return _encode_slowly(value)
-    # A copy: the memory of orjson's own is cut short in its place, and what was behind it, of kilobytes, lies idle.
+    # A copy: orjson shrinks its own buffer in place, which leaves kilobytes behind it unused.
     return b"%b" % text if b"null" not in text or _is_finite(value) else _encode_slowly(value)
 
 
 def _is_finite(value: object) -> bool:
-    """Tell whether each number in plain JSON is one; False where something in it is less plain."""
+    """Report whether all numbers in plain JSON are finite. Return False if a value is not plain."""
     todo: list[Any] = [value]
-    for item in todo:  # it grows meanwhile
+    for item in todo:  # the list grows meanwhile
         kind = type(item)
         if kind is dict:
             todo += item.values()
@@ -96,31 +96,31 @@ else:
 
 
 def encode(value: object) -> bytes:
-    """Return `value` as compact JSON; takes what DjangoJSONEncoder takes, but no NaN and no infinities.
+    """Return `value` as compact JSON. Accept everything that DjangoJSONEncoder accepts, except NaN and infinities.
 
-    Integers beyond ±(2^53 - 1) become text, as a browser would round them.
+    Integers beyond ±(2^53 - 1) become text, because a browser would round them.
 
     Raises:
-        InvalidMessage: it has a value that JSON cannot hold.
+        InvalidMessage: JSON cannot hold the value.
     """
     try:
         return _encode_bytes(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidMessage(f"data that cannot be sent as JSON: {error}") from error
+        raise InvalidMessage(f"The data cannot be sent as JSON: {error}") from error
 
 
 @lru_cache(maxsize=1024)
 def quoted(text: str) -> bytes:
-    """Return a short text, such as a channel's name, as JSON. Results are kept."""
+    """Return a short text, such as a channel's name, as JSON. Results are cached."""
     return json.dumps(text).encode()
 
 
 def decode(content: bytes | str) -> Any:
-    """Return what `content` holds as JSON.
+    """Return the value of a JSON text.
 
     Raises:
-        ValueError: it is no JSON, or has a number that `encode` refuses: NaN, or one that is infinite, such as 1e999.
-        RecursionError: it has too many levels.
+        ValueError: it is not JSON, or it has a number that `encode` refuses: NaN, or an infinite one such as 1e999.
+        RecursionError: it is nested too deeply.
     """
     return json.loads(content, parse_constant=_finite, parse_float=_finite)
 
@@ -128,5 +128,5 @@ def decode(content: bytes | str) -> Any:
 def _finite(text: str) -> float:
     number = float(text)
     if not isfinite(number):
-        raise ValueError(f"{text:.20} is no number that JSON can hold")
+        raise ValueError(f"JSON cannot hold the number {text:.20}")
     return number

@@ -16,9 +16,10 @@ from .secret_text import shown
 
 
 def status() -> dict[str, dict[str, Any]]:
-    """Return the figures of each part by its name, and under `problem` what is wrong with it.
+    """Return the figures of each part by name. The key `problem` says what is wrong with a part.
 
-    "publisher" is included with the backend "go" only, and is not started for this; "outbox" with its backend only.
+    "publisher" is included only with the backend "go", and is not started for this; "outbox" only with the backend
+    "outbox". Keys that end in `_s`, and `oldest`, are in seconds.
     """
     parts = {"server": _server()}
     if conf.INSTANT_BROADCAST_WITH == "go":
@@ -47,13 +48,13 @@ def _server() -> dict[str, Any]:
     if abs(offset) > MARGIN:
         how = f"{abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'}"
         figures["problem"] = (
-            f"Django's clock is {how} the server's; tokens and revocations need clocks that agree within {MARGIN} s"
+            f"Django's clock is {how} the server's; tokens and revocations require clocks that agree within {MARGIN} s"
         )
     return figures
 
 
 def _publisher() -> dict[str, Any]:
-    from .backends import go_publisher  # needs what Windows lacks
+    from .backends import go_publisher  # requires what Windows lacks
 
     try:
         figures = go_publisher.figures()
@@ -69,7 +70,7 @@ def _outbox() -> dict[str, Any]:
         return {"problem": str(error)}
     figures: dict[str, Any] = backlog._asdict()
     if backlog.unread:
-        figures["problem"] = f"{backlog.unread} rows are in partitions that nobody reads"
+        figures["problem"] = f"{backlog.unread} rows are in partitions that nothing delivers; see check instant.W007"
     elif backlog.oldest > outbox.LATE:
-        figures["problem"] = f"the oldest row has waited for {backlog.oldest:.0f} s: does anybody deliver?"
+        figures["problem"] = f"the oldest row has waited for {backlog.oldest:.0f} s; see check instant.W006"
     return figures

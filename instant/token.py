@@ -1,4 +1,4 @@
-"""The import path of the tokens in versions before 5; see `instant.access.tokens`."""
+"""The import path of the token functions in versions before 5. See `instant.access.tokens`."""
 
 from .access.tokens import channel_token, connection_claims, connection_token
 

@@ -1,4 +1,4 @@
-"""`path("instant/", include("instant.urls"))`."""
+"""URL patterns: `path("instant/", include("instant.urls"))`."""
 
 from django.urls import path
 

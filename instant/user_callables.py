@@ -1,4 +1,4 @@
-"""Functions and classes of a project: where they are defined, what they take, and what their answers mean."""
+"""Functions and classes of a project: their location, their signature, and the meaning of their results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def dotted_name(found: type) -> str:
 
 
 def place_of(function: Callable[..., Any]) -> str:
-    """Return the dotted name of a function, to search for, and its file and line, to open."""
+    """Return the dotted name of a function, for searching, and its file and line, for opening."""
     inner: Any = inspect.unwrap(function)
     name = f"{getattr(inner, '__module__', '?')}.{getattr(inner, '__qualname__', type(inner).__qualname__)}"
     code = getattr(inner, "__code__", None)
@@ -23,33 +23,33 @@ def place_of(function: Callable[..., Any]) -> str:
 
 
 def awaited(answer: Any) -> Any:
-    """Return what a function returned; the result of a coroutine or another awaitable is waited for."""
+    """Return the result of a function. A coroutine or another awaitable is awaited."""
     return async_to_sync(_wait_for)(answer) if inspect.isawaitable(answer) else answer
 
 
 def is_true(answer: object) -> bool:
-    """Report whether the answer of a rule, a permission or a guard allows: a falsy one denies.
+    """Report whether the result of a rule, a permission or a guard allows access. A falsy result denies it.
 
     Raises:
-        TypeError: the answer is true whatever it holds: a function, a manager, an iterator or a coroutine. Most often a
-            call or an `await` is missing. Besides, whatever the answer's own `__bool__` raises.
+        TypeError: the result is always true: a function, a manager, an iterator or a coroutine. Usually a call or an
+            `await` is missing. Errors of the result's own `__bool__` propagate.
     """
     if inspect.isawaitable(answer):
         if inspect.iscoroutine(answer):
             answer.close()
-        raise TypeError("the answer is a coroutine, which is always true: await it")
+        raise TypeError("The result is a coroutine, which is always true. Await it.")
     if callable(answer) or isinstance(answer, Iterator | AsyncIterator):
-        raise TypeError(f"the answer is {answer!r:.200}, which is always true: return True or False")
+        raise TypeError(f"The result is {answer!r:.200}, which is always true. Return True or False.")
     return bool(answer)
 
 
 def can_take(function: Callable[..., Any], count: int) -> bool:
-    """Report whether a function can be called with so many positional arguments."""
+    """Report whether a function can be called with `count` positional arguments."""
     try:
         inspect.signature(function).bind(*[None] * count)
     except TypeError:
         return False
-    except ValueError:  # a function of C without a signature
+    except ValueError:  # a C function without a signature
         return True
     return True
 

@@ -1,4 +1,4 @@
-"""`signed_response`, under the path that custom auth views of version 0.1 import."""
+"""The import path of `signed_response` in version 0.1, for custom auth views."""
 
 from .legacy.auth_view import signed_response
 

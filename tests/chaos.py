@@ -17,11 +17,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[1]
 CLIENT = ROOT / "instant" / "static" / "instant" / "instant.js"
 SOCKETS = ROOT / "frontend" / "node_modules" / "ws"
-#: Seconds after which a message without an answer is a failure: more than the publisher tries.
-PATIENCE = 60.0
 
 Item = tuple[str, str]
 

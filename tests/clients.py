@@ -11,7 +11,9 @@ from typing import Any
 
 import centrifuge
 
-TIMEOUT = 60
+from tests.waiting import PATIENCE
+
+TIMEOUT = PATIENCE
 
 
 class SyncClient(centrifuge.ClientEventHandler, centrifuge.SubscriptionEventHandler):

@@ -3,8 +3,10 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
+import json
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -50,6 +52,9 @@ def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
 # parses when a test fails, and `logging` where a server of the test has something to tell at the same time.
 ast.parse = _one_at_a_time(ast.parse)
 
+#: `make quick` runs only tests that need no server, browser, database server or compiler.
+QUICK = bool(os.environ.get("QUICK"))
+LARGE_FIXTURES = {"server", "server_kind", "centrifugo", "cluster", "postgres", "go", "browser", "new_page"}
 #: The kinds of servers that a test of this run used.
 _tried: set[str] = set()
 
@@ -92,6 +97,8 @@ def no_features(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def need_server(kind: str) -> None:
     """Skip the test where this kind of server cannot be run."""
+    if QUICK:
+        pytest.skip("it needs a server, and this run is a quick one")
     if kind == "centrifugo" and shutil.which("centrifugo") is None:
         pytest.skip("Centrifugo: no binary on PATH")
     if kind == "dev" and importlib.util.find_spec("instant.devserver.thread") is None:
@@ -131,7 +138,10 @@ def centrifugo() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Write the names of the tests that fail to the file FAILED_TESTS, even where pytest itself breaks off."""
+    """Write the tests that fail to the file FAILED_TESTS, even if pytest itself is interrupted."""
+    # In the background of a shell (`make test &`) SIGINT is ignored, and children would inherit that.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     path = os.environ.get("FAILED_TESTS")
     if path and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_FailedTests(Path(path)))
@@ -145,7 +155,24 @@ class _FailedTests:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             with self._path.open("a") as file:
-                file.write(f"{report.nodeid}\n")
+                file.write(json.dumps({"test": report.nodeid, "text": report.longreprtext}) + "\n")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what `make quick` has no time for, or no program."""
+    if not QUICK:
+        return
+    kept = [item for item in items if not _needs_more(item)]
+    config.hook.pytest_deselected(items=[item for item in items if _needs_more(item)])
+    items[:] = kept
+
+
+def _needs_more(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    values = getattr(getattr(item, "callspec", None), "params", {}).values()
+    if fixtures & LARGE_FIXTURES or {"postgres", "go"} & {value for value in values if isinstance(value, str)}:
+        return True
+    return any(item.get_closest_marker(name) for name in ("browser", "node", "slow"))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

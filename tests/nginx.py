@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from instant.testing.live_servers import wait_until_listening
+from tests.waiting import PATIENCE
 
 PROGRAM = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
@@ -40,4 +41,4 @@ def running(folder: Path, block: str, port: int) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)

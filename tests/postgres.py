@@ -25,8 +25,7 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 
 from instant.testing.live_servers import free_port
-
-PATIENCE = 60
+from tests.waiting import PATIENCE
 
 
 def _program(name: str) -> str:

@@ -121,10 +121,10 @@ def test_any_data_but_null_can_be_sent_alone(admin: Client, news: Channel, publi
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({}, "Give a message, data or both."),
-        ({"message": "  "}, "Give a message, data or both."),
-        ({"data": "null"}, "Give a message, data or both."),
-        ({"event_class": "info", "bucket": "b"}, "Give a message, data or both."),
+        ({}, "Enter a message, data or both."),
+        ({"message": "  "}, "Enter a message, data or both."),
+        ({"data": "null"}, "Enter a message, data or both."),
+        ({"event_class": "info", "bucket": "b"}, "Enter a message, data or both."),
         ({"message": "x", "data": "{"}, "Enter a valid JSON."),
         ({"message": "x", "data": "NaN"}, "cannot be sent as JSON"),
         ({"message": "x" * 900_001}, "900"),

@@ -140,6 +140,7 @@ def test_no_snippet_is_left_out() -> None:
     known |= {("ini", "")}  # tests/sockets
     known |= {("sql", "writer"), ("sql", "insert"), ("sql", "consumer")}  # tests/centrifugo/test_outbox_roles.py
     known |= {("html", "template"), ("js", "template")}  # tests/pages/test_scripts.py
+    known |= {("mermaid", "")}  # a picture
     known |= {("js", "sdk")}  # frontend/tests/core/strict.test.ts
     for page in PAGES:
         if page.name not in ("tutorial.md", "live-tutorial.md"):  # tests of tests/browser read all of them

@@ -69,24 +69,28 @@ def test_actions_without(sent: Published) -> None:
 
 
 WRONG: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
-    (("explode", "#a"), {"html": ""}, r"no action 'explode'.* it is one of append, prepend, .*refresh"),
+    (("explode", "#a"), {"html": ""}, r"no action 'explode'.* Use one of append, prepend, .*refresh"),
     ((["append"], "#a"), {"html": ""}, "no action"),
     ((None,), {}, "no action None"),
-    (("append",), {"html": ""}, r"'append' needs a target, .*stream\(\"\$users\", \"append\", \"#posts\"\)"),
-    (("append", ""), {"html": ""}, "needs a target"),
-    (("append", " "), {"html": ""}, "needs a target"),
-    (("append", 1), {"html": ""}, "needs a target"),
-    (("remove",), {}, "'remove' needs a target"),
-    (("refresh", ""), {}, "'refresh' needs a target"),
-    (("update", "#a"), {}, "'update' needs HTML: .*format_html"),
+    (
+        ("append",),
+        {"html": ""},
+        r"'append' needs a CSS selector .*stream\(\"\$users\", \"append\", \"#posts\"\)",
+    ),
+    (("append", ""), {"html": ""}, "needs a CSS selector"),
+    (("append", " "), {"html": ""}, "needs a CSS selector"),
+    (("append", 1), {"html": ""}, "needs a CSS selector"),
+    (("remove",), {}, "'remove' needs a CSS selector"),
+    (("refresh", ""), {}, "'refresh' needs a CSS selector"),
+    (("update", "#a"), {}, "'update' needs HTML. .*format_html"),
     (("update", "#a"), {"html": "", "template": "_user.html"}, "not both"),
-    (("update", "#a"), {"html": 5}, "html= is text, not int"),
-    (("update", "#a"), {"html": b""}, "html= is text, not bytes"),
-    (("update", "#a"), {"html": "", "context": {}}, "give template= too"),
-    (("update", "#a"), {"html": "", "request": RequestFactory().get("/")}, "give template= too"),
-    (("remove", "#a"), {"html": ""}, "'remove' brings no HTML"),
-    (("refresh",), {"template": "_user.html"}, "'refresh' brings no HTML"),
-    (("remove", "#a"), {"context": {}}, "give template= too"),
+    (("update", "#a"), {"html": 5}, "html= must be text, not int"),
+    (("update", "#a"), {"html": b""}, "html= must be text, not bytes"),
+    (("update", "#a"), {"html": "", "context": {}}, "require template="),
+    (("update", "#a"), {"html": "", "request": RequestFactory().get("/")}, "require template="),
+    (("remove", "#a"), {"html": ""}, "'remove' takes no HTML"),
+    (("refresh",), {"template": "_user.html"}, "'refresh' takes no HTML"),
+    (("remove", "#a"), {"context": {}}, "require template="),
 ]
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.fakes import FakeServer, accepted, answer, fake_server
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import asyncio, json, os, sys, time

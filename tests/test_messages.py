@@ -159,7 +159,7 @@ def test_neither_message_nor_data_is_refused_with_what_to_do() -> None:
 
 @pytest.mark.parametrize("message", [5, b"bytes", {"a": 1}, ["x"]], ids=repr)
 def test_a_message_is_text(message: Any) -> None:
-    with pytest.raises(InvalidMessage, match="use data="):
+    with pytest.raises(InvalidMessage, match="Use data="):
         Message("public", message)
 
 

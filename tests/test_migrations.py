@@ -39,7 +39,8 @@ def database(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) ->
         try:
             yield connections[alias]
         finally:
-            connections[alias].close()
+            if raw := connections[alias].connection:
+                raw.close()  # Django keeps one in memory open
             del connections[alias], connections.databases[alias]
 
 
@@ -100,8 +101,8 @@ def test_what_becomes_the_same_name_is_kept_once_and_switched_off_once(
     assert found[2] == ("$users", "users", True)
     assert found[3] == ("$users.duplicate-4", "staff", False)
     printed = capsys.readouterr().out
-    assert "'$ns:$chan' was there twice" in printed
-    assert "'users' was there twice" in printed
+    assert "'$ns:$chan' exists twice" in printed
+    assert "'users' exists twice" in printed
 
 
 def test_a_name_that_its_row_has_left_is_free_again(old: BaseDatabaseWrapper) -> None:

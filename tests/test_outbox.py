@@ -100,7 +100,7 @@ def test_other_methods_are_set_aside_and_never_sent(alias: str, method: str, cap
     with fake_server() as server:
         assert Relay().deliver() == 3
     assert texts(server.requests) == ["0", "0"]
-    assert "is set aside" in caplog.text
+    assert "was moved to partition -1" in caplog.text
     assert backlog().unread == 1
 
 
@@ -169,7 +169,7 @@ def test_what_the_server_refuses_is_set_aside_and_the_rest_goes_on(
         assert relay.deliver() == 0
     (row,) = OutboxEntry.objects.all()
     assert (row.partition, json.loads(row.payload)["data"]["message"]) == (outbox.SET_ASIDE, "1")
-    assert f"row {row.pk} of the outbox is set aside: the server answered 102" in caplog.text
+    assert f"Row {row.pk} of the outbox was moved to partition -1: the server answered 102" in caplog.text
     OutboxEntry.objects.update(partition=0)  # as the docs say, once the cause is gone
     with fake_server() as server:
         assert relay.deliver() == 1
@@ -268,7 +268,10 @@ def test_an_outage_is_told_once_and_so_is_its_end(
         wait_until_empty()
         time.sleep(0.1)
     told = [(record.levelno, record.getMessage().partition(":")[0]) for record in caplog.records]
-    assert told == [(logging.WARNING, "the outbox waits"), (logging.WARNING, "the outbox is delivered again")]
+    assert told == [
+        (logging.WARNING, "The outbox is not delivered"),
+        (logging.WARNING, "The outbox is delivered again."),
+    ]
 
 
 def test_a_short_outage_is_not_told(sqlite: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -104,6 +104,7 @@ def earlier(request: pytest.FixtureRequest) -> Iterator[str]:
         yield alias
 
 
+@pytest.mark.slow
 def test_rows_of_other_methods_are_set_aside_where_nothing_executes_them(earlier: str) -> None:
     rows = OutboxEntry.objects.using(earlier)
     good = [rows.create(method=method, payload='{"z":1,"a":2}', partition=3).pk for method in ("publish", "broadcast")]

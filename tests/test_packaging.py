@@ -34,6 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_what_runs(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     package = ROOT / "instant"

@@ -63,7 +63,7 @@ def test_a_server_that_is_away_is_not_well(settings: Any) -> None:
     settings.CENTRIFUGO_PORT = free_port()
     text, code = shown()
     assert code == 1
-    assert "server: NOT WELL: server not reachable" in text
+    assert "server: PROBLEM: the server is not reachable" in text
 
 
 def test_the_outbox_is_counted(server: LiveServer, settings: Any) -> None:
@@ -74,7 +74,7 @@ def test_the_outbox_is_counted(server: LiveServer, settings: Any) -> None:
     OutboxEntry.objects.update(created_at=timezone.now() - timedelta(hours=1))
     text, code = shown()
     assert code == 1
-    assert "does anybody deliver?" in text
+    assert "see check instant.W006" in text
 
 
 def test_a_publisher_is_not_started_to_be_asked(server: LiveServer, settings: Any, tmp_path: Any) -> None:

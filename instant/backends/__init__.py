@@ -1,4 +1,4 @@
-"""Where messages go: a backend is an alias, a class and one promise, `send(messages) -> receipts`."""
+"""Backends send messages. A backend has an alias and a class with one method, `send(messages) -> receipts`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..conf.settings import conf
 from ..exceptions import InvalidBackend, InvalidSetting
 from .base import BaseBackend
 
-#: The names that INSTANT_BROADCAST_WITH takes besides dotted paths.
+#: The values of INSTANT_BROADCAST_WITH that are not dotted paths.
 ALIASES = {
     "python": "instant.backends.python.PythonBackend",
     "outbox": "instant.backends.outbox.OutboxBackend",
@@ -28,25 +28,26 @@ _standing_in: list[BaseBackend] = []
 
 
 def get_backend() -> BaseBackend:
-    """Return the backend that INSTANT_BROADCAST_WITH names, made on first use.
+    """Return the backend of INSTANT_BROADCAST_WITH. It is created at first use.
 
     Raises:
-        InvalidBackend: it is neither an alias nor the dotted path of a BaseBackend.
+        InvalidBackend: the setting is neither an alias nor the dotted path of a BaseBackend.
     """
     return _standing_in[-1] if _standing_in else made(conf.INSTANT_BROADCAST_WITH)
 
 
 def preload() -> None:
-    """Import the backend of the settings, if it can be: else the first request that publishes would pay for that."""
+    """Import the backend of the settings if possible, so that the first publish of a request does not have to."""
     with suppress(ImportError, InvalidSetting):
         import_string(ALIASES.get(conf.INSTANT_BROADCAST_WITH, conf.INSTANT_BROADCAST_WITH))
 
 
 @contextmanager
 def standing_in(backend: BaseBackend) -> Iterator[None]:
-    """Let `backend` take all messages while the block runs, in all threads: for tests.
+    """Send all messages to `backend` while the block runs, in all threads. This is for tests.
 
-    An override_settings would do, but that of a pytest fixture stays for good where another is still open at its end.
+    override_settings is not used because of nested pytest fixtures: if they end out of order, a setting would stay
+    changed.
     """
     _standing_in.append(backend)
     try:
@@ -57,10 +58,10 @@ def standing_in(backend: BaseBackend) -> Iterator[None]:
 
 @cache
 def made(name: str) -> BaseBackend:
-    """Return the one backend of this name or dotted path.
+    """Return the backend with this alias or dotted path. There is one instance for each.
 
     Raises:
-        InvalidBackend: it is neither an alias nor the dotted path of a BaseBackend.
+        InvalidBackend: `name` is neither an alias nor the dotted path of a BaseBackend.
     """
     path = ALIASES.get(name, name)
     try:
@@ -68,8 +69,8 @@ def made(name: str) -> BaseBackend:
     except (ImportError, TypeError) as error:
         raise InvalidBackend(
             f"INSTANT_BROADCAST_WITH is {name!r}; it must be one of {', '.join(ALIASES)}, or the dotted path of a "
-            f"backend class ({error})"
+            f"backend class ({str(error).rstrip('.')})."
         ) from error
     if not isinstance(backend, BaseBackend):
-        raise InvalidBackend(f"INSTANT_BROADCAST_WITH is {name!r}, which is no instant.backends.BaseBackend")
+        raise InvalidBackend(f"INSTANT_BROADCAST_WITH is {name!r}, which is not an instant.backends.BaseBackend.")
     return backend

@@ -1,4 +1,4 @@
-"""The promises of a backend."""
+"""The interface of a backend."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ if TYPE_CHECKING:
 
 
 class BaseBackend:
-    """Sends messages somewhere. One instance serves a whole process, all its threads and event loops."""
+    """Sends messages. One instance serves all threads and event loops of a process."""
 
-    #: In errors and logs.
+    #: The name of the backend in errors and logs.
     name: ClassVar[str] = ""
-    #: Whether `send` belongs into the caller's transaction, and is undone with it.
+    #: Whether `send` takes part in the caller's transaction and is rolled back with it.
     transactional: ClassVar[bool] = False
-    #: Whether a receipt without an error means that the server has the message.
+    #: Whether a receipt without an error means that the server has accepted the message.
     confirms: ClassVar[bool] = True
 
     def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
-        """Send the messages in order, and return a receipt for each, in the same order; nothing for nothing.
+        """Send the messages in order, and return one receipt for each in the same order.
 
-        A message that fails has a PublishError in its receipt, and keeps no other from being sent. `timeout` is for
-        all together, in seconds. A backend that does not confirm waits for the server's answer where `wait` asks for
-        it.
+        If a message fails, its receipt contains a PublishError, and the other messages are still sent. `timeout` is in
+        seconds, for all messages together; None stands for INSTANT_PUBLISH_TIMEOUT. With `wait`, a backend that does
+        not confirm waits for the server's response, too.
         """
         raise NotImplementedError
 
     async def asend(
         self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False
     ) -> list[Receipt]:
-        """Send the messages as `send` does; in Django's own thread unless a backend knows better."""
+        """Send the messages as `send` does. By default, this runs `send` in a thread with `sync_to_async`."""
         return await sync_to_async(self.send)(messages, timeout, wait)
 
     def database(self) -> str | None:
-        """Return the database whose transactions `send` belongs into; None where it belongs into none."""
+        """Return the alias of the database in whose transactions `send` takes part, or None."""
         return DEFAULT_DB_ALIAS if self.transactional else None
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until all that was sent has been answered; tell whether it was, within `timeout` seconds."""
+        """Wait until all sent messages have a result. Return whether that happened within `timeout` seconds."""
         return True
 
     def check(self) -> list[CheckMessage]:
-        """Return what `manage.py check` should say of this backend."""
+        """Return the messages of this backend for `manage.py check`."""
         return []

@@ -1,4 +1,4 @@
-"""Prints what would be sent."""
+"""Backend that prints messages instead of sending them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .base import BaseBackend
 
 
 class ConsoleBackend(BaseBackend):
-    """Write each message as a line of its own to standard output."""
+    """Write each message to standard output, one per line."""
 
     name: ClassVar[str] = "console"
     confirms: ClassVar[bool] = False

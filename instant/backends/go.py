@@ -1,4 +1,4 @@
-"""publish() returns when the Go publisher of this host has the message, which sends it."""
+"""Backend "go": `publish()` returns when the Go publisher of this host has received the message and will send it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from .send_queue import Entry, SendQueue
 
 logger = logging.getLogger("instant")
 
-#: How often messages are handed on to a next publisher while none answers a single one.
+#: Number of publishers in a row that may end without any response before their messages fail.
 MAX_DEATHS = 5
-#: Seconds between two tries to have a publisher: doubled from the first to the last.
+#: Seconds before the first retry to reach a publisher, and the maximum. The pause doubles each time.
 PAUSES = (0.05, 1.0)
-#: Seconds that a process waits at its end for the answers to what the publisher has.
+#: Seconds that an exiting process waits for results of messages that the publisher has received.
 EXIT_ANSWERS = 1.0
 
 
@@ -38,20 +38,22 @@ class _Own(Own):
         super().__init__()
         self.connection: Connection | None = None
         self.deaths = 0
-        #: Held by who writes to the publisher, so that messages leave in the order of the queue.
+        #: Held while writing to the publisher, so that messages are written in the order of the queue.
         self.writing = threading.Lock()
-        #: How many messages have left the queue: the publisher has them, or they have failed.
+        #: Number of messages that have left the queue: the publisher has received them, or they have failed.
         self.handed_over = 0
-        #: How many of them are in the connection's `rest`.
+        #: Number of those messages that are partly in the connection's `rest`.
         self.unfinished = 0
 
 
 class GoBackend(QueueingBackend):
-    """Write messages to the publisher; what has no answer when that ends goes to the next one, with the idempotency
-    keys that make it once.
+    """Writes messages to the Go publisher.
 
-    When `send` returns without an error, the publisher has the messages. The caller writes them, unless there is no
-    publisher, or it does not read at once: then the thread does, and the caller waits for it.
+    If a publisher ends, messages without a result are written to the next one. Their idempotency keys prevent
+    duplicates.
+
+    When `send` returns without an error, the publisher has received the messages. Usually the caller's thread writes
+    them. If no publisher is running, or it cannot read at once, the backend's thread writes them and the caller waits.
     """
 
     name: ClassVar[str] = "go"
@@ -60,14 +62,14 @@ class GoBackend(QueueingBackend):
 
     def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
         if is_about_to_fork():
-            return PythonBackend().send(messages, timeout, wait)  # the answers of a publisher need a thread
+            return PythonBackend().send(messages, timeout, wait)  # reading the publisher's results needs a thread
         return super().send(messages, timeout, wait)
 
     def queued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
         timeout = conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout
         if self._hand_over(out, time.monotonic() + timeout):
             return [Receipt(message) for message in messages]
-        late = f"the publisher has not taken it within {timeout:g} seconds; it is still being tried"
+        late = f"the publisher did not accept it within {timeout:g} seconds; it is still being tried"
         return [Receipt(message, error=Unreachable(late, message.channel, self.name, True)) for message in messages]
 
     async def aqueued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
@@ -76,7 +78,7 @@ class GoBackend(QueueingBackend):
         return await asyncio.to_thread(self.queued, messages, out, timeout)
 
     def _hand_over(self, out: SendQueue, deadline: float) -> bool:
-        """Return whether the publisher has all that was queued before, at the latest at `deadline`."""
+        """Return whether the publisher receives everything queued so far before `deadline` (time.monotonic())."""
         own: _Own = self._own()
         goal = out.offered
         while own.handed_over < goal:
@@ -91,11 +93,11 @@ class GoBackend(QueueingBackend):
                 out.wake()
                 if time.monotonic() >= deadline:
                     return False
-                time.sleep(0.0005)  # the thread takes the lock
+                time.sleep(0.0005)  # let the thread acquire the lock
         return True
 
     def _write_at_once(self, own: _Own, out: SendQueue) -> bool:
-        """Write what waits, if that takes no waiting."""
+        """Write the queued messages if that is possible without waiting. Return whether all were written."""
         connection = own.connection
         if connection is None or connection.ended or connection.rest:
             return False
@@ -139,7 +141,7 @@ class GoBackend(QueueingBackend):
             pause = min(2 * pause, last)
 
     def _unanswered(self, out: SendQueue) -> list[Entry]:
-        """Return what the last connection left without an answer, if that has ended."""
+        """Return the messages without a result if the last connection has ended, and drop that connection."""
         connection = self._own().connection
         if connection is None or not connection.ended:
             return []
@@ -156,7 +158,7 @@ class GoBackend(QueueingBackend):
         return left
 
     def _connected(self, out: SendQueue) -> Connection:
-        """Return the connection, a new one where there is none, or other settings, as in tests."""
+        """Return the connection. Open a new one if there is none or if the settings have changed, as in tests."""
         config = go_publisher.configuration()
         connection: Connection | None = self._own().connection
         if connection is None or connection.config != config:
@@ -164,11 +166,11 @@ class GoBackend(QueueingBackend):
                 connection.close()
                 self._own().connection = None
             return Connection(config, out)
-        connection.config = config  # the one that the callers compare with, which may be made anew
+        connection.config = config  # callers compare by identity, and an equal configuration may be a new object
         return connection
 
     def _give_up(self, out: SendQueue, entries: list[Entry], error: NoPublisher) -> None:
-        """Fail what has waited for INSTANT_GO_RETRY_FOR seconds, or all where waiting does not help."""
+        """Fail messages that have waited for INSTANT_GO_RETRY_FOR seconds, or all messages if a retry cannot help."""
         oldest = time.monotonic() - conf.INSTANT_GO_RETRY_FOR
         given_up = [entry for entry in entries if not error.retryable or entry[2] <= oldest]
         entries[:] = [entry for entry in entries if error.retryable and entry[2] > oldest]
@@ -176,28 +178,31 @@ class GoBackend(QueueingBackend):
             self._fail(out, given_up, error.reason, error, again=error.retryable)
 
     def finish(self, timeout: float) -> None:
-        """Wait until the publisher has all; the answers are waited for shortly: it goes on without this process."""
+        """Wait up to `timeout` seconds until the publisher has received all messages.
+
+        Results are awaited for at most EXIT_ANSWERS seconds, because the publisher continues without this process.
+        """
         self._own().ending = True
         deadline = time.monotonic() + timeout
         done = self.flush(min(EXIT_ANSWERS, timeout))
         while not done and self._left() and time.monotonic() < deadline:
             done = self.flush(0.05)
         if not done and (left := self._left()):
-            logger.error("the process ends; messages that the publisher did not get: %d", left)
+            logger.error("the process exits; messages that the publisher did not receive: %d", left)
         if (connection := self._own().connection) is not None and (done or not self._left()):
             if not done:
-                connection.unanswered.clear()  # the publisher's now; its answers must find nobody
-            connection.close()  # with the thread that reads, which must not run while the interpreter is taken apart
+                connection.unanswered.clear()  # the publisher has them; late results are ignored
+            connection.close()  # also joins the reading thread, which must not run during interpreter shutdown
         self._rest()
 
     def _rest(self) -> None:
         deadline = time.monotonic() + REST
         while self._own().connection is not None and self._own().connection.ended and time.monotonic() < deadline:
-            time.sleep(0.002)  # the thread is about to let it go
+            time.sleep(0.002)  # the thread is about to drop the connection
         super()._rest()
 
     def _left(self) -> int:
-        """How many messages the publisher has not got."""
+        """Return the number of messages that the publisher has not received."""
         queued, connection = self.figures().queued, self._own().connection
         if connection is None or connection.ended or connection.writing:
             return queued
@@ -208,8 +213,8 @@ class GoBackend(QueueingBackend):
             return []
         return [
             Error(
-                f'INSTANT_BROADCAST_WITH is "go", and there is no publisher binary at {go_publisher.BINARY}.',
-                hint='Build it with `go build -o bin/publisher .` in the folder instant/go, or use "thread".',
+                f'INSTANT_BROADCAST_WITH is "go", but there is no publisher binary at {go_publisher.BINARY}.',
+                hint='Build it with `go build -o bin/publisher .` in the directory instant/go, or use "thread".',
                 id="instant.E004",
             )
         ]

@@ -1,4 +1,4 @@
-"""A connection to the Go publisher: its frames, which `instant/go/doc.go` describes, and the answers to them."""
+"""A connection to the Go publisher. `instant/go/doc.go` describes the frames."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .shared_ring import new_ring
 
 logger = logging.getLogger("instant")
 
-#: Messages in one write.
+#: Maximum number of messages per write.
 CHUNK = 1000
-#: A write of that size does not wait for the publisher to read; the system may give less.
+#: Requested size of the socket's send buffer, in bytes. A write that fits does not wait for the publisher to read it.
 SEND_BUFFER = 1 << 20
-#: Seconds that answers are let gather: else this thread would get in the way of those that publish at each of them.
+#: Seconds between two reads of results. Reading each result at once would slow down the publishing threads.
 READ_PAUSE = 0.001
 
-#: Seconds between two tries to write to a ring that is full.
+#: Seconds between two attempts to write to a full ring.
 FULL_PAUSE = 0.0005
 
 _WAKE = frame(b"W", b"")
@@ -37,11 +37,11 @@ _FAILED = struct.Struct(">QI?")
 
 
 class Connection:
-    """A connection to a publisher, and the thread that reads its answers."""
+    """A connection to a publisher, with a thread that reads the results."""
 
     def __init__(self, config: dict[str, Any], out: SendQueue) -> None:
         self.config, self.answered, self.writing = config, False, False
-        #: Bytes that must be written before any other frame.
+        #: The rest of an incomplete frame, which must be written before any other frame.
         self.rest = b""
         self.unanswered: dict[int, Entry] = {}
         self._out, self._numbers = out, count()
@@ -61,9 +61,9 @@ class Connection:
         return not self._reader.is_alive()
 
     def write_at_once(self, entries: list[Entry]) -> bool:
-        """Write the messages, which are in `unanswered` from now on, as far as the publisher reads at once.
+        """Write as many messages as possible without waiting, and add all of them to `unanswered`.
 
-        What is left is `rest`, and False is returned.
+        Return False if `rest` contains bytes that are still to be written, or if the connection has ended.
         """
         numbered = {number: entry for entry, number in zip(entries, self._numbers, strict=False)}
         self.unanswered.update(numbered)
@@ -79,16 +79,16 @@ class Connection:
         return not self.rest
 
     def _put(self, frames: bytes) -> int:
-        """Write as many bytes to the ring as fit, wake the publisher if it sleeps, and return their number."""
+        """Write as many bytes to the ring as fit, wake the publisher if it sleeps, and return the number of bytes."""
         assert self._ring is not None
         sent = self._ring.put(frames)
         if self._ring.has_sleeping_reader:
-            with suppress(BlockingIOError):  # its socket has unread data, so it is awake
+            with suppress(BlockingIOError):  # the socket has unread data, so the publisher is awake
                 self.socket.send(_WAKE, socket.MSG_DONTWAIT)
         return sent
 
     def _put_all(self, frames: bytes) -> None:
-        """Write everything, and wait while the publisher's memory is full.
+        """Write all bytes. Wait while the ring or the socket's buffer is full.
 
         Raises:
             OSError: the publisher has ended.
@@ -102,7 +102,7 @@ class Connection:
             time.sleep(FULL_PAUSE)
 
     def write(self, entries: list[Entry]) -> None:
-        """Write the messages, and wait while the publisher's memory is full; they are in `unanswered` from now on."""
+        """Write the messages and add them to `unanswered`. Wait while the ring or the socket's buffer is full."""
         waiting = iter(entries)
         self.writing = True
         try:
@@ -113,7 +113,7 @@ class Connection:
             }:
                 self.unanswered.update(chunk)
                 self._put_all(publish_frames(chunk))
-        except OSError:  # it is gone; answers may still be there to read
+        except OSError:  # the publisher has ended; its last results may still be unread
             self.unanswered.update(zip(self._numbers, waiting, strict=False))
             self._reader.join()
         self.writing = False
@@ -129,11 +129,11 @@ class Connection:
         with suppress(OSError):
             while data := self.socket.recv(1 << 18):
                 buffer += data
-                self._settle(list(complete_frames(buffer)))
+                self._process(list(complete_frames(buffer)))
                 time.sleep(READ_PAUSE)
         self._out.wake()
 
-    def _settle(self, frames: list[tuple[bytes, bytes]]) -> None:
+    def _process(self, frames: list[tuple[bytes, bytes]]) -> None:
         taken: list[Entry] = []
         failed: list[tuple[Entry, Receipt]] = []
         for kind, body in frames:
@@ -155,7 +155,10 @@ class Connection:
 
 
 def _error(message: Message, code: int, again: bool, reason: str) -> PublishError:
-    """Below 200 are the errors of the server's API; a status of HTTP may be that of whatever stands in between."""
+    """Return the exception for an error code.
+
+    Codes below 200 are the server's API errors. HTTP statuses may come from a proxy.
+    """
     if code == 401 or 100 <= code < 200:
         return Rejected(reason, message.channel, "go", again, code)
     return Unreachable(reason, message.channel, "go", again)

@@ -1,4 +1,4 @@
-"""The frames that a process and the Go publisher exchange; `instant/go/doc.go` describes them."""
+"""Frames of the protocol between a process and the Go publisher. `instant/go/doc.go` describes them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def frame(kind: bytes, body: bytes) -> bytes:
 
 
 def publish_frames(entries: dict[int, Entry]) -> bytes:
-    """Return the P frames of these messages, by their sequence numbers."""
+    """Return the P frames of these messages, which are keyed by sequence number."""
     parts: list[bytes] = []
     for number, (message, _, _) in entries.items():
         channel, command = message.server_channel.encode(), message.command()
@@ -28,7 +28,7 @@ def publish_frames(entries: dict[int, Entry]) -> bytes:
 
 
 def complete_frames(buffer: bytearray) -> Iterator[tuple[bytes, bytes]]:
-    """Cut the complete frames off the buffer."""
+    """Remove the complete frames from the start of the buffer, and yield the type and the body of each."""
     start = 0
     while len(buffer) - start >= _HEAD.size:
         (length,) = _HEAD.unpack_from(buffer, start)
@@ -42,10 +42,10 @@ def complete_frames(buffer: bytearray) -> Iterator[tuple[bytes, bytes]]:
 
 
 def read_answer(connection: socket.socket) -> bytes:
-    """Return the next frame, without its length.
+    """Return the next frame without its length.
 
     Raises:
-        OSError: the publisher has closed the connection, or says nothing for too long.
+        OSError: the publisher closed the connection, or the socket's timeout has passed.
     """
     (length,) = _HEAD.unpack(_exactly(connection, _HEAD.size))
     return _exactly(connection, length)

@@ -1,4 +1,4 @@
-"""The Go publisher's process: where its socket is, whether it is ours, and its start by who needs it first."""
+"""The Go publisher's process: finds or starts it, connects to it and verifies its owner."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ try:
     import fcntl
 except ImportError as error:
     raise ImportError(
-        'the Go publisher needs file locks and Unix sockets, which this platform lacks: use "thread" instead'
+        'The Go publisher needs file locks and Unix sockets, which this platform does not have: use "thread" instead.'
     ) from error
 
 BINARY = Path(__file__).parents[1] / "go" / "bin" / "publisher"
 PROTOCOL = 1
-#: Seconds without a message after which it ends, that one request to the server may take, and that its start may.
+#: Seconds: without messages until the publisher exits, for one request to the server, and for the publisher's start.
 IDLE, REQUEST_TIMEOUT, START_TIMEOUT = 600.0, 5.0, 5.0
-#: The longest path of a Unix socket that all systems take, with room for `.start`.
+#: Maximum length in bytes of a Unix socket path on all systems, with space for the suffix `.start`.
 _MAX_PATH = 100
-#: Exit status where another publisher has the socket.
+#: Exit status if another publisher has the socket.
 _TAKEN = 3
-#: Reasons for which a publisher takes no more, and another one may be started.
+#: Reasons for closing a connection after which a new publisher may be started.
 _LEAVING = ("idle", "stopping")
 
 
 class NoPublisher(InstantError):
-    """There is no publisher to be had; `retryable`: there may be one later."""
+    """No publisher is available. `retryable` says whether one may become available later."""
 
     def __init__(self, reason: str, retryable: bool) -> None:
         self.reason, self.retryable = reason, retryable
@@ -61,7 +61,7 @@ class NoPublisher(InstantError):
 
 
 def configuration() -> dict[str, Any]:
-    """Return what a publisher is told at its start, by Django's settings. Each message asks, so it is kept."""
+    """Return the publisher's configuration for the current settings. It is cached, because each message needs it."""
     return _configuration(IDLE, REQUEST_TIMEOUT)
 
 
@@ -82,15 +82,15 @@ setting_changed.connect(lambda **_: _configuration.cache_clear(), weak=False)  #
 
 
 def fingerprint(config: dict[str, Any]) -> str:
-    """Return what names this configuration, and tells nothing of its key: another one has a publisher of its own."""
+    """Return an identifier of a configuration, and so of its publisher. It does not reveal the API key."""
     return salted_hmac("instant.go", json.dumps([__version__, config], sort_keys=True), algorithm="sha256").hexdigest()
 
 
 def socket_path(name: str) -> Path:
-    """Return INSTANT_GO_SOCKET, or a path in a folder that is this user's alone, made where there is none.
+    """Return INSTANT_GO_SOCKET, or a path in a private directory of this user, which is created if necessary.
 
     Raises:
-        NoPublisher: the folder is somebody else's.
+        NoPublisher: the directory belongs to another user, or others have access to it.
     """
     if conf.INSTANT_GO_SOCKET:
         return Path(conf.INSTANT_GO_SOCKET).absolute()
@@ -103,30 +103,33 @@ def socket_path(name: str) -> Path:
 
 
 def _make_private(folder: Path) -> None:
-    """Others may write to where it is made, so somebody could have been there first."""
+    """Create a private directory, or verify an existing one.
+
+    Other users can write to the parent directory, so one of them may have created it.
+    """
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise NoPublisher(
-            f"{folder} must be a folder of user {os.getuid()} with mode 0700, no link: remove it, or set "
-            "INSTANT_GO_SOCKET to a path in a folder of your own",
+            f"{folder} must be a directory of user {os.getuid()} with mode 0700, no link: remove it, or set "
+            "INSTANT_GO_SOCKET to a path in a directory of your own",
             retryable=False,
         )
 
 
 def connect(config: dict[str, Any], ring: Ring | None = None) -> socket.socket:
-    """Return a connection to the publisher of this configuration, which is started where there is none.
+    """Return a connection to the publisher of this configuration, and start the publisher if none is running.
 
-    The publisher reads messages from `ring` if it can, and then that says so.
+    If the publisher can read messages from `ring`, `ring.is_read` is set.
 
     Raises:
-        NoPublisher: it cannot be started, or the one at this path is not ours.
+        NoPublisher: the publisher cannot be started, does not respond, or belongs to another user or site.
     """
     name = fingerprint(config)
     try:
         path = socket_path(name)
-        connection = _greeted(path, name, ring)
+        connection = _handshake(path, name, ring)
         if connection is None:
             with _lock(path):
                 connection = _started(path, name, config, ring)
@@ -136,14 +139,14 @@ def connect(config: dict[str, Any], ring: Ring | None = None) -> socket.socket:
 
 
 def figures() -> dict[str, Any] | None:
-    """Return what the publisher of these settings says of itself; None where there is none, and none is started.
+    """Return the statistics of the publisher of these settings, or None if it is not running.
 
     Raises:
-        NoPublisher: it does not answer, or the one at this path is not ours.
+        NoPublisher: the publisher does not respond, or belongs to another user or site.
     """
     name = fingerprint(configuration())
     try:
-        connection = _greeted(socket_path(name), name)
+        connection = _handshake(socket_path(name), name)
         if connection is None:
             return None
         with connection:
@@ -151,39 +154,39 @@ def figures() -> dict[str, Any] | None:
             connection.sendall(frame(b"S", b""))
             answer = read_answer(connection)
     except OSError as error:
-        raise NoPublisher(f"the publisher did not answer: {error}", retryable=True) from error
+        raise NoPublisher(f"the publisher did not respond: {error}", retryable=True) from error
     said: dict[str, Any] = json.loads(answer[1:])
     return said
 
 
 def _started(path: Path, name: str, config: dict[str, Any], ring: Ring | None) -> socket.socket:
-    """Connect to the one that another process has started in the meantime, else start it."""
+    """Connect to a publisher that another process has started in the meantime, or start one."""
     deadline = time.monotonic() + START_TIMEOUT
-    while (connection := _greeted(path, name, ring)) is None:
+    while (connection := _handshake(path, name, ring)) is None:
         if time.monotonic() > deadline:
-            raise NoPublisher(f"the publisher at {path} takes no connections and has not ended", retryable=True)
+            raise NoPublisher(f"the publisher at {path} accepts no connections but is still running", retryable=True)
         if not _start(path, {**config, "fingerprint": name}):
-            time.sleep(0.05)  # one that ends still has it
+            time.sleep(0.05)  # a publisher that is exiting still has the socket
     return connection
 
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Keep the other processes from starting one at the same time."""
+    """Lock the start of a publisher against other processes."""
     file = os.open(path.with_name(path.name + ".start"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
     finally:
-        fcntl.flock(file, fcntl.LOCK_UN)  # a child forked meanwhile has the file too, and would hold it for ever
+        fcntl.flock(file, fcntl.LOCK_UN)  # otherwise a child forked meanwhile would keep the lock
         os.close(file)
 
 
-def _greeted(path: Path, name: str, ring: Ring | None = None) -> socket.socket | None:
-    """Return a connection to who listens at this path; None where nobody does, or is about to end.
+def _handshake(path: Path, name: str, ring: Ring | None = None) -> socket.socket | None:
+    """Return a connection to the publisher at this path, or None if there is none or it is exiting.
 
     Raises:
-        NoPublisher: it is not ours, or has other settings.
+        NoPublisher: the publisher belongs to another user, or has other settings.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -216,43 +219,49 @@ def _greeted(path: Path, name: str, ring: Ring | None = None) -> socket.socket |
 
 
 def _check_peer(connection: socket.socket, path: Path) -> int:
-    """Return the process that listens; messages are not for other users, and their answers not to be believed."""
+    """Return the process id of the listener, or 0 if the system cannot report it.
+
+    Messages must not be sent to a process of another user, and its responses must not be trusted.
+
+    Raises:
+        NoPublisher: the process belongs to another user.
+    """
     if not hasattr(socket, "SO_PEERCRED"):
         return 0
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid, uid, _ = struct.unpack("3i", credentials)
     if uid != os.getuid():
-        raise NoPublisher(f"what listens at {path} belongs to user {uid}, not to {os.getuid()}", retryable=False)
+        raise NoPublisher(f"the process at {path} belongs to user {uid}, not to {os.getuid()}", retryable=False)
     return int(pid)
 
 
 def _start(path: Path, config: dict[str, Any]) -> bool:
-    """Start a publisher and wait until it listens; False where another one has the socket.
+    """Start a publisher and wait until it listens. Return False if another publisher has the socket.
 
     Raises:
-        NoPublisher: it does not start.
+        NoPublisher: the publisher did not start.
     """
     said: Future[tuple[bytes, int]] = Future()
     try:
-        threading.Thread(target=_tend, args=(path, config, said), name="instant-publisher", daemon=True).start()
+        threading.Thread(target=_run, args=(path, config, said), name="instant-publisher", daemon=True).start()
         word, status = said.result(2 * START_TIMEOUT)
-    except RuntimeError as error:  # no threads are started when the interpreter ends
+    except RuntimeError as error:  # no thread can be started during interpreter shutdown
         raise NoPublisher(f"the publisher did not start: {error}", retryable=False) from error
     except FutureTimeout as error:
-        raise NoPublisher("the publisher did not start: no word of it in time", retryable=True) from error
+        raise NoPublisher("the publisher did not start: it did not report in time", retryable=True) from error
     except OSError as error:
         raise NoPublisher(f"no publisher binary that can be run at {BINARY}: {error}", retryable=False) from error
     if word == b"ready\n":
         return True
     if status == _TAKEN:
         return False
-    reason = masked(word.decode(errors="replace").strip()) or "it said nothing"
+    reason = masked(word.decode(errors="replace").strip()) or "it reported no reason"
     raise NoPublisher(f"the publisher did not start (exit status {status}): {reason}", retryable=True)
 
 
-def _tend(path: Path, config: dict[str, Any], said: Future[tuple[bytes, int]]) -> None:
-    """Start the process, hand on what it says, and take note of its end: else it would stay as a zombie."""
-    process_exit.leave_signals_to_main_thread(False)  # the publisher, which is ended by SIGTERM, has this thread's mask
+def _run(path: Path, config: dict[str, Any], said: Future[tuple[bytes, int]]) -> None:
+    """Start the process, pass its first output to `said`, and wait for its end so that it does not become a zombie."""
+    process_exit.leave_signals_to_main_thread(False)  # the publisher inherits this mask
     try:
         process = subprocess.Popen(  # noqa: S603
             [BINARY, "-socket", path],

@@ -1,4 +1,4 @@
-"""Keeps what would be sent: the backend of tests, see `instant.testing.capture_published`."""
+"""Backend that keeps messages in memory for tests; see `instant.testing.capture_published`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import ClassVar
 from ..messages import Message, Receipt
 from .base import BaseBackend
 
-#: Messages in the order in which they were sent, by channel and uid: the server, too, takes a uid once in a channel.
+#: Messages in the order of sending, by channel and uid. Like the server, it accepts a uid once per channel.
 Box = dict[tuple[str, str], Message]
 
 
 class MemoryBackend(BaseBackend):
-    """Keep each message in `messages`, in the order in which they were sent, or in the open captures."""
+    """Keeps the messages in `messages`, or in the open captures, in the order of sending."""
 
     name: ClassVar[str] = "memory"
     confirms: ClassVar[bool] = False
@@ -27,16 +27,16 @@ class MemoryBackend(BaseBackend):
 
     @property
     def messages(self) -> list[Message]:
-        """What was sent while no capture was open, as a list of its own."""
+        """A new list of the messages that were sent while no capture was open."""
         return list(self._box.values())
 
     def clear(self) -> None:
-        """Forget what was sent."""
+        """Remove all messages."""
         self._box.clear()
 
     @contextmanager
     def capture(self) -> Iterator[Box]:
-        """Keep what is sent inside the block in a box of its own; the box of a block around it gets it, too."""
+        """Capture the messages that are sent inside the block. An enclosing capture receives them, too."""
         box: Box = {}
         self._captures.append(box)
         try:

@@ -1,4 +1,4 @@
-"""Writes rows in the caller's transaction: what is published leaves if, and only if, the transaction commits."""
+"""Backend "outbox": writes messages as rows in the caller's transaction. They are sent if, and only if, it commits."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .base import BaseBackend
 
 
 class OutboxBackend(BaseBackend):
-    """Write each message as a row of OutboxEntry, many in one INSERT; the server, or a relay, delivers it.
+    """Writes each message as a row of OutboxEntry, several in one INSERT. The server or a relay delivers the rows.
 
-    There is no answer of the server to wait for: `timeout` and `wait` mean nothing here.
+    `timeout` and `wait` have no effect, because no response of the server is awaited.
     """
 
     name: ClassVar[str] = "outbox"
@@ -28,11 +28,11 @@ class OutboxBackend(BaseBackend):
     confirms: ClassVar[bool] = False
 
     def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
-        """Write the rows; a failure ends in the receipts.
+        """Write the rows. Outside a transaction, a failure is reported in the receipts.
 
         Raises:
-            PublishError: a failure in a transaction, which the database has given up with it. Were it not raised, not
-                even by `fail_silently`, all that the caller wrote would be lost without a word.
+            PublishError: writing failed inside a transaction. The database has aborted the transaction, so the error is
+                raised even with `fail_silently`; otherwise the caller's own changes would be lost without an error.
         """
         if not messages:
             return []
@@ -61,11 +61,11 @@ class OutboxBackend(BaseBackend):
 def _write(using: str, messages: Sequence[Message]) -> None:
     partitions = conf.outbox_partitions
     rows = [
-        # hash() differs between processes
+        # hash() differs between processes.
         (message.command().decode(), crc32(message.server_channel.encode()) % partitions)
         for message in messages
     ]
-    # Not save(): a receiver of post_save that publishes for every model would not end.
+    # save() is not used: a post_save receiver that publishes for every model would recurse forever.
     if len(rows) == 1:
         _write_one(using, *rows[0])
     else:
@@ -74,7 +74,7 @@ def _write(using: str, messages: Sequence[Message]) -> None:
 
 
 def _write_one(using: str, payload: str, partition: int) -> None:
-    """Half the time of bulk_create(), which outside a transaction also makes one of its own."""
+    """Insert one row. It takes half the time of bulk_create(), which opens its own transaction if there is none."""
     connection = connections[using]
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with transaction.mark_for_rollback_on_error(using), connection.cursor() as cursor:
@@ -83,7 +83,7 @@ def _write_one(using: str, payload: str, partition: int) -> None:
 
 @lru_cache(maxsize=64)
 def _insert(using: str) -> str:
-    """The statement for this database; what is the same in each row is no parameter: each is bound by Python."""
+    """Return the INSERT statement. The constant column is written into it, because Python binds each parameter."""
     name = connections[using].ops.quote_name
     columns = ", ".join(map(name, ("method", "payload", "partition", "created_at")))
     return f"INSERT INTO {name(OutboxEntry._meta.db_table)} ({columns}) VALUES ('publish', %s, %s, %s)"  # noqa: S608

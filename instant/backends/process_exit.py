@@ -1,4 +1,4 @@
-"""The ends of a process that a queue must be told of: an exit, also of multiprocessing's children, and SIGTERM."""
+"""Calls functions when a process ends: at exit, at the exit of a multiprocessing child, and at SIGTERM."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-#: What is the main thread's to handle.
+#: Signals that the main thread handles.
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-_told: set[tuple[int, Callable[[], None]]] = set()
+_registered: set[tuple[int, Callable[[], None]]] = set()
 
 
 def at_exit(finish: Callable[[], None]) -> None:
-    """Call `finish` once or more when this process ends, unless it is killed; for each process anew."""
-    if (os.getpid(), finish) in _told:
+    """Call `finish` at least once when this process ends, unless it is killed. Each process registers for itself."""
+    if (os.getpid(), finish) in _registered:
         return
-    _told.add((os.getpid(), finish))
-    atexit.unregister(finish)  # a forked child has it from its parent
+    _registered.add((os.getpid(), finish))
+    atexit.unregister(finish)  # a forked child inherits the registration of its parent
     atexit.register(finish)
-    # The children of multiprocessing, and of Celery (billiard), end without atexit, by these finalizers of their own.
+    # Children of multiprocessing and of Celery (billiard) do not run atexit handlers, only these finalizers.
     for name in ("multiprocessing.util", "billiard.util"):
         if module := sys.modules.get(name):
             _finalize(module, finish)
@@ -34,15 +34,18 @@ def at_exit(finish: Callable[[], None]) -> None:
 
 
 class _Keeper:
-    """What `register_after_fork` refers to weakly."""
+    """The object to which `register_after_fork` keeps a weak reference."""
 
 
 _keeper = _Keeper()
 
 
 def _finalize(module: Any, finish: Callable[[], None]) -> None:
-    """Have `finish` called at the end of this child. Those finalizers are forgotten where its work begins, which is
-    after its imports; what runs then notes it again."""
+    """Call `finish` at the end of this multiprocessing child.
+
+    A child clears its finalizers after its imports, before its work begins. The after-fork hook registers `finish`
+    again.
+    """
 
     def again(_: object = None) -> None:
         module.Finalize(None, finish, exitpriority=0)
@@ -52,20 +55,28 @@ def _finalize(module: Any, finish: Callable[[], None]) -> None:
 
 
 def leave_signals_to_main_thread(leave: bool = True) -> None:
-    """Let the calling thread, and those that it starts, get none: Python's handlers run in the main thread, which
-    sleeps on where the system has woken another one."""
+    """Block these signals in the calling thread and in the threads that it starts.
+
+    Python runs handlers in the main thread, which stays asleep if the system delivers the signal to another thread.
+    """
     if hasattr(signal, "pthread_sigmask") and not _is_in_main_thread():
         signal.pthread_sigmask(signal.SIG_BLOCK if leave else signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def _is_in_main_thread() -> bool:
-    """Whether the system's thread is the first one of the process, where all threads of gevent run, too. On Linux it
-    has the number of the process; what gevent has of its main thread is the parent's in a forked child."""
+    """Return whether this is the process's first system thread, in which gevent runs all of its threads.
+
+    On Linux the id of that thread is the process id. gevent's record of the main thread is the parent's in a forked
+    child.
+    """
     return threading.get_native_id() in (os.getpid(), threading.main_thread().native_id)
 
 
 def _sigterm_is_free() -> bool:
-    """Whether SIGTERM ends this process: nobody has a handler, nor one that Python does not know of, as uWSGI has."""
+    """Return whether SIGTERM has its default action.
+
+    Also look for handlers that Python does not know of, such as uWSGI's.
+    """
     if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         return False
     try:
@@ -76,8 +87,11 @@ def _sigterm_is_free() -> bool:
 
 
 def _on_sigterm(finish: Callable[[], None], *signal_and_frame: Any) -> None:
-    """Finish, then die of SIGTERM as ever. In a thread: the main one may hold the very lock that finishing needs."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
+    """Call `finish`, then end by SIGTERM as usual.
+
+    This runs in a new thread: the main thread may hold a lock that `finish` needs.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second SIGTERM ends the process at once
     threading.Thread(target=_finish_and_die, args=(finish,), name="instant-exit", daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""The default: each publish is a request to the server's HTTP API, over kept connections; many are one batch."""
+"""Backend "python", the default: publishes by the server's HTTP API, several messages in one batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .base import BaseBackend
 
 
 class PythonBackend(BaseBackend):
-    """Publish by HTTP and wait for the server's answer, so that errors reach the caller."""
+    """Publishes by HTTP and waits for the server's response, so that errors reach the caller."""
 
     name: ClassVar[str] = "python"
 
@@ -27,7 +27,7 @@ class PythonBackend(BaseBackend):
         receipts, answers = list[Receipt](), list[_Answered]()
 
         def meanwhile() -> None:
-            """While the server works on a request, the next is written, and the answer to the one before is read."""
+            """Prepare the next request and read the previous response while the server works on the current request."""
             written.extend(islice(requests, 1))
             receipts.extend(self._read(answers))
 
@@ -53,7 +53,7 @@ class PythonBackend(BaseBackend):
         return self._read(answers)
 
     def _read(self, answers: list[_Answered]) -> list[Receipt]:
-        """Return the receipts of what was answered, and forget it."""
+        """Return the receipts for these responses, and clear the list."""
         receipts: list[Receipt] = []
         for request, answer in answers:
             try:
@@ -75,7 +75,7 @@ class PythonBackend(BaseBackend):
 
     def _failed(self, message: Message, error: ServerError) -> Receipt:
         about: dict[str, Any] = {"channel": message.channel, "backend": self.name, "retryable": error.retryable}
-        # Below 200 are the errors of the server's API; a status of HTTP may be that of whatever stands in between.
+        # Codes below 200 are the server's API errors. HTTP statuses may come from a proxy.
         if error.code == 401 or 100 <= error.code < 200:
             wrapped: PublishError = Rejected(error.reason, code=error.code, **about)
         else:
@@ -89,18 +89,18 @@ def _deadline(timeout: float | None) -> float:
 
 
 class Request:
-    """One request: its commands are publishes or, where neighbours are one message for many channels, broadcasts."""
+    """One request. Each command is a publish, or a broadcast if consecutive messages have the same payload."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
-        #: The first message of each command as a publish, and of how many messages the command is.
+        #: For each command: its first message as a publish, and the number of its messages.
         self.publishes: list[bytes] = []
         self.counts: list[int] = []
         self.size = len(b'{"commands":[]}')
         self.body = b""
 
     def take(self, message: Message) -> bool:
-        """Add a message, if it keeps within the limits; one that is larger goes alone."""
+        """Add a message unless that exceeds the limits. A message that exceeds them alone gets its own request."""
         joins = bool(self.messages) and self.messages[-1].payload is message.payload
         publish = quoted(message.server_channel) if joins else message.command()
         size = self.size + len(publish) + len(b'{"broadcast":{s[]}},')
@@ -117,13 +117,13 @@ class Request:
 
     @property
     def method(self) -> str:
-        """The API's method: the server keeps a batch in order, as `parallel` is not asked for."""
+        """The API method. The server processes a batch in order, because the batch does not set `parallel`."""
         if len(self.counts) > 1:
             return "batch"
         return "publish" if len(self.messages) == 1 else "broadcast"
 
     def written(self) -> Request:
-        """Write the body: this, not only the cutting, is to be done ahead of its time."""
+        """Write the body and return the request. This happens while the server works on the previous request."""
         if len(self.messages) == 1:
             self.body = self.publishes[0]
         elif len(self.counts) == 1:
@@ -142,10 +142,10 @@ class Request:
             start += count
 
     def results(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return the result, or the object with the error, of each message.
+        """Return the result of each message, or the object with its error.
 
         Raises:
-            ServerError: the answer does not fit the request.
+            ServerError: the response does not match the request.
         """
         single = len(self.counts) == 1
         replies = [{self.method: answer.get("result") or {}}] if single else answer.get("replies") or []
@@ -164,12 +164,12 @@ class Request:
         return results
 
 
-#: A request, and the server's answer or what came instead.
+#: A request with the server's response, or with the error that occurred.
 _Answered = tuple[Request, dict[str, Any] | ServerError]
 
 
 def requests_for(messages: Sequence[Message]) -> Iterator[Request]:
-    """Cut the messages into written requests of at most MAX_BATCH_COMMANDS messages and MAX_BATCH_BYTES bytes."""
+    """Yield requests with their bodies, each with at most MAX_BATCH_COMMANDS messages and MAX_BATCH_BYTES bytes."""
     request = Request()
     for message in messages:
         if not request.take(message):

@@ -1,5 +1,8 @@
-"""What the backends "thread" and "go" share: publish() puts a message into a queue of its process and returns, one
-thread sends what waits, and each message gets its answer: taken, or an error that is logged or handed to who waits."""
+"""Base of the backends "thread" and "go". `publish()` puts a message into a queue of its process and returns.
+
+One thread sends the queued messages. Each message gets a result: success, or an error that is logged or returned to a
+caller who waits for it.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +28,19 @@ from .send_queue import Answers, Entry, Figures, SendQueue
 
 logger = logging.getLogger("instant")
 
-#: Seconds that the thread is given to come to rest at the end of a process.
+#: Seconds that an exiting process waits for the thread to become idle.
 REST = 0.5
-#: Seconds after which who publishes without a thread looks whether there is something to send again.
+#: Maximum seconds that a caller without a thread waits before it checks the queue for work again.
 LOOK = 0.05
 
 _NO_EXIT = (
-    "RQ ends the process of a job by os._exit(), which would lose what %r has queued. So publish() waits for the "
-    'server\'s answer in this process. With INSTANT_BROADCAST_WITH = "go" it does not need to.'
+    "RQ ends the process of a job with os._exit(), which would lose the messages that the %r backend has queued. So "
+    'publish() waits for the server\'s response in this process. INSTANT_BROADCAST_WITH = "go" does not need to wait.'
 )
 
 
 class _Call:
-    """One call of send() without its waiting, which differs for threads and event loops."""
+    """One call of send(), without the waiting itself, which differs between threads and event loops."""
 
     def __init__(self, out: SendQueue, entries: list[Entry], entered: int, timeout: float | None, answered: bool):
         self.started = monotonic()
@@ -59,7 +62,7 @@ class _Call:
         return self._answers is None and self._entered == len(self._entries)
 
     def step(self) -> Future[None] | None:
-        """Go on as far as possible; return what must be waited for, for `left` seconds, before the next step."""
+        """Continue as far as possible. Return a future to await before the next step, for `left` seconds, or None."""
         if self._entered < len(self._entries):
             self._entered += self._out.offer(self._entries[self._entered :])
         if self._entered < len(self._entries):
@@ -72,10 +75,10 @@ class _Call:
 
     def receipts(self, backend: str) -> list[Receipt]:
         answers = self._answers.close() if self._answers else [Receipt(message) for message, _, _ in self._entries]
-        late = f"no answer within {self.timeout:g} seconds; it is still being tried"
+        late = f"no result within {self.timeout:g} seconds; it is still being tried"
         full = (
-            f"the queue is full: {self._out.limit} messages have no answer yet (INSTANT_QUEUE_SIZE), "
-            f"and there was no room within {self.timeout:g} seconds"
+            f"the queue is full: {self._out.limit} messages have no result yet (INSTANT_QUEUE_SIZE), "
+            f"and it stayed full for {self.timeout:g} seconds"
         )
         return [
             _unreachable(message, full, backend)
@@ -91,28 +94,32 @@ class Own:
     def __init__(self) -> None:
         self.out: SendQueue | None = None
         self.starting = threading.Lock()
-        #: The process ends, or will end without a word: nobody would send later.
+        #: Whether the process is exiting, or will exit without notice, so that nothing would be sent later.
         self.ending = False
-        #: No thread can be started, or none would run: whoever publishes sends.
+        #: Whether no thread can be started, or none would run. Callers then send their messages themselves.
         self.is_threadless = not runs_threads()
 
 
 class QueueingBackend(BaseBackend):
-    """Put messages into a queue that a thread sends, in order; each process has its own, and so has a forked child."""
+    """Base of backends that queue messages for a thread, which sends them in order.
+
+    Each process has its own queue and thread, including a forked child.
+
+    """
 
     confirms = False
-    #: Whether a caller hands over what it has queued by itself: then the thread is needed only where that fails.
+    #: Whether callers write their own messages, so that the thread is needed only if that fails.
     hands_over = False
-    #: Seconds that a process waits at its end for what it has queued.
+    #: Seconds that an exiting process waits for its queued messages.
     exit_timeout = 10.0
-    #: The class of the state. A forked child has its own, so it does not send what its parent has queued.
+    #: The class of the per-process state. A forked child has its own, so it does not send its parent's messages again.
     own_class: type[Own] = Own
 
     def __init__(self) -> None:
         self._own: PerProcess[Any] = PerProcess(self.own_class)
 
     def deliver(self, out: SendQueue, entries: list[Entry]) -> None:
-        """Send the messages in order and see to it that `out` settles them; what is settled here leaves `entries`."""
+        """Send the messages in order and call `out.settle` for each. Remove from `entries` those settled here."""
         raise NotImplementedError
 
     def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
@@ -143,28 +150,30 @@ class QueueingBackend(BaseBackend):
         return await self.aqueued(messages, out, call.left) if self._must_hand_over(call) else call.receipts(self.name)
 
     def _must_hand_over(self, call: _Call) -> bool:
-        """Whether all of this call is in the queue, after it had to wait for room, and nobody waits for the answers."""
+        """Return whether the whole call is queued after a wait for a full queue, and nobody waits for its results."""
         return self.hands_over and call.is_queued
 
     def _enter(self, messages: Sequence[Message], wait: bool) -> tuple[SendQueue, list[Entry], int]:
-        """Queue the messages, but leave to a _Call those whose answer is waited for; as at the process's end all are:
-        nobody would send them later."""
+        """Queue the messages, unless the caller waits for their results; a _Call queues those.
+
+        In an exiting process all callers wait, because nothing would be sent later.
+        """
         own, out, now = self._own(), self._queue(), monotonic()
         entries: list[Entry] = [(message, None, now) for message in messages]
         is_waited_for = wait or own.ending or own.is_threadless
         return out, entries, 0 if is_waited_for else out.offer(entries, wakes=not self.hands_over)
 
     def queued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
-        """Return what the caller is told of messages that are in the queue now."""
+        """Return the receipts of messages that are now in the queue."""
         out.give_way()
         return [Receipt(message) for message in messages]
 
     async def aqueued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
-        """Return what `queued` does, and never block the event loop."""
+        """Return the same as `queued`, without blocking the event loop."""
         return [Receipt(message) for message in messages]
 
     def _queue(self) -> SendQueue:
-        """Return the queue of this process, and start its thread."""
+        """Return the queue of this process. Create it and start its thread if necessary."""
         own: Own = self._own()
         return own.out or self._start(own)
 
@@ -185,7 +194,7 @@ class QueueingBackend(BaseBackend):
     def _start_thread(self, own: Own, out: SendQueue) -> None:
         try:
             threading.Thread(target=self._run, args=(out,), name=f"instant-{self.name}", daemon=True).start()
-        except RuntimeError:  # the interpreter ends, and Python 3.12 and later start none then
+        except RuntimeError:  # Python 3.12 and later start no threads during interpreter shutdown
             own.ending = own.is_threadless = True
 
     def _run(self, out: SendQueue) -> None:
@@ -198,13 +207,13 @@ class QueueingBackend(BaseBackend):
         self._send_all(out)
 
     def _send_all(self, out: SendQueue) -> int:
-        """Send what waits; return how many messages that were."""
+        """Send the queued messages, and return their number."""
         entries = out.take_more()
         count = len(entries)
         try:
             out.limit = conf.INSTANT_QUEUE_SIZE
             self.deliver(out, entries)
-        except Exception as error:  # of wrong settings, above all: the thread must go on
+        except Exception as error:  # for example wrong settings; the thread must survive them
             logger.debug("the %s backend failed", self.name, exc_info=True)
             self._fail(out, entries, f"{type(error).__name__}: {error}", error)
         return count
@@ -220,36 +229,38 @@ class QueueingBackend(BaseBackend):
         out.settle(entries, [_unreachable(message, reason, self.name, again, cause) for message, _, _ in entries])
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until all that was sent has been answered. What failed has its answer, too: it was logged, or told to
-        who waited for it."""
+        """Wait until all sent messages have a result. Return whether that happened within `timeout` seconds.
+
+        A failed message has a result, too: its error was logged, or returned to a caller who waited for it.
+        """
         out = self._own().out
         return out is None or _wait(out.below(1), timeout)
 
     def figures(self) -> Figures:
-        """Return what became of the messages of this process until now."""
+        """Return the statistics of this process's messages."""
         out = self._own().out
         return replace(out.figures) if out else Figures()
 
     def finish(self, timeout: float) -> None:
-        """Wait for what is queued as the process ends, and log what is lost."""
+        """Wait up to `timeout` seconds for queued messages at the process's exit, and log the number of lost ones."""
         self._own().ending = True
         if not self.flush(timeout):
-            logger.error("the process ends; messages without an answer: %d", self.figures().queued)
+            logger.error("the process exits; messages without a result: %d", self.figures().queued)
         self._rest()
 
     def _rest(self) -> None:
-        """Let the thread come to rest: one that runs while the interpreter is taken apart can crash it."""
+        """Wait until the thread is idle. A thread that runs during interpreter shutdown can crash the process."""
         deadline, own = monotonic() + REST, self._own()
         while own.out is not None and not own.is_threadless and not own.out.resting and monotonic() < deadline:
             sleep(0.002)
 
 
-#: Those that have queued something in this process.
+#: The backends that have queued messages in this process.
 _backends = PerProcess[weakref.WeakSet[QueueingBackend]](weakref.WeakSet)
 
 
 def finish_all() -> None:
-    """Wait for what the backends of this process have queued, as it ends; each has seconds for it."""
+    """Wait for the queued messages of all backends when the process exits. Each backend has `exit_timeout` seconds."""
     for backend in list(_backends()):
         backend.finish(backend.exit_timeout)
 

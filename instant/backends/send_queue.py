@@ -1,4 +1,4 @@
-"""The messages of a process that are on their way, who waits for their answers, and what became of them."""
+"""The messages that a process has not finished sending, the callers that wait for results, and statistics."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from ..messages import Message, Receipt
 
 logger = logging.getLogger("instant")
 
-#: How many channels one log of failures names.
+#: Maximum number of channels that one log entry about failures names.
 LOGGED_CHANNELS = 10
-#: At each so many messages that wait, a loop that publishes lets the thread go first, for so many seconds at most.
+#: Each time this many messages are queued, a publishing loop lets the thread run first, for at most this many seconds.
 LEAD, GIVE_WAY = 1000, 0.01
-#: A message, whom to tell of its answer (who says whether anybody still listens), and when it came.
+#: A message, a callback for its result (which returns whether a caller still waits), and its time in the queue's clock,
+#: time.monotonic().
 Entry = tuple[Message, "Callable[[Receipt], bool] | None", float]
 
 
 @dataclass(slots=True)
 class Figures:
-    """What became of the messages of this process: `queued` have no answer yet."""
+    """Statistics of the messages of this process. `queued` messages have no result yet."""
 
     sent: int = 0
     failed: int = 0
@@ -34,23 +35,25 @@ class Figures:
 
 
 class SendQueue:
-    """The messages of one process that have no answer yet, at most `limit`."""
+    """The messages of one process that have no result yet, at most `limit`."""
 
     def __init__(self, limit: int) -> None:
         self.limit, self.figures = limit, Figures()
-        #: How many it has taken in all.
+        #: Total number of messages that were added to the queue.
         self.offered = 0
         self._lock = threading.Lock()
         self._waiting: list[Entry] = []
         self._work = threading.Event()
         self._levels: dict[int, Future[None]] = {}
         self._sent = threading.Condition()
-        #: The thread that takes them has nothing to do.
+        #: Whether the sending thread is idle.
         self.resting = False
 
     def offer(self, entries: list[Entry], *, wakes: bool = True) -> int:
-        """Take as many as there is room for, from the first on; return how many. The thread is woken, unless it is not
-        needed."""
+        """Add messages from the start of `entries` until the queue is full, and return their number.
+
+        The thread is woken if `wakes` is true or the queue is full.
+        """
         with self._lock:
             room = self.limit - self.figures.queued
             if room < len(entries):
@@ -74,18 +77,18 @@ class SendQueue:
         return self._work.is_set()
 
     def take_more(self) -> list[Entry]:
-        """Return all that wait, if any."""
+        """Remove and return all queued messages."""
         with self._lock:
             self._work.clear()
             entries, self._waiting = self._waiting, []
         return entries
 
     def give_way(self) -> None:
-        """Wait for the thread where the caller is far ahead of it, but only a moment.
+        """Let the thread run when the caller is far ahead of it, for at most GIVE_WAY seconds.
 
-        Beside a loop that publishes, the thread would get to run for each of its steps only when the loop has had its
-        5 ms (sys.getswitchinterval()), and what waits meanwhile would take new memory. For the caller it is no loss:
-        all that is done here is done by one of them at a time.
+        A loop that publishes keeps the interpreter for 5 ms at a time (sys.getswitchinterval()). The thread would wait
+        that long for each of its steps, while the queue takes new memory. The caller loses no time, because only one
+        thread runs Python code at a time anyway.
         """
         waiting = len(self._waiting)
         if waiting and waiting % LEAD == 0:
@@ -93,30 +96,33 @@ class SendQueue:
                 self._sent.wait(GIVE_WAY)
 
     def go_on(self) -> None:
-        """Let those go on who gave way: the thread has nothing to do but to wait."""
+        """Wake the callers in `give_way`. The thread calls it before it waits for the server."""
         with self._sent:
             self._sent.notify_all()
 
     def wake(self) -> None:
-        """Let `take` return."""
+        """Make `wait` return."""
         self._work.set()
 
     def settle(self, entries: Sequence[Entry], receipts: Sequence[Receipt] | None = None) -> None:
-        """Tell who waits for these messages, log the errors of the others; no receipts: the server took all."""
-        errors, unheard = 0, []
+        """Report results to waiting callers, and log errors for which nobody waits.
+
+        Without `receipts`, the server has accepted all messages.
+        """
+        errors, unreported = 0, []
         if receipts is None:
             for message, tell, _ in entries:
                 if tell is not None:
                     tell(Receipt(message))
         else:
             for (_, tell, _), receipt in zip(entries, receipts, strict=True):
-                heard = tell is not None and tell(receipt)
+                is_reported = tell is not None and tell(receipt)
                 if receipt.error is not None:
                     errors += 1
-                    if not heard:
-                        unheard.append(receipt.error)
-        if unheard:
-            _log(unheard)
+                    if not is_reported:
+                        unreported.append(receipt.error)
+        if unreported:
+            _log(unreported)
         self._count(len(entries) - errors, errors)
 
     def _count(self, sent: int, failed: int) -> None:
@@ -130,7 +136,7 @@ class SendQueue:
             future.set_result(None)
 
     def below(self, level: int) -> Future[None]:
-        """Return what is done when fewer than `level` messages have no answer."""
+        """Return a future that is done when fewer than `level` messages have no result."""
         with self._lock:
             if self.figures.queued >= level:
                 return self._levels.setdefault(level, _future())
@@ -140,7 +146,7 @@ class SendQueue:
 
 
 class Answers:
-    """The answers that one caller waits for."""
+    """The results that one caller waits for."""
 
     def __init__(self, count: int) -> None:
         self.receipts: list[Receipt | None] = [None] * count
@@ -163,21 +169,21 @@ class Answers:
 
 
 def _future() -> Future[None]:
-    """A future that nobody can cancel: several wait for it."""
+    """Return a future that cannot be cancelled, because several callers wait for it."""
     future: Future[None] = Future()
     future.set_running_or_notify_cancel()
     return future
 
 
 def _log(errors: list[PublishError]) -> None:
-    """Log the first error of each channel, and of no more than LOGGED_CHANNELS: an outage must not fill the disk."""
+    """Log one error per channel, for at most LOGGED_CHANNELS channels. An outage must not fill the disk."""
     channels = [list(group) for _, group in groupby(sorted(errors, key=_channel), _channel)]
     for group in channels[:LOGGED_CHANNELS]:
-        more = f"; so did {len(group) - 1} more to this channel" if len(group) > 1 else ""
+        more = f"; {len(group) - 1} more to this channel also failed" if len(group) > 1 else ""
         logger.error("%s%s", group[0], more)
     if len(channels) > LOGGED_CHANNELS:
         rest = channels[LOGGED_CHANNELS:]
-        logger.error("so did %d messages to %d other channels", sum(map(len, rest)), len(rest))
+        logger.error("%d more messages to %d other channels also failed", sum(map(len, rest)), len(rest))
 
 
 def _channel(error: PublishError) -> str:

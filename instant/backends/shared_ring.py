@@ -1,4 +1,4 @@
-"""Memory shared with the Go publisher: a message written there is handed over without a system call.
+"""Memory that is shared with the Go publisher. A message is passed on by writing it there, without a system call.
 
 A write to a socket would be most of the cost of a `publish()`. `instant/go/doc.go` describes the layout.
 """
@@ -8,14 +8,17 @@ from __future__ import annotations
 import mmap
 import os
 
-#: Bytes before the frames, and for them: a power of two.
+#: Size in bytes of the header, and of the buffer for frames, which is a power of two.
 HEADER, SIZE = 4096, 1 << 20
-#: Words of the header, 8 bytes each and far apart: processors share memory by lines of 64 bytes.
+#: Indexes of the header's 8-byte words. They are in different 64-byte cache lines.
 _HEAD, _TAIL, _SLEEPS = 0, 8, 16
 
 
 def new_ring() -> Ring | None:
-    """Return a new ring, or None if the system has no such memory: only Linux has, and a sandbox may forbid it."""
+    """Return a new ring, or None if the system does not support it.
+
+    It needs Linux's memfd_create, which a sandbox may forbid.
+    """
     if not hasattr(os, "memfd_create"):
         return None
     try:
@@ -25,7 +28,7 @@ def new_ring() -> Ring | None:
 
 
 class Ring:
-    """A ring buffer: one thread of this process writes at a time, and the publisher reads.
+    """A ring buffer with one writer at a time in this process and one reader, the publisher.
 
     Raises:
         OSError: the memory could not be allocated.
@@ -41,7 +44,7 @@ class Ring:
             raise
         self._words = memoryview(self._memory).cast("Q")
         self._head = 0
-        #: Whether the publisher has confirmed that it reads from here.
+        #: Whether the publisher has confirmed that it reads this ring.
         self.is_read = False
 
     def put(self, data: bytes) -> int:
@@ -56,15 +59,17 @@ class Ring:
             self._memory[place : place + first] = data[:first]
             self._memory[HEADER : HEADER + count - first] = data[first:count]
         self._head += count
-        self._words[_HEAD] = self._head  # last: the reader may use everything before it
+        self._words[_HEAD] = self._head  # written last: the reader may use everything before this position
         return count
 
     @property
     def has_sleeping_reader(self) -> bool:
-        """Whether the publisher must be woken. It sets this word a millisecond before its last check for data."""
+        """Whether the publisher must be woken. It sets this word one millisecond before its last check for data."""
         return bool(self._words[_SLEEPS])
 
     def close_descriptor(self) -> None:
-        """Close the file descriptor, once the publisher has it. The memory is freed with this object, and the
-        publisher keeps it until it has read everything."""
+        """Close the file descriptor after the publisher has received it.
+
+        The memory is freed with this object. The publisher keeps its own mapping until it has read everything.
+        """
         os.close(self.fd)

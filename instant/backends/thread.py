@@ -1,4 +1,4 @@
-"""publish() returns at once, and a thread of the process sends by HTTP, in batches of all that waits."""
+"""Backend "thread": `publish()` returns at once; a thread sends the queued messages in batches by HTTP."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ from .send_queue import Entry, SendQueue
 
 #: Seconds that one request may take.
 REQUEST_TIMEOUT = 5.0
-#: Seconds that a message is tried for while the server is away: no setting, as the process has to live for so long.
+#: Seconds during which a message is retried while the server is unreachable. It is not a setting, because the process
+#: has to live that long.
 RETRY_FOR = 30.0
-#: Seconds between two tries: doubled from the first to the last.
+#: Seconds before the first retry, and the maximum. The pause doubles each time.
 PAUSES = (0.05, 1.0)
 
 
 class _Http(PythonBackend):
-    """One request at a time, whose receipts are made only where somebody reads them."""
+    """Sends one request at a time, and creates receipts only if they are needed."""
 
     name: ClassVar[str] = "thread"  # in errors
 
     def request(self, request: Request, entries: list[Entry], meanwhile: Callable[[], object]) -> list[Receipt] | None:
-        """Return the receipts, or None where the server took all and nobody waits; call `meanwhile` before that."""
+        """Return the receipts, or None if all messages succeeded and nobody waits for them.
+
+        `meanwhile` is called while the server works on the request.
+        """
         try:
             answer = http.post(request.method, request.body, REQUEST_TIMEOUT, meanwhile)
             failed = any("error" in result for result in request.results(answer))
@@ -41,10 +45,10 @@ class _Http(PythonBackend):
 
 
 class ThreadBackend(QueueingBackend):
-    """Queue messages for a thread that sends them by HTTP. An outage is waited out for RETRY_FOR seconds.
+    """Queues messages for a thread that sends them by HTTP. During an outage they are retried for RETRY_FOR seconds.
 
-    The messages of a channel keep their order, with one exception: where the server takes some of a batch and answers
-    100 (internal error) for others, those are tried again after these.
+    The messages of a channel keep their order, with one exception: if the server accepts some messages of a batch and
+    responds with error 100 (internal error) to others, the others are retried after those.
     """
 
     name: ClassVar[str] = "thread"
@@ -58,7 +62,7 @@ class ThreadBackend(QueueingBackend):
         following: list[Request] = []
 
         def meanwhile() -> None:
-            """While the server works on a request, the next one is written."""
+            """Prepare the next request while the server works on the current one."""
             if len(entries) == len(request.messages):
                 entries.extend(out.take_more())
             following.extend(_first_request(entries[len(request.messages) :]))
@@ -70,7 +74,7 @@ class ThreadBackend(QueueingBackend):
             again = self._request(out, request, entries[: len(request.messages)], meanwhile)
             entries[: len(request.messages)] = again
             if again:
-                following.clear()  # two requests would break the order where the first fails and the second does not
+                following.clear()  # never two requests at once: if only the first fails, the order would break
                 time.sleep(pause)
                 pause = min(2 * pause, last)
             else:
@@ -79,7 +83,7 @@ class ThreadBackend(QueueingBackend):
     def _request(
         self, out: SendQueue, request: Request, entries: list[Entry], meanwhile: Callable[[], object]
     ) -> list[Entry]:
-        """Send one request, and return what must be tried again."""
+        """Send one request, and return the messages that must be retried."""
         receipts = self._http.request(request, entries, meanwhile)
         out.figures.batches += 1
         if receipts is None:
@@ -101,5 +105,5 @@ def _may_succeed(receipt: Receipt) -> bool:
 
 
 def _first_request(entries: list[Entry]) -> list[Request]:
-    """As many as make one request, none for none."""
+    """Return the first request for these messages, as a list that is empty if there are none."""
     return list(islice(requests_for([message for message, _, _ in entries[:MAX_BATCH_COMMANDS]]), 1))

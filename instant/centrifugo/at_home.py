@@ -1,7 +1,9 @@
-"""Tests stay at home: with the backends "memory" and "console", and while messages are captured, no server is asked.
+"""Keeps tests away from a real server.
 
-Else a site's tests would end the connections of real pages, if a server runs beside them. `live_server()` is the way
-out.
+No request is sent with the backends "memory" and "console", and while a test captures messages.
+
+Otherwise the tests of a site could close the connections of real pages when a server runs on the same machine.
+`live_server()` is the exception: it runs a server for a test.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from ..exceptions import ServerError
 
 #: The backends that send nothing.
 BACKENDS = ("memory", "console")
-#: The answers of a server without clients, by method. Error 108 says that a channel has no history.
+#: The responses of a server without clients, by API method. Error 108 means that a channel has no history.
 _ANSWERS: dict[str, dict[str, Any]] = {
     "channels": {"channels": {"channels": {}}},
     "presence": {"presence": {"presence": {}}},
@@ -27,41 +29,41 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "unsubscribe": {"unsubscribe": {}},
 }
 
-#: The blocks that run a live server, and those that capture messages.
+#: The running `with` blocks that use a live server, and those that capture messages.
 _live: list[object] = []
 _silenced: list[object] = []
 
 
 def is_silent() -> bool:
-    """Return whether no server is asked."""
+    """Return whether requests to the server are suppressed."""
     return not _live and (bool(_silenced) or conf.INSTANT_BROADCAST_WITH in BACKENDS)
 
 
 def is_test() -> bool:
     """Return whether Django's test environment is active without a live server.
 
-    Then no background thread may run: it would outlive the test, and its connection would block the removal of the
-    test database.
+    No background thread may run in that case. It would outlive the test, and its database connection would block the
+    removal of the test database.
     """
     utils = sys.modules.get("django.test.utils")
     return not _live and hasattr(getattr(utils, "_TestState", None), "saved_data")
 
 
 def with_server() -> AbstractContextManager[None]:
-    """Ask the server in the block, whatever the backend is."""
+    """Send requests to the server while the block runs, with any backend."""
     return _noted_in(_live)
 
 
 def silenced() -> AbstractContextManager[None]:
-    """Ask no server in the block, but a live one."""
+    """Suppress requests to the server while the block runs, except to a live server of a test."""
     return _noted_in(_silenced)
 
 
 def answer(method: str, body: bytes) -> dict[str, Any]:
-    """Return what a server without clients would answer.
+    """Return the response of a server without clients.
 
     Raises:
-        ServerError: there is no such answer: it is for a server.
+        ServerError: there is no such response for `method`; a real server is needed.
     """
     if method == "batch":
         return {"replies": [_reply(next(iter(command))) for command in json.loads(body)["commands"]]}
@@ -70,10 +72,10 @@ def answer(method: str, body: bytes) -> dict[str, Any]:
 
 
 def require_server() -> None:
-    """Refuse what only a server can answer.
+    """Raise an error if requests to the server are suppressed.
 
     Raises:
-        ServerError: no server is asked.
+        ServerError: requests are suppressed.
     """
     if is_silent():
         raise _refusal()
@@ -81,7 +83,9 @@ def require_server() -> None:
 
 def _refusal() -> ServerError:
     what = f"INSTANT_BROADCAST_WITH is {conf.INSTANT_BROADCAST_WITH!r}" if not _silenced else "a test captures messages"
-    return ServerError(f"no server is asked, because {what}; live_server() runs one for a test")
+    return ServerError(
+        f"no request was sent to the server, because {what}; use live_server() to run a server in a test"
+    )
 
 
 def _reply(method: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The server's API beyond publishing, by cent: who is there, positions, ending subscriptions and connections.
+"""Calls of the server's API other than publishing: subscribers, presence, unsubscribing and disconnecting.
 
-This is the only module that knows cent. Its import costs 0.3 s, so it is made when the first call needs it.
-Batches go by `http.post`: a command that fails inside a batch is a KeyError in cent 5.2, while the others went out.
+This is the only module that imports cent. The import takes 0.3 s, so the first call makes it. Batches are sent by
+`http.post`, because cent 5.2 raises KeyError if one command of a batch fails, although the others were carried out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from . import at_home, http
 if TYPE_CHECKING:
     import cent
 
-#: A call of the admin must not hold a page for long.
+#: Seconds that one request may take. The admin must not keep a user waiting for long.
 TIMEOUT = 2.0
 
 
@@ -39,7 +39,7 @@ def _new_client(url: str, key: str) -> cent.Client:
     import requests
 
     session = requests.Session()
-    # As publish() goes: straight to the server, by no proxy of the environment, and the key to nowhere else.
+    # As in `http.py`: no proxy from the environment, and no redirect that would send the key to another host.
     session.trust_env = False
     session.max_redirects = 0
     return cent.Client(f"{url}/api", key, timeout=TIMEOUT, session=session)
@@ -52,7 +52,8 @@ def call(method: str, **params: Any) -> Any:
     """Return cent's result of one API call, such as `call("presence", channel="$users")`.
 
     Raises:
-        ServerError: the server gave no answer, or an error; with its code, and whether a retry can help.
+        ServerError: the server sent no response within 2 seconds, or an error. `code` is the error code, `retryable`
+            says whether a retry can help.
     """
     at_home.require_server()
     import cent
@@ -69,32 +70,41 @@ def call(method: str, **params: Any) -> Any:
         code = error.status_code
         text = f"the server answered with HTTP {code}"
         raise ServerError(text, code=code, retryable=code >= 500) from without_frames(error)
-    except (cent.CentNetworkError, CentTimeoutError, OSError) as error:  # cent lets some errors of requests through
-        raise ServerError(f"server not reachable: {masked(str(error))}", retryable=True) from without_frames(error)
+    except (cent.CentNetworkError, CentTimeoutError, OSError) as error:  # cent lets some exceptions of requests through
+        raise ServerError(f"the server is not reachable: {masked(str(error))}", retryable=True) from without_frames(
+            error
+        )
     except cent.CentError as error:
         raise ServerError(masked(str(error))) from without_frames(error)
     except Exception as error:
         raise without_frames(error)  # noqa: B904 - itself
     if result is None:
-        raise ServerError(f"what answers at {shown(conf.server_url)} is not Centrifugo")
+        raise ServerError(f"the program at {shown(conf.server_url)} is not Centrifugo")
     return result
 
 
 def subscribers(channel: str) -> int:
-    """Return how many clients are in `channel` now. Needs no presence in the channel's options."""
+    """Return the number of connections that are subscribed to `channel` now.
+
+    It works without presence in the channel's options.
+
+    Raises:
+        InvalidChannel: the name is too long with its tenant.
+        ServerError: see `http.post`.
+    """
     name = on_server(channel)
     found = _channels([_escaped(name)]).get(name) or {}
     return int(found.get("num_clients") or 0)
 
 
 def private_channels() -> set[str]:
-    """Return the private channels of this site that somebody is in now.
+    """Return the private channels of this site that have subscribers now.
 
     Raises:
-        ServerError: as `http.post` does.
+        ServerError: see `http.post`.
     """
     start = _escaped(f"{conf.tenant}{TENANT_BOUNDARY}") if conf.tenant else ""
-    # A `*` stands for any characters: what it finds of other tenants is left out.
+    # A `*` matches any characters, so the result may include channels of other tenants. `in_site` drops them.
     patterns = (
         [f"{PRIVATE_PREFIX}{start}*", f"{PRIVATE_PREFIX}*{NAMESPACE_BOUNDARY}{start}*"]
         if start
@@ -104,7 +114,7 @@ def private_channels() -> set[str]:
 
 
 def _channels(patterns: Iterable[str]) -> dict[str, Any]:
-    """Return the channels of these patterns that somebody is in, by their names on the server."""
+    """Return the channels with subscribers that match one of these patterns, by their names on the server."""
     found: dict[str, Any] = {}
     for reply in _batch([{"channels": {"pattern": pattern}} for pattern in patterns]):
         if "error" in reply:
@@ -114,7 +124,7 @@ def _channels(patterns: Iterable[str]) -> dict[str, Any]:
 
 
 class Client(NamedTuple):
-    """A connection that is in a channel: its id, its user's id, and the `info` of its connection and channel tokens."""
+    """A subscribed connection: its id, its user's id, and the `info` of its connection and channel tokens."""
 
     id: str
     user: str
@@ -123,10 +133,11 @@ class Client(NamedTuple):
 
 
 def clients_in(channels: Iterable[str]) -> dict[str, list[Client] | None]:
-    """Return the connections in each of these channels; None where the options of the channel keep no presence.
+    """Return the connections in each of these channels, or None for a channel whose options keep no presence.
 
     Raises:
-        ServerError: as `http.post` does.
+        InvalidChannel: a name is too long with its tenant.
+        ServerError: see `http.post`.
     """
     found: dict[str, list[Client] | None] = {}
     for part in chunks(channels, MAX_BATCH_COMMANDS):
@@ -147,10 +158,10 @@ def clients_in(channels: Iterable[str]) -> dict[str, list[Client] | None]:
 
 
 def disconnect_all(connections: Iterable[tuple[str, str]]) -> None:
-    """End the connections of these (user, client id) pairs, or where the client id is "" all of the user's.
+    """Close the connections of these (user, client id) pairs; an empty client id means all of the user.
 
     Raises:
-        ServerError: as `http.post` does; what went before is done.
+        ServerError: see `http.post`. Connections of earlier requests stay closed.
     """
     how = {"code": REVOKED_CODE, "reason": REVOKED_REASON}
     commands = [
@@ -164,19 +175,21 @@ def disconnect_all(connections: Iterable[tuple[str, str]]) -> None:
 
 
 def unsubscribe(pairs: Iterable[tuple[str, str]]) -> None:
-    """Take each (user, channel) apart, in as few requests as the server takes.
+    """Unsubscribe each user from the channel of its (user, channel) pair, in as few requests as possible.
 
     Raises:
-        ServerError: as `http.post` does; what went before is done.
+        InvalidChannel: a name is too long with its tenant.
+        ServerError: see `http.post`. Earlier requests are not undone.
     """
     _unsubscribe([{"user": user, "channel": on_server(channel)} for user, channel in pairs])
 
 
 def unsubscribe_clients(clients: Iterable[tuple[Client, str]]) -> None:
-    """Unsubscribe these connections, each from the channel beside it; others of the same user stay.
+    """Unsubscribe each of these connections from its channel. Other connections of the same user stay subscribed.
 
     Raises:
-        ServerError: as `http.post` does; what went before is done.
+        InvalidChannel: a name is too long with its tenant.
+        ServerError: see `http.post`. Earlier requests are not undone.
     """
     _unsubscribe(
         [{"user": client.user, "client": client.id, "channel": on_server(channel)} for client, channel in clients]
@@ -187,7 +200,7 @@ def _unsubscribe(params: list[dict[str, Any]]) -> None:
     commands = [{"unsubscribe": each} for each in params]
     for part in chunks(commands, MAX_BATCH_COMMANDS):
         for reply in _batch(part):
-            if "error" in reply and reply["error"].get("code") != 102:  # a namespace that is gone has no subscribers
+            if "error" in reply and reply["error"].get("code") != 102:  # 102: the namespace no longer exists
                 raise http.api_error(reply["error"])
 
 
@@ -195,10 +208,10 @@ def _batch(commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
     answer = http.post("batch", json.dumps({"commands": commands}).encode(), TIMEOUT)
     replies: list[dict[str, Any]] | None = answer.get("replies")
     if replies is None or len(replies) != len(commands):
-        raise ServerError(f"what answers at {shown(conf.server_url)} is not Centrifugo")
+        raise ServerError(f"the program at {shown(conf.server_url)} is not Centrifugo")
     return replies
 
 
 def _escaped(channel: str) -> str:
-    """The server takes a glob pattern; a name may hold its special characters."""
+    """Escape the characters that are special in the server's glob patterns."""
     return "".join(f"\\{char}" if char in "*?[]{}!\\," else char for char in channel)

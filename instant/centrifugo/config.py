@@ -1,4 +1,4 @@
-"""Renders the server's config (Centrifugo v6 layout) from Django's settings, its one source."""
+"""Renders the server's config (Centrifugo v6 layout) from Django's settings. There is no other source for it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..exceptions import InvalidSetting
 from ..protocol import NAMESPACE_PATTERN, SOCKETS_NAMESPACE
 from . import engine, outbox_config, rpc_config, stream_config
 
-#: What every namespace has unless INSTANT_NAMESPACES says otherwise: clients recover missed messages, and by presence
-#: Django knows who has joined, so that revocations reach just these.
+#: Default options of every namespace; INSTANT_NAMESPACES overrides them. With history, clients recover missed messages.
+#: With presence, Django knows who is subscribed, so a revocation reaches only those users.
 DEFAULTS: Mapping[str, Any] = {"presence": True, "history_size": 300, "history_ttl": "600s", "force_recovery": True}
 
-#: Options of a namespace that Centrifugo 6.9 knows; it ignores others with no more than a warning in its log.
+#: The namespace options of Centrifugo 6.9. The server ignores unknown options with only a warning in its log.
 NAMESPACE_OPTIONS = frozenset(
     {
         *("presence", "join_leave", "force_push_join_leave"),
@@ -37,7 +37,7 @@ NAMESPACE_OPTIONS = frozenset(
         *("subscription_type", "map", "shared_poll"),
     }
 )
-#: Channels that a connection may join. A request for tokens may name as many.
+#: Maximum number of channels of one connection, and of one request for tokens.
 CHANNEL_LIMIT = 1_024
 _DURATIONS = frozenset({"history_ttl", "history_meta_ttl"})
 _OF_HISTORY = ("history_", "force_recovery", "force_positioning", "allow_recovery", "allow_positioning", "auto_cache")
@@ -46,12 +46,12 @@ _NAMESPACE = re.compile(NAMESPACE_PATTERN)
 
 
 def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bool = True) -> dict[str, Any]:
-    """Return the server's config for the current settings, to be written as JSON.
+    """Return the server's config for the current settings, ready to be written as JSON.
 
-    `consumers` may be left out for a server that has none, as the devserver.
+    Pass `consumers=False` for a server without consumers, such as the devserver.
 
     Raises:
-        InvalidSetting: a setting that the server would refuse, or silently take for something else.
+        InvalidSetting: the server would refuse a setting, or silently misread it.
     """
     token = {"hmac_secret_key": conf.hmac_key}
     if conf.previous_hmac_key:
@@ -63,17 +63,17 @@ def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bo
         "client": {
             "allowed_origins": allowed_origins(),
             "token": token,
-            # At 0 a slow call makes the client miss its ping, and the server closes it.
+            # With 0, a slow call would delay the client's pong, and the server would close the connection.
             "concurrency": 8,
             "channel_limit": CHANNEL_LIMIT,
-            # For each node of the server. The server does not limit visitors, whose user is "".
+            # The limit of each server node. Visitors, whose user is "", are not limited by the server.
             "user_connection_limit": conf.user_connections,
             "recovery_max_publication_limit": _longest_history(rendered.values()),
         },
         "http_api": {"key": conf.api_key},
         "health": {"enabled": True},
         "channel": {
-            # Anything else would close the clients that receive it.
+            # Any other format would close the connections of clients that receive it.
             "publication_data_format": "json",
             "without_namespace": rendered[""],
             "namespaces": [
@@ -92,12 +92,15 @@ def render(*, address: str = "127.0.0.1", port: int | None = None, consumers: bo
 def _namespace(name: str) -> str:
     if not _NAMESPACE.fullmatch(name):
         raise InvalidSetting(
-            f"INSTANT_NAMESPACES: {name!r} is no name of a namespace: at least two of A-Z a-z 0-9 - _ ."
+            f"INSTANT_NAMESPACES: {name!r} is not a valid namespace. A name has at least two of A-Z a-z 0-9 - _ ."
         )
     if name == SOCKETS_NAMESPACE:
-        raise InvalidSetting(f"INSTANT_NAMESPACES: {name!r} is kept for WebSocket handlers")
+        raise InvalidSetting(f"INSTANT_NAMESPACES: {name!r} is reserved for WebSocket handlers. Choose another name.")
     if name in reserved() and name in conf.INSTANT_NAMESPACES:
-        raise InvalidSetting(f"INSTANT_NAMESPACES: {name!r} is kept for the channels of pages, as signals are in use")
+        raise InvalidSetting(
+            f"INSTANT_NAMESPACES: {name!r} is reserved for the channels of pages, because the project uses signals. "
+            "Choose another name."
+        )
     return name
 
 
@@ -108,7 +111,7 @@ def _options(name: str, options: NamespaceOptions) -> dict[str, Any]:
         return {key: value for key, value in options.items() if not key.startswith(_OF_HISTORY)}
     merged = {**DEFAULTS, **options}
     if not merged["history_size"]:
-        # The server refuses recovery, and a size without a time, where there is no history.
+        # Without history the server refuses recovery, and it refuses a lifetime without a size.
         for key in ("history_ttl", "force_recovery"):
             if key not in options:
                 del merged[key]
@@ -118,25 +121,28 @@ def _options(name: str, options: NamespaceOptions) -> dict[str, Any]:
 def _check_options(name: str, options: NamespaceOptions) -> None:
     setting = f"INSTANT_NAMESPACES[{name!r}]"
     if not isinstance(options.get(STRICT, False), bool):
-        raise InvalidSetting(f"{setting}: strict is {options[STRICT]!r}; it must be True or False")
+        raise InvalidSetting(f"{setting}: strict is {options[STRICT]!r}; it must be True or False.")
     unknown = sorted(set(options) - NAMESPACE_OPTIONS - {STRICT})
     if unknown:
-        raise InvalidSetting(f"{setting}: Centrifugo 6 has no option {', '.join(unknown)}")
+        raise InvalidSetting(f"{setting}: Centrifugo 6 has no option {', '.join(unknown)}.")
     for key in _DURATIONS & set(options):
         if not isinstance(options[key], str) or not _DURATION.fullmatch(options[key]):
-            raise InvalidSetting(f'{setting}: {key} is {options[key]!r}; write it with its unit, as in "600s"')
+            raise InvalidSetting(f'{setting}: {key} is {options[key]!r}; it must be text with a unit, such as "600s".')
 
 
 def _longest_history(namespaces: Iterable[NamespaceOptions]) -> int:
-    """What the server gives back at once. Of more than its default, 300, it would keep all and give back nothing."""
+    """Return the maximum number of messages that the server returns in one recovery.
+
+    A longer history than this limit (the server's default is 300) would be kept but never recovered.
+    """
     sizes = [options.get("history_size") for options in namespaces]
     return max([300, *(size for size in sizes if isinstance(size, int))])
 
 
 def allowed_origins() -> list[str]:
-    """Return the origins of the pages that may connect, as the server's patterns, each once, in a stable order.
+    """Return the origins whose pages may connect, as glob patterns without duplicates in a stable order.
 
-    They are those of CORS_ALLOWED_ORIGINS, CSRF_TRUSTED_ORIGINS and ALLOWED_HOSTS, and this machine's own in DEBUG.
+    They come from CORS_ALLOWED_ORIGINS, CSRF_TRUSTED_ORIGINS and ALLOWED_HOSTS, and include localhost if DEBUG is True.
     """
     if getattr(cors, "CORS_ALLOW_ALL_ORIGINS", False) or "*" in settings.ALLOWED_HOSTS:
         return ["*"]
@@ -152,7 +158,10 @@ def allowed_origins() -> list[str]:
 
 
 def _of_host(host: str) -> Iterable[str]:
-    """Django looks at a host without its port, so any port is meant; `.example.org` is the domain and all below it."""
+    """Yield the origins of an entry of ALLOWED_HOSTS.
+
+    Django compares hosts without the port, so any port matches. `.example.org` is the domain and its subdomains.
+    """
     names = [host.removeprefix("."), f"*{host}"] if host.startswith(".") else [host]
     for name in names:
         for scheme in ("http", "https"):
@@ -161,12 +170,15 @@ def _of_host(host: str) -> Iterable[str]:
 
 
 def _trusted(origin: str) -> Iterable[str]:
-    """`https://*.example.org` means example.org, too, for Django, and does not for the server."""
+    """Yield the origins of an entry of CSRF_TRUSTED_ORIGINS.
+
+    For Django `https://*.example.org` includes example.org itself; for the server it does not.
+    """
     if "://*." in origin:
         yield _pattern(origin.replace("://*.", "://", 1))
     yield _pattern(origin)
 
 
 def _pattern(origin: str) -> str:
-    """The server's patterns are globs, in which the brackets of [::1] would be a class of characters."""
+    """Return the origin as a glob pattern, in which the brackets of [::1] must be escaped."""
     return origin.lower().replace("[", "\\[").replace("]", "\\]")

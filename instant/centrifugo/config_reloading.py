@@ -1,6 +1,6 @@
-"""Hands the running server what has changed in its config: the options of channels, and the keys of tokens.
+"""Reloads the config of a running server: the options of channels, and the keys of tokens.
 
-Centrifugo reads no more of its file again at SIGHUP. What else has changed is told: it needs another start.
+At SIGHUP Centrifugo reads only these parts of its config file again. Other changes need a restart, and are reported.
 """
 
 from __future__ import annotations
@@ -20,45 +20,45 @@ from django.utils.autoreload import iter_all_python_module_files
 from ..exceptions import InstantError
 
 Config = Mapping[str, Any]
-#: Hands a config to the server that runs.
+#: Makes the running server use a config.
 Apply = Callable[[Config], None]
-#: Makes a config be handed over, when there is another one, for as long as a block runs.
+#: Reloads a changed config as long as its `with` block runs.
 Reloading = Callable[[Apply], AbstractContextManager[None]]
 
-#: Seconds between two looks at the files.
+#: Seconds between two checks of the files.
 INTERVAL = 1.0
 
 
 class Reloader:
-    """Renders the config again when a file of the project changes, if it is to `watch` them, and at SIGHUP."""
+    """Renders the config again at SIGHUP and, with `watch`, when a Python file of the project changes."""
 
     def __init__(
         self, config: Config, render: Callable[[], Config], say: Callable[[str], None], *, watch: bool
     ) -> None:
         self._render, self._say, self._watch = render, say, watch
-        #: What the server was started with, what it has been handed of it, and what was told.
-        self._first, self._handed, self._told = config, _changeable(config), list[str]()
+        #: The config at start-up, the parts of it that the server has now, and the changes that were reported.
+        self._first, self._applied, self._reported = config, _changeable(config), list[str]()
         self._seen = _modified() if watch else {}
-        self._wake, self._over, self._handing = threading.Event(), False, threading.Lock()
+        self._wake, self._is_stopped, self._applying = threading.Event(), False, threading.Lock()
 
     @contextmanager
     def running(self, apply: Apply) -> Iterator[None]:
-        """Watch while the block runs."""
+        """Reload changes while the block runs."""
         threading.Thread(target=self._work, args=(apply,), name="instant-reload", daemon=True).start()
         try:
             with self._at_hang_up():
                 yield
         finally:
-            self._over = True
+            self._is_stopped = True
             self._wake.set()
-            with self._handing:  # what is being handed over needs the file that goes with the block
+            with self._applying:  # a reload in progress needs the config file, which is deleted after the block
                 pass
 
     @contextmanager
     def _at_hang_up(self) -> Iterator[None]:
-        """SIGHUP by hand asks for a new config; that of a terminal which has been closed ends us, as ever.
+        """Handle SIGHUP: reload if it was sent by hand, but terminate if the terminal was closed.
 
-        With nohup it is ignored, and stays so.
+        Under nohup, SIGHUP stays ignored.
         """
         if not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
             yield
@@ -80,7 +80,7 @@ class Reloader:
     def _work(self, apply: Apply) -> None:
         while True:
             asked = self._wake.wait(INTERVAL if self._watch else None)
-            if self._over:
+            if self._is_stopped:
                 return
             self._wake.clear()
             modified = _modified() if self._watch else {}
@@ -92,25 +92,25 @@ class Reloader:
         try:
             config = self._render()
             channels, rest = _changeable(config), _differences(self._first, config)
-            changed = channels != self._handed
+            changed = channels != self._applied
             if changed:
-                with self._handing:
-                    if self._over:
+                with self._applying:
+                    if self._is_stopped:
                         return
                     client = {**self._first["client"], "token": config["client"]["token"]}
                     apply({**self._first, "client": client, "channel": config["channel"]})
-                self._handed = channels
+                self._applied = channels
         except (InstantError, OSError, ValueError) as error:
-            self._say(f"The server keeps its config: {error}")
+            self._say(f"The server keeps its current config: {error}")
             return
         if changed:
             names = ", ".join(namespace["name"] for namespace in config["channel"]["namespaces"]) or "none"
-            self._say(f"The server has read its config again. Namespaces: {names}.")
+            self._say(f"The server has reloaded its config. Namespaces: {names}.")
         elif asked and not rest:
-            self._say("The config is what the server has.")
-        if rest and (asked or rest != self._told):
-            self._say(f"Start runws again: the server reads {', '.join(rest)} at its start only.")
-        self._told = rest
+            self._say("The config has not changed.")
+        if rest and (asked or rest != self._reported):
+            self._say(f"Restart runws: the server reads {', '.join(rest)} only when it starts.")
+        self._reported = rest
 
 
 def _changeable(config: Config) -> tuple[Any, Any]:
@@ -118,7 +118,7 @@ def _changeable(config: Config) -> tuple[Any, Any]:
 
 
 def _differences(first: Config, second: Config) -> list[str]:
-    """The keys that differ and cannot be handed over."""
+    """Return the keys that differ and that a running server cannot reload."""
     found = set()
     for section in (set(first) | set(second)) - {"channel"}:
         old, new = first.get(section), second.get(section)
@@ -130,7 +130,10 @@ def _differences(first: Config, second: Config) -> list[str]:
 
 
 def _modified() -> dict[Path, int]:
-    """When each module of the project was written last, and each file beside the apps' own: new ones are found, too."""
+    """Return the modification times (ns) of the project's modules and of Python files in app directories.
+
+    The directories are included to notice new files.
+    """
     paths = set(iter_all_python_module_files())
     for app in apps.get_app_configs():
         paths.update(Path(app.path).glob("*.py"))

@@ -1,7 +1,7 @@
-"""INSTANT_ENGINE: what the server's nodes share, as the server's config has it, and what is lost with each engine.
+"""INSTANT_ENGINE: which state the nodes of the server share, and the sections of the server's config for it.
 
-The kinds are those of Centrifugo: https://centrifugal.dev/docs/server/engines and, for PostgreSQL, the broker and the
-controller that its version 6.8 has as experimental.
+The engines are those of Centrifugo: https://centrifugal.dev/docs/server/engines. For PostgreSQL they are the broker and
+the controller, which are experimental in version 6.8.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ _SCHEMES: dict[str, Literal["redis", "nats", "postgres"]] = {
     **dict.fromkeys(("nats", "tls+nats"), "nats"),
     **dict.fromkeys(("postgres", "postgresql"), "postgres"),
 }
-#: Between two addresses; a password may have a comma.
+#: Separates two addresses. A comma in a password does not match.
 _BETWEEN = re.compile(r",(?=[a-z+]+://)")
 
 
 def kind() -> Literal["memory", "redis", "nats", "postgres"]:
-    """Return the kind of engine that INSTANT_ENGINE names.
+    """Return the kind of the engine in INSTANT_ENGINE.
 
     Raises:
-        InvalidSetting: it names none.
+        InvalidSetting: INSTANT_ENGINE has an unknown or incomplete address, or addresses of several kinds.
     """
     engine = SecretAddress(conf.INSTANT_ENGINE)
     if engine == "memory":
@@ -36,23 +36,33 @@ def kind() -> Literal["memory", "redis", "nats", "postgres"]:
     if found is None or kinds:
         raise InvalidSetting(
             f'INSTANT_ENGINE is {engine!r}; it must be "memory", "redis://host:6379/0", "nats://host:4222" or '
-            '"postgresql://user:password@host/name", or several addresses of one kind with commas between them'
+            '"postgresql://user:password@host/name", or several addresses of one kind, separated by commas.'
         )
     return found
 
 
 def has_history() -> bool:
-    """Whether channels have a history, without which nobody can join one that promises recovery (error 108)."""
+    """Return whether channels have a history.
+
+    Without it, the server refuses subscriptions to channels with recovery (error 108).
+
+    Raises:
+        InvalidSetting: INSTANT_ENGINE is wrong.
+    """
     return kind() != "nats"
 
 
 def has_shared_presence() -> bool:
-    """Whether presence is that of all nodes; else each node knows its own clients only."""
+    """Return whether presence covers the clients of all nodes, and not only those of the node that is asked.
+
+    Raises:
+        InvalidSetting: INSTANT_ENGINE is wrong.
+    """
     return kind() in ("memory", "redis")
 
 
 def render() -> dict[str, Any]:
-    """Return the sections of the server's config.
+    """Return the engine's sections of the server's config.
 
     Raises:
         InvalidSetting: INSTANT_ENGINE is wrong.
@@ -60,13 +70,13 @@ def render() -> dict[str, Any]:
     addresses = _addresses()
     found = kind()
     if found == "redis":
-        # Redis' PUB/SUB knows no database numbers: two sites on one Redis are kept apart by the prefix.
+        # Redis' PUB/SUB ignores database numbers. The prefix separates two sites on one Redis.
         address = addresses[0] if len(addresses) == 1 else addresses
         return {"engine": {"type": "redis", "redis": {"address": address, "prefix": f"centrifugo.{conf.SITE_SLUG}"}}}
     if found == "nats":
         return {"broker": {"enabled": True, "type": "nats", "nats": {"url": SecretAddress(conf.INSTANT_ENGINE)}}}
     if found == "postgres":
-        # With more shards a notification wakes one of their workers only, and the others wait for their next look.
+        # With several shards a notification wakes only one worker; the others would wait for their next poll.
         broker = {"dsn": addresses[0], "use_notify": True, "num_shards": 1}
         controller = {"dsn": addresses[0], "use_notify": True}
         return {

@@ -1,6 +1,7 @@
-"""Where channels stand in their history: a page that knows it joins there, and misses nothing in between.
+"""The current positions of channels in their history. A page that joins at its position misses no message.
 
-It is asked while a page is made, so it never takes long, and a server that fails is left alone for a while.
+Positions are requested while a page is rendered, so the time is limited, and after a failure no request is sent for a
+while.
 """
 
 from __future__ import annotations
@@ -21,25 +22,28 @@ from . import http
 
 logger = logging.getLogger("instant")
 
-#: Seconds that a page waits at most, however many channels it has.
+#: Seconds that one page may take for all of its channels.
 TIMEOUT = 0.2
-#: Seconds after a failure in which the server is not asked: each page would wait in vain.
+#: Seconds without requests after a failure. Otherwise every page would wait for the timeout.
 PAUSE = 10.0
 
-#: Until when a server is left alone, by its address: another one, as in tests, has not failed.
+#: The end of the pause, in seconds of time.monotonic(), by the server's address. Tests use several servers.
 _paused: dict[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """What a client joins a channel with to get all that comes after."""
+    """Position in a channel's history; a client that joins with it receives everything after it."""
 
     offset: int
     epoch: str
 
 
 def positions(names: Iterable[str]) -> dict[str, Position]:
-    """Return where these channels stand now; those without history, and all after a failure, are left out."""
+    """Return the current positions of these channels.
+
+    Channels without history are left out. After a failure, the result is empty.
+    """
     found: dict[str, Position] = {}
     asking = _Asking()
     try:
@@ -52,7 +56,7 @@ def positions(names: Iterable[str]) -> dict[str, Position]:
 
 
 async def apositions(names: Iterable[str]) -> dict[str, Position]:
-    """Return what `positions` does, on the running event loop."""
+    """Return the same as `positions`, on the running event loop."""
     found: dict[str, Position] = {}
     asking = _Asking()
     try:
@@ -65,7 +69,7 @@ async def apositions(names: Iterable[str]) -> dict[str, Position]:
 
 
 class _Asking:
-    """One question, in as many requests as the server takes."""
+    """One query for positions, split into as many requests as necessary."""
 
     def __init__(self) -> None:
         self.url = conf.server_url
@@ -81,9 +85,9 @@ class _Asking:
 
     def failed(self, error: ServerError) -> None:
         now = time.monotonic()
-        if _paused.get(self.url, 0.0) <= now:  # of requests that fail side by side, one tells
+        if _paused.get(self.url, 0.0) <= now:  # concurrent failures are logged once
             _paused[self.url] = now + PAUSE
-            logger.warning("pages do without the channels' positions for %.0f s: %s", PAUSE, error)
+            logger.warning("pages are rendered without channel positions for %.0f s: %s", PAUSE, error)
 
 
 def _body(names: list[str]) -> bytes:
@@ -91,7 +95,10 @@ def _body(names: list[str]) -> bytes:
 
 
 def _read(names: list[str], answer: dict[str, Any]) -> dict[str, Position]:
-    """A reply with an error, of a namespace without history (108) or an unknown one (102), is no position."""
+    """Return the positions in a response.
+
+    Replies with an error are left out: a namespace without history (108), or an unknown one (102).
+    """
     results = (reply.get("history") or {} for reply in answer.get("replies", []))
     return {
         name: Position(result.get("offset", 0), result["epoch"])

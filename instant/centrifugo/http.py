@@ -1,7 +1,7 @@
-"""POST to the server's HTTP API over connections that are kept: one urllib3 pool per process, one aiohttp session per
-event loop.
+"""POST requests to the server's HTTP API over persistent connections.
 
-This is the way of all that is sent in bytes, single or in batches; `cent_api.py` has cent for the rest.
+There is one urllib3 pool per process, and one aiohttp session per event loop. Everything that is sent as bytes goes
+through this module, single commands and batches; `cent_api.py` uses cent for the rest.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from .fast_response import FastResponse
 if TYPE_CHECKING:
     import aiohttp
 
-#: Retries of one call, where the connection was lost or the server says 100 (internal error).
+#: Maximum number of retries of one call, after a lost connection or error 100 (internal error).
 RETRIES = 2
-#: The server's one error code that a retry can mend.
+#: The only error code of the server with which a retry can help.
 INTERNAL_ERROR = 100
-#: Retries are ours to decide, see `_again`.
+#: urllib3 must not retry by itself; `_may_retry` decides.
 _NO_RETRIES = urllib3.Retry(total=False, redirect=False)
 _PAUSES = (0.02, 0.1)
-#: What one answer of the server has, and of which type; another program's JSON must not count as a success.
+#: The keys of a valid response, with their types. JSON of another program must not count as a success.
 _ANSWERS = {"result": dict, "replies": list, "error": dict}
 
 _pools = PerProcess[dict[str, urllib3.HTTPConnectionPool]](dict)
-#: By their loops, which no child goes on with.
+#: One session per event loop. A forked child starts with a new loop.
 _sessions: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[Any, None], Any]] = {}
 
 
@@ -65,14 +65,15 @@ def _pool(url: str) -> urllib3.HTTPConnectionPool:
 def post(
     method: str, body: bytes, timeout: float | None = None, meanwhile: Callable[[], object] | None = None
 ) -> dict[str, Any]:
-    """Return the server's answer to `POST /api/<method>`: an object with `result`, or `replies` for a batch.
+    """Return the server's response to `POST /api/<method>`: an object with `result`, or with `replies` for a batch.
 
-    `timeout` is for all in all, retries included, in seconds; INSTANT_PUBLISH_TIMEOUT by default. A lost connection and
-    the server's error 100 are tried again, so a body that must not count twice needs an idempotency key. `meanwhile` is
-    called while the server works on it; never twice, and not where the connection was lost before.
+    `timeout` is in seconds and includes retries; the default is INSTANT_PUBLISH_TIMEOUT. A call is retried after a lost
+    connection and after error 100, so a body that must not take effect twice needs an idempotency key. `meanwhile` is
+    called while the server works on the request, at most once. It is not called if the connection is lost before that.
 
     Raises:
-        ServerError: no answer, not the server's answer, or its error; with the code, and whether a retry can help.
+        ServerError: there is no response, the response is not Centrifugo's, or it is an error. `code` is the error
+            code, `retryable` says whether a retry can help.
     """
     if at_home.is_silent():
         return at_home.answer(method, body)
@@ -82,17 +83,21 @@ def post(
         try:
             return _post_once(method, body, deadline, None if attempt else meanwhile)
         except ServerError as error:
-            if not _again(error, attempt, deadline):
+            if not _may_retry(error, attempt, deadline):
                 raise
         time.sleep(_PAUSES[attempt])
         attempt += 1
 
 
 async def apost(method: str, body: bytes, timeout: float | None = None) -> dict[str, Any]:
-    """Return the server's answer like `post`, on the running event loop."""
+    """Return the server's response as `post` does, on the running event loop.
+
+    Raises:
+        ServerError: see `post`.
+    """
     if at_home.is_silent():
         return at_home.answer(method, body)
-    if "aiohttp" not in sys.modules:  # it takes its time, which is not the server's
+    if "aiohttp" not in sys.modules:  # the import is slow; it is not part of the timeout
         await asyncio.to_thread(import_module, "aiohttp")
     deadline = time.monotonic() + (conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout)
     attempt = 0
@@ -100,17 +105,17 @@ async def apost(method: str, body: bytes, timeout: float | None = None) -> dict[
         try:
             return await _apost_once(method, body, deadline)
         except ServerError as error:
-            if not _again(error, attempt, deadline):
+            if not _may_retry(error, attempt, deadline):
                 raise
         await asyncio.sleep(_PAUSES[attempt])
         attempt += 1
 
 
 def server_time() -> float:
-    """Return the server's time, in seconds since 1970, to half a second: from the Date header of an answer.
+    """Return the server's time in seconds since 1970, accurate to half a second, from the Date header of a response.
 
     Raises:
-        ServerError: the server gave no answer, or one without a date.
+        ServerError: there is no response, it has no date, or requests to the server are suppressed.
     """
     at_home.require_server()
     url = conf.server_url
@@ -122,10 +127,10 @@ def server_time() -> float:
     except HTTPError as error:
         raise _no_answer(url, error) from without_frames(error)
     except (KeyError, ValueError) as error:
-        raise ServerError(f"the answer of the server at {shown(url)} has no date") from error
+        raise ServerError(f"the response of the server at {shown(url)} has no Date header") from error
 
 
-def _again(error: ServerError, attempt: int, deadline: float) -> bool:
+def _may_retry(error: ServerError, attempt: int, deadline: float) -> bool:
     lost = error.code in (0, INTERNAL_ERROR)
     return error.retryable and lost and attempt < RETRIES and time.monotonic() + _PAUSES[attempt] < deadline
 
@@ -154,7 +159,10 @@ def _post_once(method: str, body: bytes, deadline: float, meanwhile: Callable[[]
 
 
 def _sent(body: bytes, meanwhile: Callable[[], object]) -> Iterator[bytes]:
-    """A body in parts, of one part: who sends it asks for more when that has left, and then waits for the answer."""
+    """Yield the body as one chunk, then call `meanwhile`.
+
+    urllib3 asks for the next chunk when the first one has been sent, and reads the response after that.
+    """
     yield body
     meanwhile()
 
@@ -187,7 +195,11 @@ async def _session() -> aiohttp.ClientSession:
 
 
 async def _kept_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
-    """Held open by a generator: a loop closes its generators when it ends (shutdown_asyncgens), so the session too."""
+    """Yield a session that is closed with its event loop.
+
+    At its end a loop closes its asynchronous generators (`shutdown_asyncgens`), and so this generator closes the
+    session.
+    """
     import aiohttp
 
     loop = asyncio.get_running_loop()
@@ -195,7 +207,7 @@ async def _kept_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
         async with aiohttp.ClientSession() as session:
             yield session
     finally:
-        # The session knows its loop: kept here, it would keep a loop for each asyncio.run() in memory.
+        # The session refers to its loop. An entry left here would keep every loop of asyncio.run() in memory.
         _sessions.pop(loop, None)
 
 
@@ -221,8 +233,8 @@ def _no_answer(url: str, error: BaseException) -> ServerError:
 def _parsed(url: str, status: int, body: bytes) -> dict[str, Any]:
     if status == 401:
         raise ServerError(
-            f"the server at {shown(url)} refused the API key: it may have been started with other settings "
-            "(CENTRIFUGO_API_KEY, SECRET_KEY); start it again with `manage.py runws`",
+            f"the server at {shown(url)} refused the API key. It may have been started with other settings "
+            "(CENTRIFUGO_API_KEY, SECRET_KEY): restart it with `manage.py runws`",
             code=401,
         )
     if status != 200:
@@ -234,7 +246,7 @@ def _parsed(url: str, status: int, body: bytes) -> dict[str, Any]:
     except ValueError:
         answer = None
     if not isinstance(answer, dict) or not any(isinstance(answer.get(key), kind) for key, kind in _ANSWERS.items()):
-        raise ServerError(f"what answers at {shown(url)} is not Centrifugo: {body[:80]!r}", code=status)
+        raise ServerError(f"the program at {shown(url)} is not Centrifugo: {body[:80]!r}", code=status)
     if "error" in answer:
         raise api_error(answer["error"])
     return answer
@@ -245,5 +257,5 @@ def api_error(error: dict[str, Any]) -> ServerError:
     code = int(error.get("code", INTERNAL_ERROR))
     reason = f"the server answered {code} {error.get('message', '')}".rstrip()
     if code == 102:
-        reason += ": it does not know the channel's namespace: start `manage.py runws` again"
+        reason += ": it does not know the namespace of the channel; start `manage.py runws` again"
     return ServerError(reason, code=code, retryable=code == INTERNAL_ERROR)

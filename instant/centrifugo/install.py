@@ -1,4 +1,4 @@
-"""Fetch Centrifugo's release for this machine, check its SHA-256 sum and put the one binary in place."""
+"""Downloads Centrifugo's release for this machine, checks its SHA-256 checksum and installs the binary."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from . import unpacking
 from .binary import VERSION_PATTERN
 
 RELEASES: Final = "https://github.com/centrifugal/centrifugo/releases/download"
-#: The release that this version of django-instant was tried against.
+#: The release that this version of django-instant is tested with.
 VERSION: Final = "6.9.1"
-#: Seconds to connect, and between two pieces of an answer.
+#: Seconds to wait for the connection, and for each part of the response.
 TIMEOUTS = (10.0, 30.0)
-#: Gets the bytes that have come so far and, where it is known, how many there will be.
+#: Called with the number of bytes received so far and the total number, or None if it is unknown.
 Progress = Callable[[int, "int | None"], None]
 
 _CPUS = {"linux": "amd64 arm64 armv6", "darwin": "amd64 arm64", "freebsd": "amd64", "windows": "amd64"}
@@ -38,10 +38,10 @@ _CPU_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "armv6l": "armv6", "armv7l"
 
 @dataclass(frozen=True)
 class Release:
-    """One archive of one release, by the words that its name is made of.
+    """One archive of one release, identified by the parts of its file name.
 
     Raises:
-        InstallError: the version does not look like one.
+        InstallError: the version is not a valid version.
     """
 
     version: str
@@ -50,22 +50,22 @@ class Release:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(VERSION_PATTERN, self.version, re.ASCII):
-            raise InstallError(f"{self.version!r} is no version of Centrifugo: give one such as {VERSION}.")
+            raise InstallError(f"{self.version!r} is not a version of Centrifugo. Pass one such as {VERSION}.")
 
     @classmethod
     def for_this_machine(cls, version: str = VERSION) -> Release:
-        """Name the release for the system and CPU that this process runs on.
+        """Return the release for the system and CPU of this process.
 
         Raises:
-            InstallError: there is none; the text names those that there are.
+            InstallError: there is no release for this machine, or the version is not valid.
         """
         system, machine = platform.system().lower(), platform.machine().lower()
         cpu = _CPU_NAMES.get(machine, machine)
         if cpu not in _CPUS.get(system, "").split():
             supported = ", ".join(f"{name} ({cpus})" for name, cpus in _CPUS.items())
             raise InstallError(
-                f"Centrifugo has no release for {system or '?'} on {machine or '?'}, only for {supported}: "
-                "build it from source and set CENTRIFUGO_BINARY to the file."
+                f"Centrifugo has no release for {system or '?'} on {machine or '?'}, only for {supported}. "
+                "Build it from source and set CENTRIFUGO_BINARY to the file."
             )
         return cls(version.removeprefix("v"), system, cpu)
 
@@ -77,21 +77,21 @@ class Release:
 
     @property
     def sums(self) -> str:
-        """The file name of the SHA-256 sums."""
+        """The file name of the SHA-256 checksums."""
         return f"centrifugo_{self.version}_checksums.txt"
 
     @property
     def binary(self) -> str:
-        """The name of the server, in the archive and on this machine."""
+        """The file name of the server, in the archive and on this machine."""
         return "centrifugo.exe" if self.system == "windows" else "centrifugo"
 
     def url(self, releases: str = RELEASES) -> str:
-        """The address of the archive."""
+        """Return the URL of the archive."""
         return f"{releases.rstrip('/')}/v{self.version}/{self.archive}"
 
 
 def version_in_name(source: str | Path) -> str | None:
-    """Read the version out of an archive's name; None where it is not named as a release."""
+    """Return the version in the name of an archive, or None if the name is not that of a release."""
     found = re.match(rf"centrifugo_({VERSION_PATTERN})_", _name(_origin(source)), re.ASCII)
     return found[1] if found else None
 
@@ -105,13 +105,15 @@ def install(
     warn: Callable[[str], None] | None = None,
     releases: str | None = None,
 ) -> Path:
-    """Put the release's binary into `directory`, over one that is there, and return its path.
+    """Install the release's binary into `directory` and return its path. An existing binary is replaced.
 
-    A missing directory is made. `source` is another archive to take: a local file or an address. Its sum is
-    looked for beside it; `warn` hears of a local file that has none. `releases` takes the place of RELEASES.
+    The directory is created if it does not exist. `source` is another archive: a local file or a URL. Its checksum file
+    is expected in the same place; if a local file has none, `warn` is called with a warning. `releases` replaces
+    RELEASES.
 
     Raises:
-        InstallError: the text says what to do, `__cause__` is the original; nothing half-done is left.
+        InstallError: the installation failed. The text says what to do, `__cause__` is the original exception. No
+            incomplete file is left.
     """
     origin = release.url(releases or RELEASES) if source is None else _origin(source)
     target = directory / release.binary
@@ -119,11 +121,11 @@ def install(
         expected = _expected_sum(release, origin, published=source is None)
         found = _store(origin, downloaded, progress or (lambda done, total: None))
         if expected is None and warn:
-            warn(f"{origin} was not checked: neither {release.sums} nor {_name(origin)}.sha256 is beside it.")
+            warn(f"{origin} was not checked: there is no {release.sums} and no {_name(origin)}.sha256 beside it.")
         if expected is not None and not hmac.compare_digest(found, expected):
             raise InstallError(
-                f"{_shown(origin)} is not what its SHA-256 sum promises ({found} instead of {expected}): "
-                "it was damaged or tampered with. Download it again; nothing was installed."
+                f"{_shown(origin)} does not match its SHA-256 checksum ({found} instead of {expected}): "
+                "it was damaged or tampered with. Nothing was installed. Download it again."
             )
         unpacking.put(downloaded, target)
     return target
@@ -131,12 +133,12 @@ def install(
 
 @contextmanager
 def _folder(directory: Path, target: Path) -> Iterator[None]:
-    """Make the folder; when the body fails, take it back and tell errors of the disk in plain words."""
+    """Create the directory, and remove it if the body fails. Report errors of the disk as InstallError."""
     made = [folder for folder in (directory, *directory.parents) if not os.path.exists(folder)]
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
-            raise InstallError(f"{target} is a folder: move it away, or choose another place with --dir.")
+            raise InstallError(f"{target} is a directory: move it away, or choose another directory with --dir.")
         yield
     except BaseException as error:
         for folder in made:
@@ -151,17 +153,17 @@ def _disk_trouble(error: OSError, directory: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk of {directory} is full: free about 200 MB and try again."
     if isinstance(error, (FileExistsError, NotADirectoryError)):
-        return f"{error.filename} is a file where a folder is needed: choose another place with --dir."
-    hint = "choose another place with --dir, or stop the server if it runs from there"
+        return f"{error.filename} is a file, not a directory: choose another directory with --dir."
+    hint = "choose another directory with --dir, or stop the server if it runs from there"
     return f"Cannot write to {directory} ({error.strerror or error}): {hint}."
 
 
 def _origin(source: str | Path) -> str | Path:
-    """An address as it is, a local file as a path."""
+    """Return a URL unchanged, and a local file as a path."""
     try:
         scheme, _, path, *_ = urlsplit(str(source))
     except ValueError as error:
-        raise InstallError(f"{source} is no valid address: {error}.") from error
+        raise InstallError(f"{source} is not a valid URL: {error}.") from error
     if scheme in ("http", "https") and isinstance(source, str):
         return source
     return Path(url2pathname(path) if scheme == "file" else source)
@@ -172,7 +174,7 @@ def _name(origin: str | Path) -> str:
 
 
 def _shown(origin: str | Path) -> str:
-    """The origin without the secrets that an address may hold: a password, a signature in the query."""
+    """Return the origin without secrets: a URL may contain a password, or a signature in the query."""
     if isinstance(origin, Path):
         return str(origin)
     parts = urlsplit(origin)
@@ -187,7 +189,7 @@ def _beside(origin: str | Path, name: str) -> str | Path:
 
 
 def _expected_sum(release: Release, origin: str | Path, *, published: bool) -> str | None:
-    """The archive's sum, from the first file beside it that should have one; None: a local file without."""
+    """Return the archive's checksum from the first checksum file beside it, or None for a local archive without one."""
     name = _name(origin)
     for sums in (_beside(origin, release.sums), _beside(origin, f"{name}.sha256")):
         with suppress(_Absent), _opened(sums) as (pieces, _):
@@ -196,12 +198,12 @@ def _expected_sum(release: Release, origin: str | Path, *, published: bool) -> s
         return None
     if published:
         raise InstallError(
-            f"There is no Centrifugo {release.version} at {_shown(origin)}: choose a version from "
+            f"There is no Centrifugo {release.version} at {_shown(origin)}. Choose a version from "
             "https://github.com/centrifugal/centrifugo/releases and pass it with --version."
         )
     raise InstallError(
-        f"There are no SHA-256 sums beside {_shown(origin)} ({release.sums} or {name}.sha256): "
-        "download the archive, check it, and pass the file with --from."
+        f"There are no SHA-256 checksums beside {_shown(origin)} ({release.sums} or {name}.sha256). "
+        "Download the archive, check it, and pass the file with --from."
     )
 
 
@@ -212,16 +214,16 @@ def _sum_in(text: str, name: str, sums: str | Path) -> str:
         fits = named.strip().removeprefix("*") == name or (alone and not named)
         if fits and re.fullmatch("[0-9a-fA-F]{64}", digest):
             return digest.lower()
-    raise InstallError(f"{_shown(sums)} has no SHA-256 sum for {name}: the archive must keep its released name.")
+    raise InstallError(f"{_shown(sums)} has no SHA-256 checksum for {name}. Keep the archive's original file name.")
 
 
 class _Absent(InstallError):
-    """There is nothing at a place."""
+    """The requested file does not exist."""
 
 
 @contextmanager
 def _opened(origin: str | Path) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """The content in pieces and, where it is known, its size."""
+    """Yield the content in chunks, and its size in bytes or None if it is unknown."""
     if isinstance(origin, str):
         with _answer(origin) as answer:
             length = answer.headers.get("Content-Length", "")
@@ -242,13 +244,13 @@ def _answer(url: str) -> Iterator[requests.Response]:
         with requests.Session() as session:
             session.max_redirects = 3
             if url.lower().startswith("https:"):
-                # The sums come the same way as the archive: no redirect may make that way a plain one.
+                # The checksums use the same connection as the archive: a redirect must not downgrade it to plain HTTP.
                 del session.adapters["http://"]
             session.headers["Accept-Encoding"] = "identity"
             with session.get(url, stream=True, timeout=TIMEOUTS) as answer:
                 answer.raise_for_status()
                 yield answer
-    # A ValueError is urllib3's, of a host name that cannot be one; requests lets it through.
+    # ValueError: urllib3 raises it for an invalid host name, and requests lets it through.
     except (requests.RequestException, ValueError) as error:
         missing = getattr(getattr(error, "response", None), "status_code", 0) in (404, 410)
         raise (_Absent if missing else InstallError)(_network_trouble(error, url)) from error
@@ -261,30 +263,30 @@ def _network_trouble(error: Exception, url: str) -> str:
     host = urlsplit(url).hostname
     match error:
         case requests.HTTPError(response=requests.Response() as answer):
-            what = f"{_shown(url)} was answered with HTTP {answer.status_code} {answer.reason}"
+            what = f"The server responded to {_shown(url)} with HTTP status {answer.status_code} {answer.reason}"
         case _ if isinstance(root, TimeoutError):
             what = f"{host} did not answer in time"
         case requests.exceptions.ChunkedEncodingError():
-            what = f"The connection to {host} was cut in the middle of {_shown(url)}"
+            what = f"The connection to {host} was interrupted in the middle of {_shown(url)}"
         case requests.ConnectionError():
             what = f"Cannot reach {host} ({getattr(root, 'strerror', None) or root})"
         case _:
-            what = f"Cannot fetch {_shown(url)} ({str(error).replace(url, _shown(url))})"
-    return f"{what}: check address, network and HTTPS_PROXY, or get the file elsewhere and pass it with --from."
+            what = f"Cannot download {_shown(url)} ({str(error).replace(url, _shown(url))})"
+    return f"{what}. Check URL, network and HTTPS_PROXY, or download the file elsewhere and pass it with --from."
 
 
 def _store(origin: str | Path, file: IO[bytes], progress: Progress) -> str:
-    """Write the archive into the file and return its SHA-256 sum."""
+    """Write the archive into the file and return its SHA-256 checksum."""
     digest, done = hashlib.sha256(), 0
     with _opened(origin) as (pieces, total):
         progress(0, total)
         for piece in pieces:
             done += len(piece)
             if done > unpacking.MAX_BYTES:
-                raise InstallError(f"{_shown(origin)} is larger than {unpacking.MAX_BYTES:,} bytes: no release is.")
+                raise InstallError(f"{_shown(origin)} is larger than any release ({unpacking.MAX_BYTES:,} bytes).")
             digest.update(piece)
             file.write(piece)
             progress(done, total)
     if total is not None and done != total:
-        raise InstallError(f"{_shown(origin)} broke off after {done:,} of {total:,} bytes: try again.")
+        raise InstallError(f"{_shown(origin)} ended after {done:,} of {total:,} bytes: try again.")
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The server's own consumer: on PostgreSQL it reads the outbox's table, and no relay is needed."""
+"""The server's own consumer of the outbox: on PostgreSQL the server reads the table itself, without a relay."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from ..conf.settings import conf
 from ..exceptions import InvalidSetting
 from ..secret_text import SecretAddress
 
-#: The consumer, its locks, and the channel by which PostgreSQL's trigger wakes it.
+#: The name of the consumer, the part that its locks have in common, and the channel of PostgreSQL's notifications.
 NAME = "instant_outbox"
-#: What names a database to libpq, and not to the server's driver.
-_UNTOLD = {"service", "passfile"}
-#: What Django hands to libpq, and what the server's driver knows by the same name.
+#: Options of libpq that the server's driver does not support.
+_UNSUPPORTED = {"service", "passfile"}
+#: Options with the same name in libpq and in the server's driver.
 _OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs", "connect_timeout")
 
 
 def is_used() -> bool:
-    """Tell whether the server delivers the outbox by itself."""
+    """Return whether the server delivers the outbox without a relay."""
     return conf.INSTANT_BROADCAST_WITH == "outbox" and connections[database()].vendor == "postgresql"
 
 
 def database() -> str:
-    """Return the alias of the database that has the outbox."""
+    """Return the alias of the database that contains the outbox table."""
     return router.db_for_write(apps.get_model("instant", "OutboxEntry"))
 
 
 def lock_name(partition: int) -> str:
-    """Return what the consumer locks while it delivers a partition; its `hashtext` is the advisory lock."""
+    """Return the name that the consumer locks while it delivers a partition. The advisory lock is its `hashtext`."""
     return f"centrifugo_partition_lock_{NAME}{partition}"
 
 
 def render() -> list[dict[str, Any]]:
-    """Return the section `consumers` of the server's config.
+    """Return the `consumers` section of the server's config.
 
     Raises:
-        InvalidSetting: the server cannot be told how to reach the database.
+        InvalidSetting: DATABASES describes a connection that the server cannot open, and INSTANT_OUTBOX_DSN is not set.
     """
     options = {
         "dsn": SecretAddress(conf.INSTANT_OUTBOX_DSN or _dsn(database())),
@@ -53,23 +53,23 @@ def render() -> list[dict[str, Any]]:
 
 
 def _dsn(alias: str) -> SecretAddress:
-    # The frame that raises holds no password.
+    # The exception is raised here, in a frame without the password.
     if not _has_address(connections[alias].settings_dict):
         raise InvalidSetting(
-            f"DATABASES[{alias!r}] has several hosts, a service or a passfile, which the server cannot be told of: "
-            'set INSTANT_OUTBOX_DSN to "postgresql://user:password@host:5432/name"'
+            f"DATABASES[{alias!r}] has no name, several hosts, a service or a passfile, which the server "
+            'does not support: set INSTANT_OUTBOX_DSN to "postgresql://user:password@host:5432/name".'
         )
     return SecretAddress(_address(connections[alias].settings_dict))
 
 
 def _has_address(settings: dict[str, Any]) -> bool:
-    return bool(settings["NAME"]) and "," not in str(settings["HOST"]) and not _UNTOLD & set(settings["OPTIONS"])
+    return bool(settings["NAME"]) and "," not in str(settings["HOST"]) and not _UNSUPPORTED & set(settings["OPTIONS"])
 
 
 def _address(settings: dict[str, Any]) -> str:
     options, host = settings["OPTIONS"], str(settings["HOST"])
     query = {name: options[name] for name in _OPTIONS if name in options}
-    if host.startswith("/"):  # the folder of a Unix socket
+    if host.startswith("/"):  # the directory of a Unix socket
         query = {"host": host, **query}
         if settings["PORT"]:
             query["port"] = settings["PORT"]

@@ -21,10 +21,11 @@ _NOT_AVAILABLE = 108
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who is in a channel.
+    """A user who is subscribed to a channel.
 
-    `user` is the id on the server, the pk as text; "" for a visitor, and each of their clients is one of its own.
-    `info` is what a rule gave with the subscription, `clients` how many connections the user has here.
+    `user` is the user's primary key as text, or the username with INSTANT_USER_ID = "username". For a visitor it is "",
+    and each connection of a visitor is a separate `Person`. `info` is the data that a rule attached to the
+    subscription. `clients` is the number of the user's connections in the channel.
     """
 
     user: str
@@ -33,12 +34,14 @@ class Person:
 
 
 def presence(channel: str, *, timeout: float | None = None) -> list[Person]:
-    """Return who is in `channel` now, each user once, by their ids.
+    """Return the users who are subscribed to `channel` now, each once, sorted by id.
+
+    `timeout` is in seconds; the default is INSTANT_PUBLISH_TIMEOUT.
 
     Raises:
-        InvalidChannel: it cannot be a channel's name.
-        PresenceUnavailable: the options of its namespace keep no presence; the text says which to set.
-        ServerError: the server gave no answer.
+        InvalidChannel: `channel` is not a valid channel name.
+        PresenceUnavailable: the options of the namespace keep no presence. The text says which option to set.
+        ServerError: the server did not respond, or responded with an error.
     """
     body = _question(channel)
     try:
@@ -49,7 +52,13 @@ def presence(channel: str, *, timeout: float | None = None) -> list[Person]:
 
 
 async def apresence(channel: str, *, timeout: float | None = None) -> list[Person]:
-    """Return who is in `channel` now as `presence` does, on the running event loop."""
+    """Return the users who are subscribed to `channel` now, as `presence` does, on the running event loop.
+
+    Raises:
+        InvalidChannel: `channel` is not a valid channel name.
+        PresenceUnavailable: the options of the namespace keep no presence.
+        ServerError: the server did not respond, or responded with an error.
+    """
     body = _question(channel)
     try:
         return _people(await http.apost("presence", body, timeout))
@@ -59,11 +68,16 @@ async def apresence(channel: str, *, timeout: float | None = None) -> list[Perso
 
 
 def online(users: Iterable[Any], *, timeout: float | None = None) -> list[Any]:
-    """Return those of these users, or pks, that have a page open now: who is in the personal channel.
+    """Return those of these users, or primary keys, that have a page open now.
+
+    A user is online if the user's personal channel has a subscriber. `timeout` is in seconds for each batch; the
+    default is INSTANT_PUBLISH_TIMEOUT.
 
     Raises:
+        InvalidChannel: the name of a personal channel is too long with its tenant.
         PresenceUnavailable: the options of channels without a namespace keep no presence.
-        ServerError: the server gave no answer.
+        ServerError: the server did not respond, or responded with an error.
+        TypeError: `users` is a string or a queryset of another model, or a user is None or another object.
     """
     found = user_channels(users)
     names = list(dict.fromkeys(name for _, name in found))
@@ -93,7 +107,7 @@ def _people(answer: dict[str, Any]) -> list[Person]:
             continue
         key = (user, "" if user else client)
         before = people.get(key)
-        about = info.get("chan_info")  # `conn_info` is ours: it names the session
+        about = info.get("chan_info")  # `conn_info` is internal: it identifies the session
         if before is None:
             people[key] = Person(user, about)
         else:
@@ -102,7 +116,7 @@ def _people(answer: dict[str, Any]) -> list[Person]:
 
 
 def _explain(error: ServerError, channel: str) -> None:
-    """Raise what is to be said of `error` where the options are its cause."""
+    """Raise PresenceUnavailable if the options of the namespace are the cause of `error`."""
     if error.code == _NOT_AVAILABLE:
         namespace = namespace_of(channel)
         where = f"the namespace {namespace!r} keeps" if namespace else "channels without a namespace keep"

@@ -1,4 +1,4 @@
-"""Run the server with its config, in the foreground."""
+"""Runs the server's processes in the foreground, and checks and reloads their config."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from .config_reloading import Reloading
 
 logger = logging.getLogger("instant")
 
-#: Seconds that the server gets to close its connections before it is killed.
+#: Seconds that the server may take to close its connections before it is killed.
 STOP_TIMEOUT = 35
-#: Seconds between two looks whether all nodes are there, and before one is started anew.
-LOOK, RESTART_PAUSE = 0.1, 1.0
+#: Seconds between two checks for exited nodes, and seconds before an exited node is restarted.
+CHECK_INTERVAL, RESTART_PAUSE = 0.1, 1.0
 
 
 def environment() -> dict[str, str]:
-    """Return our environment without the names of Django's settings: the server takes CENTRIFUGO_… for its own."""
+    """Return the environment without names of Django's settings, which the server would take as its own."""
     ours = {name for name in vars(Settings) if name.startswith("CENTRIFUGO_")}
     return {name: value for name, value in os.environ.items() if name not in ours}
 
 
 @contextmanager
 def config_file(config: Mapping[str, Any]) -> Iterator[Path]:
-    """Write the config to a file that only this user can read, for as long as the block runs."""
+    """Write the config to a file that only the current user can read, and delete it after the block."""
     with tempfile.TemporaryDirectory(prefix="instant-") as folder:
         path = Path(folder) / "config.json"
         _write(path, config)
@@ -52,10 +52,10 @@ def _write(path: Path, config: Mapping[str, Any]) -> None:
 
 
 def check_config(binary: Path, path: Path) -> None:
-    """Let the server judge its config.
+    """Have the server validate its config.
 
     Raises:
-        ServerFailed: it refuses it; the text says why.
+        ServerFailed: the server refuses it. The text contains the reason.
     """
     done = subprocess.run([binary, "checkconfig", "-c", path], capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
     if done.returncode:
@@ -65,7 +65,7 @@ def check_config(binary: Path, path: Path) -> None:
 
 
 def _message(line: str) -> str:
-    """What a line of the server's log says: it is JSON where nobody sits at a terminal."""
+    """Return the message in a line of the server's log, which is JSON unless the output is a terminal."""
     try:
         entry = json.loads(line)
         return str(entry.get("error") or entry["message"])
@@ -74,7 +74,7 @@ def _message(line: str) -> str:
 
 
 def require_free_port(address: str, port: int) -> None:
-    """Look whether a server could listen there.
+    """Check that a server can listen on this address and port.
 
     Raises:
         ServerFailed: the port is in use, or may not be used.
@@ -86,29 +86,30 @@ def require_free_port(address: str, port: int) -> None:
             probe.bind((address, port))
         except (OSError, OverflowError) as error:
             raise ServerFailed(
-                f"cannot listen on {address}:{port}: {getattr(error, 'strerror', None) or error}; "
-                "stop what runs there, or choose another port with CENTRIFUGO_PORT or --port"
+                f"Cannot listen on {address}:{port}: {getattr(error, 'strerror', None) or error}. "
+                "Stop the program that uses the port, or choose another one with CENTRIFUGO_PORT or --port."
             ) from error
 
 
 def run(binary: Path, config: Mapping[str, Any], reloading: Reloading, nodes: int = 1) -> int:
-    """Run the server in the foreground with its log on our own output; return its exit status.
+    """Run the server in the foreground, with its log on our output, and return its exit status.
 
-    SIGINT and SIGTERM are handed on to it, and it is waited for. `reloading` is told how it takes another config, and
-    answers SIGHUP. A server that a signal ended has the status that a shell gives it, such as 137 for SIGKILL.
+    SIGINT and SIGTERM are forwarded to the server, and its exit is awaited. `reloading` receives a function that
+    reloads the config, and handles SIGHUP. If a signal ended the server, the status is that of a shell, such as 137 for
+    SIGKILL.
 
-    Of several nodes each has the port after that of the one before, and one that ends by itself is started anew.
+    With several nodes, each node uses the next port, and a node that exits by itself is restarted.
 
     Raises:
-        ServerFailed: wrong version, refused config, or a port in use.
+        ServerFailed: the server has the wrong version or refuses its config, or a port is in use.
     """
     require_version_6(binary)
     running = _Nodes(binary)
     with ExitStack() as stack:
-        stack.enter_context(_handing_on(running))  # first: the files must not be left behind
-        configs = [_of_node(config, number) for number in range(nodes)]
+        stack.enter_context(_forwarding_signals(running))  # first, so that the files are removed after a signal
+        configs = [_node_config(config, number) for number in range(nodes)]
         running.paths += [stack.enter_context(config_file(each)) for each in configs]
-        stack.enter_context(reloading(partial(_hand, running)))
+        stack.enter_context(reloading(partial(_reload, running)))
         check_config(binary, running.paths[0])
         for each in configs:
             require_free_port(each["http_server"]["address"], each["http_server"]["port"])
@@ -116,13 +117,13 @@ def run(binary: Path, config: Mapping[str, Any], reloading: Reloading, nodes: in
     return status if status >= 0 else 128 - status
 
 
-def _of_node(config: Mapping[str, Any], number: int) -> dict[str, Any]:
+def _node_config(config: Mapping[str, Any], number: int) -> dict[str, Any]:
     place = config["http_server"]
     return {**config, "http_server": {**place, "port": place["port"] + number}}
 
 
 class _Nodes:
-    """The processes of the server, one for each file with a config."""
+    """The server's processes, one for each config file."""
 
     def __init__(self, binary: Path) -> None:
         self.binary = binary
@@ -131,30 +132,30 @@ class _Nodes:
         self.is_stopping = False
 
     def run(self) -> int:
-        """Start them, wait until they have ended, and return the status of the first that failed."""
+        """Start the processes, wait until they have ended, and return the first failed exit status, or 0."""
         try:
             for path in self.paths:
                 self.children.append(self._started(path))
             if len(self.children) == 1:
                 return self.children[0].wait()
             while not self.is_stopping:
-                self._start_anew()
-                time.sleep(LOOK)
-            self.send_signal(signal.SIGTERM)  # one that was started just now has heard nothing
+                self._restart_exited()
+                time.sleep(CHECK_INTERVAL)
+            self.send_signal(signal.SIGTERM)  # a node that was started just now has not received the signal yet
             return max((child.wait() for child in self.children), key=bool)
         finally:
             for child in self.children:
                 end(child)
 
     def _started(self, path: Path) -> subprocess.Popen[bytes]:
-        # A session of its own: Ctrl-C would reach it twice, from the terminal and from us.
+        # Start a new session: otherwise Ctrl-C would reach the server twice, from the terminal and from us.
         command: list[str | Path] = [self.binary, "-c", path]
         return subprocess.Popen(command, start_new_session=True, env=environment())  # noqa: S603
 
-    def _start_anew(self) -> None:
+    def _restart_exited(self) -> None:
         for number, child in enumerate(self.children):
             if child.poll() is not None:
-                logger.error("node %d ended by itself with status %d; it is started anew", number + 1, child.returncode)
+                logger.error("node %d exited with status %d and is restarted", number + 1, child.returncode)
                 time.sleep(RESTART_PAUSE)
                 if not self.is_stopping:
                     self.children[number] = self._started(self.paths[number])
@@ -164,26 +165,26 @@ class _Nodes:
             child.send_signal(number)
 
 
-def _hand(nodes: _Nodes, config: Mapping[str, Any]) -> None:
-    """Have the nodes read another config, if it is good.
+def _reload(nodes: _Nodes, config: Mapping[str, Any]) -> None:
+    """Have all nodes reload `config`, if the server accepts it.
 
     Raises:
-        ServerFailed: it is refused, or nothing makes a server read it.
+        ServerFailed: the server refuses it, or the system has no SIGHUP.
     """
     if not hasattr(signal, "SIGHUP"):
-        raise ServerFailed("this system has no SIGHUP; start runws again")
+        raise ServerFailed("This system has no SIGHUP: restart runws.")
     with config_file(config) as new:
         check_config(nodes.binary, new)
     for number, path in enumerate(nodes.paths):
         staged = path.with_suffix(".new")
-        _write(staged, _of_node(config, number))
+        _write(staged, _node_config(config, number))
         staged.replace(path)
     nodes.send_signal(signal.SIGHUP)
 
 
 @contextmanager
-def _handing_on(nodes: _Nodes) -> Iterator[None]:
-    """Hand the signals that end us on to the nodes; while there is none, they end us, in order."""
+def _forwarding_signals(nodes: _Nodes) -> Iterator[None]:
+    """Forward SIGINT and SIGTERM to the nodes while the block runs. Before the first node starts, exit with cleanup."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
         if not nodes.children:
@@ -200,7 +201,7 @@ def _handing_on(nodes: _Nodes) -> Iterator[None]:
 
 
 def end(child: subprocess.Popen[bytes]) -> None:
-    """End a server, by force where it does not end by itself, and wait for it."""
+    """Terminate a server and wait for it; kill it after STOP_TIMEOUT seconds."""
     if child.poll() is None:
         child.terminate()
         try:

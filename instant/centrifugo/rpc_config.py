@@ -1,4 +1,4 @@
-"""The part of the server's config by which calls from browsers reach Django."""
+"""The `rpc` section of the server's config: it forwards calls of browsers to Django."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from django.urls import NoReverseMatch, reverse
 from .. import features
 from ..conf.settings import conf
 
-#: What the server shows in each call.
+#: The header by which the server authenticates each call.
 SECRET_HEADER = "X-Instant-Secret"  # noqa: S105 - a name
-#: Headers of the browser's that are handed on. None of them may say who it is: cookies belong to other requests.
+#: The browser's headers that are forwarded. None of them identifies the user: the cookies may belong to other requests.
 HANDED_ON = ("User-Agent", "Accept-Language")
 VIEW = "instant-rpc"
 
 
 def is_used() -> bool:
-    """Tell whether the server is to hand calls on: the project takes some, and has the urls of django-instant."""
+    """Return whether the server forwards calls.
+
+    It does if the project uses windows and includes django-instant's urls.
+    """
     return features.in_use().windows and path() is not None
 
 
 def path() -> str | None:
-    """Return the path of the view that takes the calls; None where the project leaves out our urls."""
+    """Return the path of the view that receives the calls, or None if the project does not include our urls."""
     try:
         return reverse(VIEW)
     except NoReverseMatch:
@@ -30,7 +33,7 @@ def path() -> str | None:
 
 
 def endpoint() -> str:
-    """Return where the server sends the calls."""
+    """Return the URL to which the server sends the calls."""
     return f"{conf.backend_url}{path()}"
 
 
@@ -38,7 +41,7 @@ def render() -> dict[str, Any]:
     """Return the `rpc` section.
 
     Raises:
-        InvalidSetting: a setting that the server would refuse, or silently take for something else.
+        InvalidSetting: the server would refuse a setting, or silently misread it.
     """
     return {
         "proxy": {

@@ -1,4 +1,4 @@
-"""The part of the server's config by which the streams of sockets reach their worker."""
+"""The section of the server's config that connects sockets with the websockets worker."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from ..conf.settings import conf
 from ..protocol import SOCKETS_NAMESPACE
 from .rpc_config import SECRET_HEADER
 
-#: Where the devserver finds the bridge: an address in a header of this name, and this path behind the bridge's own.
+#: The devserver finds the bridge by this header, whose value is an address, and by this path under that address.
 BRIDGE_HEADER = "X-Instant-Bridge"
 BRIDGE_PATH = "/instant/stream"
 
-#: Headers of the browser's that are handed on; the server finds them in lower case only.
+#: The browser's headers that are forwarded. The server finds them only in lower case.
 HANDED_ON = ("user-agent", "accept-language")
-#: How long a permission may take.
+#: Time limit for opening a stream.
 TIMEOUT = "5s"
 
 
 def is_used() -> bool:
-    """Tell whether the project has a handler of sockets."""
+    """Return whether the project has socket handlers."""
     return features.in_use().sockets or bool(conf.socket_handlers)
 
 
 def proxy() -> dict[str, Any]:
     """Return the `channel.proxy` section.
 
-    The server takes the streams to the worker by gRPC. What stands under `http` is for the devserver, which has none,
-    and asks the worker's bridge.
+    The server opens streams to the worker by gRPC. The `http` part is for the devserver, which has no gRPC and uses the
+    worker's bridge instead.
 
     Raises:
-        InvalidSetting: a setting that the server would refuse, or silently take for something else.
+        InvalidSetting: the server would refuse a setting, or silently misread it.
     """
     return {
         "subscribe_stream": {
@@ -46,12 +46,12 @@ def proxy() -> dict[str, Any]:
 
 
 def bridge() -> str:
-    """Return where the devserver takes the streams to."""
+    """Return the URL to which the devserver connects its streams."""
     return conf.sockets_bridge + BRIDGE_PATH
 
 
 def namespace() -> dict[str, Any]:
-    """Return the namespace of the streams: no token, no history, and nobody but the worker says who joins."""
+    """Return the namespace of the streams. It has no tokens and no history; only the worker decides who may join."""
     return {
         "name": SOCKETS_NAMESPACE,
         "subscribe_stream_proxy_enabled": True,

@@ -1,4 +1,4 @@
-"""Take the one binary out of a release's archive, whatever else the archive tries."""
+"""Extracts the server's binary from the archive of a release, without trusting the archive."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from typing import IO, TypeVar, cast
 
 from ..exceptions import InstallError
 
-#: Largest archive, and largest content of one: a bomb ends here.
+#: Maximum size of an archive and of its content, in bytes. It stops decompression bombs.
 MAX_BYTES = 512 * 1024 * 1024
-#: Bytes that are read at once.
+#: Bytes per read.
 CHUNK = 128 * 1024
 
 _Member = TypeVar("_Member")
-# What the standard library's readers raise on bytes that make no archive.
+# Exceptions of the standard library for a broken archive.
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OverflowError)
 
 
 def put(archive: IO[bytes], target: Path) -> None:
-    """Take the one file named like `target` out of the archive, and move it there in one step.
+    """Extract the file with the name of `target` from the archive, and replace `target` with it atomically.
 
     Raises:
-        InstallError: the archive is broken, holds no such file, or more than one, or is a bomb.
-        OSError: the disk failed; nothing is left.
+        InstallError: the archive is broken or too large, or does not contain exactly one such file.
+        OSError: the disk failed. No incomplete file is left.
     """
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".centrifugo-")
     new = Path(name)
@@ -48,7 +48,7 @@ def put(archive: IO[bytes], target: Path) -> None:
 
 
 def _unpack(archive: IO[bytes], name: str, out: IO[bytes], directory: Path) -> None:
-    """Copy the one regular file of that name; the archive's own paths and links are never followed."""
+    """Copy the regular file called `name`. The archive's own paths and links are not followed."""
     archive.seek(0)
     zipped = archive.read(2) == b"PK"
     archive.seek(0)
@@ -56,7 +56,8 @@ def _unpack(archive: IO[bytes], name: str, out: IO[bytes], directory: Path) -> N
         with _zip_member(archive, name) if zipped else _tar_member(archive, name, directory) as member:
             _copy(member, out)
     except (*_BROKEN, OSError) as error:
-        # gzip's own errors have no number; EINVAL is a seek to a place that the archive made up. Others are the disk's.
+        # Errors of gzip have no errno. EINVAL comes from a seek to a position that a broken archive claims. Other
+        # errors come from the disk.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         why = str(error) or type(error).__name__
@@ -67,7 +68,7 @@ def _unpack(archive: IO[bytes], name: str, out: IO[bytes], directory: Path) -> N
 
 @contextmanager
 def _tar_member(archive: IO[bytes], name: str, directory: Path) -> Iterator[IO[bytes]]:
-    # Made plain first: so the cap holds for all members, and gzip's own sum is checked to the end.
+    # Decompress first, so that the limit covers all members and gzip's checksum is verified.
     with tempfile.TemporaryFile(dir=directory) as plain:
         with gzip.open(archive) as packed:
             _copy(packed, plain)
@@ -93,7 +94,9 @@ def _is_plain(info: zipfile.ZipInfo) -> bool:
 
 def _only(found: list[_Member], name: str) -> _Member:
     if len(found) != 1:
-        raise InstallError(f"The archive holds {len(found)} files {name}: pass the release for this system.")
+        raise InstallError(
+            f"The archive contains {len(found)} files named {name} instead of one: choose the release for this system."
+        )
     return found[0]
 
 
@@ -102,5 +105,5 @@ def _copy(source: IO[bytes] | gzip.GzipFile, out: IO[bytes]) -> None:
     while piece := source.read(CHUNK):
         done += len(piece)
         if done > MAX_BYTES:
-            raise InstallError(f"The archive unpacks to more than {MAX_BYTES:,} bytes: no release does.")
+            raise InstallError(f"The archive unpacks to more than {MAX_BYTES:,} bytes. No release is that large.")
         out.write(piece)

@@ -1,4 +1,4 @@
-"""`manage.py check`: what is wrong, or soon will be, each with a hint; a file a subject. Ids are never used twice."""
+"""The checks of `manage.py check`, one file per subject, each with a hint. Ids are never reused."""
 
 from __future__ import annotations
 

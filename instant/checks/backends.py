@@ -1,4 +1,4 @@
-"""The backend that INSTANT_BROADCAST_WITH names, and what it reports itself."""
+"""Check the backend that INSTANT_BROADCAST_WITH names."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def register() -> None:
 
 
 def check_backend(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """E003: INSTANT_BROADCAST_WITH names no backend; and what the backend itself says."""
+    """E003: INSTANT_BROADCAST_WITH names no backend. Also the messages of the backend's own check."""
     try:
         return get_backend().check()
     except InvalidBackend as error:
         hint = f"Set it to one of {', '.join(ALIASES)}, or to the dotted path of a BaseBackend."
         return [Error(str(error), hint=hint, id="instant.E003")]
     except InvalidSetting:
-        return []  # E001 says it
+        return []  # E001 reports it

@@ -1,4 +1,4 @@
-"""manage.py check: calls from browsers that would never reach Django. Silent on a site that takes none."""
+"""Check that calls from browsers can reach Django. Nothing is reported on sites that take no calls."""
 
 from __future__ import annotations
 
@@ -27,33 +27,35 @@ def register() -> None:
 
 
 def check_backend_url(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """E045: the project lacks our urls. W045: Django does not know the host by which the server calls it. W046: the
-    server would be redirected, and lose the call."""
+    """E045: the project lacks our URLs. W045: Django refuses the host at which the server calls it. W046: Django
+    redirects the server, and the call is lost.
+    """
     if not features.in_use().windows:
         return []
     if rpc_config.path() is None:
-        hint = 'Add path("instant/", include("instant.urls")) to the urls, without a namespace.'
-        text = "Signals are in use, and the project lacks the urls of django-instant: calls from browsers are refused."
+        hint = 'Add path("instant/", include("instant.urls")) to the project\'s urlpatterns, without a namespace.'
+        text = "Signals are in use, but the project lacks the URLs of django-instant. Calls from browsers are refused."
         return [checks.Error(text, hint=hint, id="instant.E045")]
     try:
         return list(_of_backend_url(urlsplit(conf.backend_url).netloc.rpartition("@")[2]))
     except InvalidSetting:
-        return []  # E001 says it
+        return []  # E001 reports it
 
 
 def _of_backend_url(netloc: str) -> Iterator[CheckMessage]:
-    # As in HttpRequest.get_host.
+    # The same rule as in HttpRequest.get_host.
     allowed = settings.ALLOWED_HOSTS or ([".localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else [])
     host = split_domain_port(netloc)[0]
     if not validate_host(host, allowed):
         yield checks.Warning(
-            f"ALLOWED_HOSTS lacks {host!r}, the host of INSTANT_BACKEND_URL: each call from a browser fails.",
-            hint="Add it to ALLOWED_HOSTS: the websockets server calls Django by this name, whatever browsers do.",
+            f"ALLOWED_HOSTS lacks {host!r}, the host of INSTANT_BACKEND_URL. Every call from a browser fails.",
+            hint="Add it to ALLOWED_HOSTS. The websockets server calls Django by this name.",
             id="instant.W045",
         )
     if conf.backend_url.startswith("http://") and _is_redirected():
         yield checks.Warning(
-            "SECURE_SSL_REDIRECT sends the websockets server away: INSTANT_BACKEND_URL is http://, and calls are lost.",
+            "SECURE_SSL_REDIRECT redirects the websockets server, because INSTANT_BACKEND_URL is http://. Its calls "
+            "are lost.",
             hint=f'Add r"^{(rpc_config.path() or "").lstrip("/")}$" to SECURE_REDIRECT_EXEMPT, or use https://.',
             id="instant.W046",
         )
@@ -72,7 +74,7 @@ def check_secret(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     return [
         checks.Warning(
             "INSTANT_PROXY_SECRET is derived from SECRET_KEY.",
-            hint="Set it to a random value of its own, so that each can be changed without the other.",
+            hint="Set it to a separate random value, so that each can be changed without the other.",
             id="instant.W047",
         )
     ]

@@ -1,4 +1,4 @@
-"""Channels: namespaces that are open to clients, names in settings, rules, and rows of the admin."""
+"""Check channels: namespaces that are open to clients, names in settings, rules, and rows of the admin."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def check_namespaces(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
         return []
 
 
-#: What W003 says of the options that start with this: what clients do, and a hint.
+#: The meaning of options that begin with these words, and a hint, for W003.
 _OPENING = {
     "allow_subscribe": (
-        "clients join channels without a token from Django.",
-        "Remove it: every channel is joined by a token from Django, public ones too.",
+        "clients can join channels without a token from Django.",
+        "Remove it. Clients join every channel with a token from Django, public ones too.",
     ),
     "allow_publish": (
-        "clients publish without Django's permission.",
-        "What they publish is data of clients: pages receive it by instant.onWhisper() only, and never as a message, "
-        "an event, a signal or HTML. The server does not limit its rate, and keeps it in the channel's history, where "
-        "it can push out Django's messages before a client recovers them. With allow_publish_for_client it also comes "
-        "from clients that may not join the channel. Remove the option, or use this namespace only for channels that "
-        "Django does not publish to.",
+        "clients can publish without Django's permission.",
+        "Pages receive their publications only through instant.onWhisper(), never as a message, an event, a signal or "
+        "HTML. The server does not limit their rate, and keeps them in the channel's history, where they can displace "
+        "Django's messages before a client recovers them. With allow_publish_for_client, clients that may not join "
+        "the channel can publish, too. Remove the option, or use this namespace only for channels to which Django "
+        "does not publish.",
     ),
 }
 
@@ -59,36 +59,37 @@ def _opened() -> Iterator[CheckMessage]:
 
 
 def check_declared(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """E005: a private channel without its `$`, or a public one with it. E006: two settings declare one name."""
+    """E005: a private channel lacks its `$`, or a public one has it. E006: two settings declare the same name."""
     hints = {
-        "instant.E005": "Put the $ at the very front of names that are private, and nowhere else: it keeps the server "
-        "from letting anybody in without a token.",
-        "instant.E006": "Declare it in one of them, under one level.",
+        "instant.E005": "Begin the names of private channels with $, and no others. The $ makes the server require a "
+        "token from every subscriber.",
+        "instant.E006": "Declare the channel in one setting only.",
     }
     try:
         return [Error(fault.text, hint=hints[fault.check_id], id=fault.check_id) for fault in declared.faults()]
     except InvalidSetting:
-        return []  # E001 says it
+        return []  # E001 reports it
 
 
 def check_rules(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """E030: a rule's pattern cannot be a channel's name, or has no namespace that the server could be told of. E031:
-    two rules have equal patterns."""
+    """E030: a rule's pattern cannot be a channel's name, or has no namespace of plain text. E031: two rules have equal
+    patterns.
+    """
     hints = {
-        "instant.E030": 'Write it as "$post:<int:pk>": a $ at the very front, and a namespace of two letters or more.',
-        "instant.E031": "Keep one of them: where two rules match, nobody joins.",
+        "instant.E030": 'Write it as "$post:<int:pk>": a $ in front, then a namespace of two letters or more.',
+        "instant.E031": "Keep one of them. If two rules match a channel, nobody can join it.",
     }
     return [Error(fault.text, hint=hints[fault.check_id], id=fault.check_id) for fault in rules.faults()]
 
 
 def check_rows(app_configs: object, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """W009: the admin and the settings have one name at two levels; found with `check --database default` only."""
+    """W009: the admin and the settings have the same name at two levels. Runs only with `check --database default`."""
     if not databases or router.db_for_read(Channel) not in databases:
         return []
     try:
         return list(_of_rows())
     except (DatabaseError, InvalidSetting):
-        return []  # as of the outbox
+        return []  # as in the check of the outbox
 
 
 def _of_rows() -> Iterator[CheckMessage]:
@@ -98,7 +99,8 @@ def _of_rows() -> Iterator[CheckMessage]:
         own = of_settings[name]
         if own.level != level:
             yield checks.Warning(
-                f"{own.setting} declares {name!r}, which the admin has at level {level!r}; only the setting counts.",
-                hint="Delete the channel in the admin, or take it out of the setting.",
+                f"{own.setting} declares {name!r}, which has the level {level!r} in the admin. The setting takes "
+                "precedence.",
+                hint="Delete the channel in the admin, or remove it from the setting.",
                 id="instant.W009",
             )

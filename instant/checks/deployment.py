@@ -1,4 +1,4 @@
-"""What `manage.py check --deploy` adds: keys of their own, encrypted connections, tenants, and what can be lost."""
+"""Checks of `manage.py check --deploy`: keys, encrypted connections, tenants, and messages that can be lost."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def register() -> None:
 
 
 def check_deployment(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """W004: keys derived from SECRET_KEY. W005: tokens that travel without TLS."""
+    """W004: keys are derived from SECRET_KEY. W005: tokens are sent without TLS."""
     found: list[CheckMessage] = []
     if not (conf.CENTRIFUGO_HMAC_KEY or conf.CENTRIFUGO_SECRET_KEY) or not conf.CENTRIFUGO_API_KEY:
         found.append(
             checks.Warning(
                 "CENTRIFUGO_HMAC_KEY and CENTRIFUGO_API_KEY are derived from SECRET_KEY.",
-                hint="Set both to random values of their own, so that each can be changed without the others.",
+                hint="Set both to separate random values, so that each can be changed without the others.",
                 id="instant.W004",
             )
         )
@@ -37,7 +37,7 @@ def check_deployment(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
         found.append(
             checks.Warning(
                 "INSTANT_WEBSOCKET_URL is not encrypted.",
-                hint="Use wss://, with a proxy in front of the server.",
+                hint="Use wss://, with a TLS proxy in front of the server.",
                 id="instant.W005",
             )
         )
@@ -45,7 +45,7 @@ def check_deployment(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_tenants(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """W011: users with equal primary keys, in several databases, would be one user on the server."""
+    """W011: users of several databases with equal primary keys would be the same user on the server."""
     if conf.INSTANT_TENANT:
         return []
     model = get_user_model()
@@ -58,17 +58,17 @@ def check_tenants(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         checks.Warning(
-            f"{len(databases)} databases can hold users, and INSTANT_TENANT is not set: users of two databases with "
-            "the same primary key are one user on the websockets server.",
-            hint="If these are tenants, set INSTANT_TENANT and INSTANT_TENANT_CONTEXT. If only one database holds "
-            "users, have allow_migrate() of a database router say so.",
+            f"{len(databases)} databases can hold users, but INSTANT_TENANT is not set. Users of two databases with "
+            "the same primary key are the same user on the websockets server.",
+            hint="If the databases belong to tenants, set INSTANT_TENANT and INSTANT_TENANT_CONTEXT. If only one "
+            "database holds users, return False for the others from allow_migrate() of a database router.",
             id="instant.W011",
         )
     ]
 
 
 def check_queues(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """I001: messages that the backend "thread" can lose."""
+    """I001: the backend "thread" can lose messages."""
     if conf.INSTANT_BROADCAST_WITH != "thread":
         return []
     return [
@@ -91,11 +91,11 @@ _ENGINE_LOSSES = {
 
 
 def check_engine(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """W013: limits of the engines NATS and PostgreSQL."""
+    """W013: the engines NATS and PostgreSQL have limits."""
     try:
         lost = _ENGINE_LOSSES.get(engine.kind())
     except InvalidSetting:
-        return []  # E002 says it
+        return []  # E002 reports it
     if lost is None:
         return []
     hint = "Use Redis to avoid this, or silence this check if your site does not need it."

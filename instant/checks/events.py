@@ -1,4 +1,4 @@
-"""manage.py check: event classes that send too much, or where nobody can hear it."""
+"""Check classes of model events that send too much, or to a channel that nobody can join."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def register() -> None:
 
 
 def check_events(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """E020: a channel that nobody could join. W020: nobody said which fields are sent. W021: a secret is sent."""
+    """E020: nobody could join the channel. W020: the fields to send are not declared. W021: a secret is sent."""
     try:
         return [message for event in registered() for message in _of_event(event)]
     except InvalidSetting:
-        return []  # E001 says it
+        return []  # E001 reports it
 
 
 def _of_event(event: EventDeclaration) -> Iterator[CheckMessage]:
@@ -35,21 +35,21 @@ def _of_event(event: EventDeclaration) -> Iterator[CheckMessage]:
         try:
             check_name(name)
         except InvalidChannel as error:
-            hint = "Give the class another `channel`, or another `name`, of which its default channel is made."
+            hint = "Set another `channel`, or another `name`, from which the default channel is derived."
             yield checks.Error(f"{owner}: {error}", hint=hint, id="instant.E020")
     if plan.has_to_dict or event.fields is not None:
         return
     secrets = [field.name for field in plan.columns if is_secret(field.name)]
     if event.exclude is None:
-        without = f" but {', '.join(secrets)}" if secrets else ""
+        without = f" except {', '.join(secrets)}" if secrets else ""
         yield checks.Warning(
-            f"{owner} sends all fields of {plan.model._meta.label}{without}, those that will be added, too.",
-            hint="Name those that its readers may see in `fields`.",
+            f"{owner} sends all fields of {plan.model._meta.label}{without}, including fields that you add later.",
+            hint="List in `fields` the fields that subscribers may see.",
             id="instant.W020",
         )
     elif sent := sorted({name for name, _ in plan.fields} & set(secrets)):
         yield checks.Warning(
             f"{owner} sends {', '.join(sent)} of {plan.model._meta.label}.",
-            hint="Name it in `exclude`, or name what is to be sent in `fields`.",
+            hint="List it in `exclude`, or list the fields to send in `fields`.",
             id="instant.W021",
         )

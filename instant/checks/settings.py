@@ -1,4 +1,4 @@
-"""Settings: values of another type, and a config that the server would refuse."""
+"""Check settings: values of the wrong type, and a config that the server would refuse."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..conf.settings import Settings, conf
 from ..exceptions import InvalidSetting
 from ..protocol import SENDER_HEADER
 
-_CORRECT = "Correct it in Django's settings, or remove it there: every setting of django-instant has a default."
-_CORRECT_CONFIG = "Correct it in Django's settings: the server would refuse its config, or take it for something else."
+_CORRECT = "Correct it in Django's settings, or remove it: every setting of django-instant has a default."
+_CORRECT_CONFIG = "Correct it in Django's settings. The server would refuse the config, or misread the option."
 
 
 def register() -> None:
@@ -29,8 +29,9 @@ def register() -> None:
 
 
 def check_settings(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """E001: a setting of ours has a wrong value. E002: a config that the server would refuse. W001: any origin may
-    connect. W002: origins that the server cannot be told of."""
+    """E001: a setting of ours has a wrong value. E002: the server would refuse its config. W001: any origin may
+    connect. W002: origins that cannot be passed to the server.
+    """
     found: list[CheckMessage] = []
     for name in (name for name in vars(Settings) if name.isupper()):
         found += _errors("instant.E001", _CORRECT, lambda name=name: getattr(conf, name))  # type: ignore[misc]
@@ -42,16 +43,16 @@ def check_settings(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
         found.append(
             checks.Warning(
                 "Pages of any site may connect to the websockets server.",
-                hint="Name the origins in CORS_ALLOWED_ORIGINS instead of CORS_ALLOW_ALL_ORIGINS, and the hosts in "
-                "ALLOWED_HOSTS instead of '*'. Tokens are still asked for.",
+                hint="List the origins in CORS_ALLOWED_ORIGINS instead of CORS_ALLOW_ALL_ORIGINS, and the hosts in "
+                "ALLOWED_HOSTS instead of '*'. Clients still need a token.",
                 id="instant.W001",
             )
         )
     if getattr(settings, "CORS_ALLOWED_ORIGIN_REGEXES", ()):
         found.append(
             checks.Warning(
-                "CORS_ALLOWED_ORIGIN_REGEXES cannot be handed on to the websockets server.",
-                hint="Add these origins to CSRF_TRUSTED_ORIGINS, which takes 'https://*.example.org'.",
+                "CORS_ALLOWED_ORIGIN_REGEXES cannot be passed to the websockets server.",
+                hint="Add these origins to CSRF_TRUSTED_ORIGINS, which accepts 'https://*.example.org'.",
                 id="instant.W002",
             )
         )
@@ -73,16 +74,16 @@ def _errors(check_id: str, hint: str, read: Callable[[], object]) -> list[CheckM
 
 
 def check_sender_header(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """W030: pages of other origins may not send the header by which `publish(…, exclude=request)` knows them."""
+    """W030: pages of other origins may not send the header that `publish(…, exclude=request)` needs."""
     origins = getattr(settings, "CORS_ALLOW_ALL_ORIGINS", False) or getattr(settings, "CORS_ALLOWED_ORIGINS", ())
     origins = origins or getattr(settings, "CORS_ALLOWED_ORIGIN_REGEXES", ())
     if not origins or SENDER_HEADER.lower() in {str(name).lower() for name in cors.CORS_ALLOW_HEADERS}:
         return []
     return [
         checks.Warning(
-            f"CORS_ALLOW_HEADERS lacks {SENDER_HEADER}: publish(…, exclude=request) cannot leave out pages of other "
+            f"CORS_ALLOW_HEADERS lacks {SENDER_HEADER}. publish(…, exclude=request) cannot leave out pages of other "
             "origins.",
-            hint="from corsheaders.defaults import default_headers; "
+            hint="Add it: from corsheaders.defaults import default_headers; "
             f'CORS_ALLOW_HEADERS = [*default_headers, "{SENDER_HEADER.lower()}"]',
             id="instant.W030",
         )
@@ -90,22 +91,22 @@ def check_sender_header(app_configs: object, **kwargs: Any) -> list[CheckMessage
 
 
 def check_user_id(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """W010: users are known to the server by names, which may be used again."""
+    """W010: the server knows users by their names, which may be used again."""
     if getattr(settings, "INSTANT_USER_ID", "pk") != "username":
         return []
     return [
         checks.Warning(
-            'INSTANT_USER_ID is "username": whoever gets the name of a deleted or renamed user has the same id on the '
-            "server.",
+            'INSTANT_USER_ID is "username". If another user gets the name of a deleted or renamed user, both have the '
+            "same id on the server.",
             hint='Set INSTANT_USER_ID = "pk". Otherwise a saved connection token still connects under the name until '
-            "it expires (INSTANT_TOKEN_TTL). Calls and sockets are refused at once.",
+            "it expires (INSTANT_TOKEN_TTL). Calls and sockets are refused immediately.",
             id="instant.W010",
         )
     ]
 
 
 def check_tenant_context(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """W012: work that comes without a request of its tenant is refused."""
+    """W012: work without a request of its tenant is refused."""
     try:
         tenants.check()
         if not conf.INSTANT_TENANT or tenants.is_fixed() or conf.INSTANT_TENANT_CONTEXT:
@@ -114,10 +115,10 @@ def check_tenant_context(app_configs: object, **kwargs: Any) -> list[CheckMessag
         return []
     return [
         checks.Warning(
-            "INSTANT_TENANT is a function, and INSTANT_TENANT_CONTEXT is not set: calls from browsers, sockets and "
+            "INSTANT_TENANT is a function, but INSTANT_TENANT_CONTEXT is not set. Calls from browsers, sockets and "
             "queued calls of all tenants are refused, and revocations are not repeated.",
-            hint="Set INSTANT_TENANT_CONTEXT to the dotted path of a context manager: it is given a tenant's name, and "
-            "in it INSTANT_TENANT returns that name.",
+            hint="Set INSTANT_TENANT_CONTEXT to the dotted path of a context manager that receives a tenant's name. "
+            "Inside it, INSTANT_TENANT must return that name.",
             id="instant.W012",
         )
     ]

@@ -1,4 +1,4 @@
-"""manage.py check: signals that cannot be called, queues that lead nowhere, and on request what browsers may call."""
+"""Check signals that cannot be called and queues without Celery, and list on request what browsers may call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..windows.window_info import info_middlewares
 
 #: `manage.py check --tag instant_signals` lists what browsers may call.
 TAG = "instant_signals"
-#: More cannot be joined: a page has other channels as well.
+#: The most topics that a page can join: it has other channels, too.
 _MOST_TOPICS = CHANNEL_LIMIT - 24
 
 
@@ -32,13 +32,13 @@ def register() -> None:
 
 
 def check_signals(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """E040: an annotation that cannot be read. E041: a queue without Celery. W040: Celery without a broker."""
+    """E040: an annotation cannot be read. E041: there is a queue, but no Celery. W040: Celery has no broker."""
     found: list[CheckMessage] = []
     for connection in registered():
         try:
             connection.parameters  # noqa: B018
         except InvalidSignal as error:
-            hint = "Annotate it with a type, or a function of one value, that the module itself can name."
+            hint = "Annotate it with a type, or a function of one argument, that its module defines or imports."
             found.append(checks.Error(str(error), hint=hint, id="instant.E040"))
     return [*found, *_of_queues()]
 
@@ -50,8 +50,8 @@ def _of_queues() -> Iterator[CheckMessage]:
     if not has_celery():
         if not settings.DEBUG:
             yield checks.Error(
-                f"The signal {queued} has the queue {queued.queue!r}, and Celery is not installed.",
-                hint="pip install django-instant[celery], or leave out `queue`.",
+                f"The signal {queued} has the queue {queued.queue!r}, but Celery is not installed.",
+                hint="Run `pip install django-instant[celery]`, or remove `queue`.",
                 id="instant.E041",
             )
         return
@@ -59,15 +59,15 @@ def _of_queues() -> Iterator[CheckMessage]:
 
     if not has_broker():
         yield checks.Warning(
-            f"The signal {queued} has the queue {queued.queue!r}, and no Celery app with a broker is set up.",
-            hint="Make an app in celery.py beside settings.py, and import it in the __init__.py there, as Celery's "
-            "documentation of Django says.",
+            f"The signal {queued} has the queue {queued.queue!r}, but no Celery app with a broker is configured.",
+            hint="Create a Celery app in celery.py beside settings.py, and import it in the __init__.py there. See "
+            "Celery's documentation for Django.",
             id="instant.W040",
         )
 
 
 def list_signals(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """I040: a function that browsers may call, and its guard. Only for `--tag instant_signals`."""
+    """I040: a function that browsers may call, and its guard. Only with `--tag instant_signals`."""
     if TAG not in _tags_asked_for():
         return []
     found = sorted((connection for connection in registered() if not connection.is_server_side), key=str)
@@ -76,9 +76,9 @@ def list_signals(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _tags_asked_for() -> Collection[str]:
-    """Return the tags that `run_checks`, which calls the check that calls this, was asked for.
+    """Return the tags with which `run_checks` was called, which calls the check that calls this function.
 
-    Django calls every check when no tag is asked for, and does not tell a check which case it is in.
+    Without tags, Django runs every check, and a check is not told whether tags were given.
     """
     frame = inspect.currentframe()
     for _ in range(2):
@@ -87,7 +87,7 @@ def _tags_asked_for() -> Collection[str]:
 
 
 def check_settings(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """E042: a setting of windows names what cannot be imported, or a number that cannot be."""
+    """E042: a setting of windows names something that cannot be imported, or has a wrong number."""
     reads: tuple[Callable[[], object], ...] = (
         dotted_path_settings.signal_encoder,
         dotted_path_settings.topic_serializer,
@@ -99,7 +99,7 @@ def check_settings(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
         try:
             read()
         except InvalidSetting as error:
-            hint = "Correct it, or leave it out: its default is good for most sites."
+            hint = "Correct it, or remove it: the default suits most sites."
             found.append(checks.Error(str(error), hint=hint, id="instant.E042"))
     return found
 
@@ -107,6 +107,6 @@ def check_settings(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
 def _max_topics() -> None:
     if not 0 < conf.INSTANT_MAX_TOPICS <= _MOST_TOPICS:
         raise InvalidSetting(
-            f"INSTANT_MAX_TOPICS is {conf.INSTANT_MAX_TOPICS}; it must be from 1 to {_MOST_TOPICS}: the server lets a "
-            f"connection join {CHANNEL_LIMIT} channels."
+            f"INSTANT_MAX_TOPICS is {conf.INSTANT_MAX_TOPICS}; it must be from 1 to {_MOST_TOPICS}, because a "
+            f"connection can join at most {CHANNEL_LIMIT} channels."
         )

@@ -1,8 +1,8 @@
-"""Mask the secrets among Django's settings, so that error pages, mails to ADMINS and `diffsettings` do not show them.
+"""Mask the secrets in Django's settings, so that error pages, mails to ADMINS and `diffsettings` do not show them.
 
-Django hides settings by their names, and the names of addresses do not match. A project may also hide by names of its
-own (DEFAULT_EXCEPTION_REPORTER_FILTER). So the values are masked: each stays the same text, with another `repr()`.
-Only values that hold a secret are changed.
+Django hides settings by their names, but the names of addresses do not match. A project may also hide other names
+(DEFAULT_EXCEPTION_REPORTER_FILTER). Therefore the values are masked: each remains the same text, with a different
+`repr()`. Only values that hold a secret are changed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .validation import is_address, is_key
 
 
 def mask() -> None:
-    """Mask the settings as they are now, and each that a test overrides later; called once, when the apps are ready."""
+    """Mask the current settings, and settings that a test overrides later. Called once, when the apps are ready."""
     for name in vars(Settings):
         _mask(name)
     setting_changed.connect(_changed, dispatch_uid="instant.hidden_settings")

@@ -1,7 +1,7 @@
-"""The settings of django-instant: one typed class, read at each access, so that override_settings works.
+"""The settings of django-instant: a typed class that reads a setting at each access, so override_settings works.
 
-`from instant.conf import conf`, then `conf.CENTRIFUGO_PORT`. A name that Django's settings lack has the default given
-here; keys that are not set are derived from SECRET_KEY, so that the main job works with no settings at all.
+Use `from instant.conf import conf`, then `conf.CENTRIFUGO_PORT`. A setting that is missing in Django's settings has the
+default given here. Keys that are not set are derived from SECRET_KEY, so no setting is required.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NamespaceOptions = Mapping[str, Any]
 
 
 class _Setting:
-    """One setting. It is read at each access, some of them several times a message: so this is short."""
+    """One setting. The code is short because it runs at each access, several times per message."""
 
     def __init__(self, name: str, default: Any, hint: Any) -> None:
         self.name, self.default, self.hint = name, default, hint
@@ -48,128 +48,130 @@ class _Setting:
 
 
 class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
-    """Each attribute is a setting of the same name; its annotation is checked when it is read.
+    """Each attribute is the setting of the same name. Its annotation is checked at each access.
 
     Raises:
-        InvalidSetting: the value in Django's settings has another type; the text names the setting.
+        InvalidSetting: the value has the wrong type or form; the text names the setting.
     """
 
-    #: The tenant of this site on a server that several share: a name, or a function, or its dotted path, that returns
-    #: one. None: the site has the server to itself.
+    #: The tenant of this site, if several share a server: a name, a function that returns it, or its dotted path. None:
+    #: the site does not share the server.
     INSTANT_TENANT: Callable[[], Any] | str | None = None
-    #: A context manager, or its dotted path, that is given the name of a tenant: it is entered for what comes without a
+    #: A context manager that receives the name of a tenant, or its dotted path. It is entered for work without a
     #: request of that tenant, such as calls, sockets and tasks.
     INSTANT_TENANT_CONTEXT: Callable[[Any], Any] | str | None = None
 
-    #: Where Django reaches the server: scheme and host; the port goes behind it, unless it is None.
+    #: The address at which Django reaches the server: scheme and host. CENTRIFUGO_PORT is added, unless it is None.
     CENTRIFUGO_HOST: str = "http://localhost"
     CENTRIFUGO_PORT: int | None = 8427
-    #: Signs the tokens. Default: derived from SECRET_KEY.
+    #: The key that signs tokens. Default: derived from SECRET_KEY.
     CENTRIFUGO_HMAC_KEY: str | None = None
-    #: Opens the server's HTTP API. Default: derived from SECRET_KEY.
+    #: The key of the server's HTTP API. Default: derived from SECRET_KEY.
     CENTRIFUGO_API_KEY: str | None = None
-    #: The server binary that runws starts. Default: `centrifugo/centrifugo` in BASE_DIR, then the one on PATH.
+    #: The server binary that runws starts. Default: `centrifugo/centrifugo` in BASE_DIR, then `centrifugo` on PATH.
     CENTRIFUGO_BINARY: str | Path | None = None
 
-    #: In each payload: which site a message comes from.
+    #: The name of the site in each payload.
     SITE_NAME: str = "Site"
     SITE_SLUG: str = "site"
 
     #: "python", "thread", "go", "outbox", "console", "memory", or the dotted path of a backend class.
     INSTANT_BROADCAST_WITH: str = "python"
-    #: Seconds that one publish may take in all, retries included.
+    #: Timeout of one publish in seconds, retries included.
     INSTANT_PUBLISH_TIMEOUT: float = 2.0
-    #: Messages without an answer that one process may have, with "thread" and "go".
+    #: The most unanswered messages per process, with "thread" and "go".
     INSTANT_QUEUE_SIZE: int = 100_000
-    #: Bytes of messages that the Go publisher holds in memory at most.
+    #: The most bytes of messages that the Go publisher holds in memory.
     INSTANT_GO_QUEUE: int = 64 * 1024 * 1024
-    #: Seconds that the Go publisher tries a message for while the server is away.
+    #: Seconds for which the Go publisher retries a message while the server is unreachable.
     INSTANT_GO_RETRY_FOR: float = 30.0
-    #: The Go publisher's Unix socket. Default: one in the directory for temporary files, named after the settings.
+    #: The Go publisher's Unix socket. Default: one in a directory for temporary files, named after the settings.
     INSTANT_GO_SOCKET: str | Path | None = None
-    #: What a payload is on the wire: a JSON object, or a string that holds one (for the 4.x JavaScript client).
+    #: The type of payloads: a JSON object, or a string that contains one (for the 4.x JavaScript client).
     INSTANT_PAYLOAD: Literal["object", "string"] = "object"
 
-    #: Seconds that a connection token is good for; the client renews it.
+    #: Lifetime of a connection token in seconds. The client renews it.
     INSTANT_TOKEN_TTL: int = 30 * 60
-    #: Seconds in which a channel token can be used to join.
+    #: Seconds within which a channel token can be used to join.
     INSTANT_CHANNEL_TOKEN_TTL: int = 5 * 60
-    #: Whether a channel token is good on one connection only, so that a revocation ends it at once; a namespace may
-    #: have an option `strict` of its own.
+    #: Whether a channel token is valid on one connection only, so that a revocation takes effect immediately. A
+    #: namespace may override it with the option `strict`.
     INSTANT_STRICT: bool = False
-    #: What names a user on the server: "pk", or "username" as in versions before 5.
+    #: The user's id in Centrifugo (the `sub` claim): "pk", or "username" as in versions before 5.
     INSTANT_USER_ID: Literal["pk", "username"] = "pk"
     #: Whether visitors who are not logged in get tokens for the public channels.
     INSTANT_ALLOW_ANONYMOUS: bool = False
 
-    #: The address that browsers use. Default: the request's scheme and host name with CENTRIFUGO_PORT.
+    #: The server's address for browsers. Default: the request's scheme and host name with CENTRIFUGO_PORT.
     INSTANT_WEBSOCKET_URL: str | None = None
-    #: Namespaces of channels and their options; the name "" holds for channels without one.
+    #: Namespaces of channels and their options. The name "" stands for channels without a namespace.
     INSTANT_NAMESPACES: Mapping[str, NamespaceOptions] = {}
-    #: "memory", "redis://…" (also rediss, redis+sentinel, redis+cluster), "nats://…", or "postgresql://…"; several
-    #: addresses have commas between them.
+    #: "memory", "redis://…" (also rediss, redis+sentinel, redis+cluster), "nats://…", or "postgresql://…". Several
+    #: addresses are separated by commas.
     INSTANT_ENGINE: str = "memory"
 
-    #: Channels for pages: `[["$name", ["/path/", …]], ["$other"]]`, see `instant.channels.declared`.
+    #: Channels and the pages that join them: `[["$name", ["/path/", …]], ["$other"]]`, see `instant.channels.declared`.
     INSTANT_SUPERUSER_CHANNELS: Sequence[Any] = ()
     INSTANT_STAFF_CHANNELS: Sequence[Any] = ()
     INSTANT_USERS_CHANNELS: Sequence[Any] = ()
     INSTANT_PUBLIC_CHANNELS: Sequence[Any] = ()
-    #: Whether the page's JavaScript tells the console what comes, never a token.
+    #: Whether the page's JavaScript logs what it receives to the console. It never logs tokens.
     INSTANT_DEBUG: bool = False
 
-    #: Whether a save goes on where its event cannot be sent, and the failure is logged; else it is raised.
+    #: Whether a failure to send an event of a save is only logged. If False, it is raised.
     INSTANT_EVENTS_FAIL_SILENTLY: bool = True
 
-    #: Where the server reaches Django, for calls from browsers: scheme, host and port.
+    #: The address at which the server reaches Django, for calls from browsers: scheme, host and port.
     INSTANT_BACKEND_URL: str = "http://localhost:8000"
-    #: What the server shows when it calls Django. Default: derived from SECRET_KEY.
+    #: The secret with which the server authenticates its calls to Django. Default: derived from SECRET_KEY.
     INSTANT_PROXY_SECRET: str | None = None
-    #: Seconds that the server waits for Django's answer to a call.
+    #: Seconds that the server waits for Django's reply to a call.
     INSTANT_PROXY_TIMEOUT: float = 3.0
-    #: Calls that one user may make, or one connection of a visitor, "number/seconds"; each process of Django counts for
-    #: itself. None: no limit.
+    #: The most calls of one user, or of one connection of a visitor, "number/seconds". Each Django process counts
+    #: separately. None: no limit.
     INSTANT_RPC_RATE: str | None = "100/10s"
-    #: Requests for tokens of one session, likewise; a visitor without a session counts for the address, ten times that.
+    #: The most token requests of one session, in the same form. Visitors without a session count per address, with ten
+    #: times the limit.
     INSTANT_TOKEN_RATE: str | None = "600/60s"  # noqa: S105
-    #: A function of a request, or its dotted path, that returns the client's address. None: REMOTE_ADDR.
+    #: A function that returns the client's address from a request, or its dotted path. None: REMOTE_ADDR.
     INSTANT_CLIENT_ADDRESS: Callable[[Any], Any] | str | None = None
     #: The alias in CACHES of the cache that counts failed log-ins.
     INSTANT_THROTTLE_CACHE: str = "default"
-    #: Connections that one user may have at each node of the server. None or 0: no limit.
+    #: The most connections of one user at each node of the server. None or 0: no limit.
     INSTANT_USER_CONNECTIONS: int | None = 50
 
     #: Whether pages have windows, for signals and topics. None: whether the project registers a signal.
     INSTANT_WINDOWS: bool | None = None
-    #: Dotted paths: of the JSON encoder of signals, of the function that names topics, and of what a WindowInfo knows.
-    #: Defaults: Django's, and ours; the names that df_websockets has for them are read where these are not set.
+    #: Dotted paths of the JSON encoder of signals, of the function that names topics, and of the middlewares of
+    #: WindowInfo. Defaults: Django's encoder and ours. If these are not set, the names of df_websockets are read.
     INSTANT_SIGNAL_ENCODER: str | None = None
     INSTANT_TOPIC_SERIALIZER: str | None = None
     INSTANT_WINDOW_INFO_MIDDLEWARES: Sequence[Any] | None = None
-    #: Topics that one page may have.
+    #: The most topics of one page.
     INSTANT_MAX_TOPICS: int = 200
 
-    #: Handlers of sockets: names to dotted paths. The setting of django-ws is read too.
+    #: Socket handlers: names to dotted paths. The setting of django-ws is read, too.
     INSTANT_SOCKET_HANDLERS: Mapping[str, str] = {}
-    #: Where the server reaches the worker of sockets, and where the devserver reaches its bridge.
+    #: The addresses at which the server reaches the socket worker, and the devserver reaches the worker's bridge.
     INSTANT_SOCKETS_URL: str = "grpc://127.0.0.1:8428"
     INSTANT_SOCKETS_BRIDGE: str = "http://127.0.0.1:8429"
-    #: Sockets that one process of the worker has open at most.
+    #: The most open sockets per process of the socket worker.
     INSTANT_SOCKETS_LIMIT: int = 10_000
 
-    #: The outbox's parts, which the server delivers side by side; the messages of a channel are all in one.
+    #: The number of partitions of the outbox. The server delivers partitions in parallel; all messages of a channel are
+    #: in one.
     INSTANT_OUTBOX_PARTITIONS: int = 4
-    #: Where the server finds the outbox: "postgresql://…". Default: made of DATABASES.
+    #: The address of the outbox for the server: "postgresql://…". Default: built from DATABASES.
     INSTANT_OUTBOX_DSN: str | None = None
 
     @property
     def tenant(self) -> str:
-        """The tenant of this thread or task; "" where INSTANT_TENANT is not set."""
+        """The tenant of this thread or task, or "" if INSTANT_TENANT is not set."""
         return tenant_settings.tenant(self.INSTANT_TENANT) if self.INSTANT_TENANT else ""
 
     @property
     def hmac_key(self) -> str:
-        """The key that signs tokens: CENTRIFUGO_HMAC_KEY, else one derived from SECRET_KEY."""
+        """The key that signs tokens: CENTRIFUGO_HMAC_KEY, or a key derived from SECRET_KEY."""
         if self.CENTRIFUGO_HMAC_KEY:
             return Secret(self.CENTRIFUGO_HMAC_KEY)
         old = deprecated_hmac_key(self.CENTRIFUGO_SECRET_KEY)
@@ -177,7 +179,7 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
 
     @property
     def previous_hmac_key(self) -> str | None:
-        """The key of tokens signed before SECRET_KEY was changed, from SECRET_KEY_FALLBACKS."""
+        """The key of tokens that were signed before SECRET_KEY changed, from SECRET_KEY_FALLBACKS."""
         explicit = self.CENTRIFUGO_HMAC_KEY or self.CENTRIFUGO_SECRET_KEY
         if explicit or not settings.SECRET_KEY_FALLBACKS:
             return None
@@ -185,7 +187,7 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
 
     @property
     def api_key(self) -> str:
-        """The key of the server's API: CENTRIFUGO_API_KEY, else one derived from SECRET_KEY."""
+        """The key of the server's API: CENTRIFUGO_API_KEY, or a key derived from SECRET_KEY."""
         key = self.CENTRIFUGO_API_KEY
         return validation.for_header("CENTRIFUGO_API_KEY", key) if key else _derived("api", settings.SECRET_KEY)
 
@@ -196,38 +198,38 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
 
     @property
     def proxy_secret(self) -> str:
-        """What the server shows when it calls Django: INSTANT_PROXY_SECRET, else one derived from SECRET_KEY."""
+        """The secret of the server's calls to Django: INSTANT_PROXY_SECRET, or one derived from SECRET_KEY."""
         secret = self.INSTANT_PROXY_SECRET
         name = "INSTANT_PROXY_SECRET"
         return validation.for_header(name, secret) if secret else _derived("proxy", settings.SECRET_KEY)
 
     @property
     def proxy_secrets(self) -> list[str]:
-        """`proxy_secret`, and that of a server that was started before SECRET_KEY was changed."""
+        """`proxy_secret`, and the secrets of servers that were started before SECRET_KEY changed."""
         fallbacks = [] if self.INSTANT_PROXY_SECRET else settings.SECRET_KEY_FALLBACKS
         return [self.proxy_secret, *(_derived("proxy", key) for key in fallbacks)]
 
     @property
     def proxy_timeout(self) -> float:
-        """INSTANT_PROXY_TIMEOUT, at least a millisecond."""
+        """INSTANT_PROXY_TIMEOUT in seconds, from 0.001 to 3600."""
         seconds = self.INSTANT_PROXY_TIMEOUT
         if not 0.001 <= seconds <= 3600:
-            raise InvalidSetting(f"INSTANT_PROXY_TIMEOUT is {seconds}; it must be seconds, more than 0.")
+            raise InvalidSetting(f"INSTANT_PROXY_TIMEOUT is {seconds}; it must be from 0.001 to 3600 seconds.")
         return seconds
 
     @property
     def rpc_rate(self) -> tuple[int, float] | None:
-        """INSTANT_RPC_RATE as calls, and the seconds in which a user may make them."""
+        """INSTANT_RPC_RATE as (calls, seconds), or None for no limit."""
         return validation.rate("INSTANT_RPC_RATE", self.INSTANT_RPC_RATE) if self.INSTANT_RPC_RATE else None
 
     @property
     def token_rate(self) -> tuple[int, float] | None:
-        """INSTANT_TOKEN_RATE as requests, and the seconds in which a session may make them."""
+        """INSTANT_TOKEN_RATE as (requests, seconds), or None for no limit."""
         return validation.rate("INSTANT_TOKEN_RATE", self.INSTANT_TOKEN_RATE) if self.INSTANT_TOKEN_RATE else None
 
     @property
     def user_connections(self) -> int:
-        """INSTANT_USER_CONNECTIONS; 0 stands for no limit."""
+        """INSTANT_USER_CONNECTIONS; 0 means no limit."""
         number = self.INSTANT_USER_CONNECTIONS or 0
         if number < 0:
             raise InvalidSetting(f"INSTANT_USER_CONNECTIONS is {number}; it must be at least 1, or None for no limit.")
@@ -235,7 +237,7 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
 
     @property
     def socket_handlers(self) -> Mapping[str, str]:
-        """INSTANT_SOCKET_HANDLERS, and before it those of WEBSOCKET_HANDLERS."""
+        """WEBSOCKET_HANDLERS, overridden by INSTANT_SOCKET_HANDLERS."""
         old = self.WEBSOCKET_HANDLERS
         return {**old, **self.INSTANT_SOCKET_HANDLERS} if old else self.INSTANT_SOCKET_HANDLERS
 
@@ -267,18 +269,20 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
 
     @property
     def server_url(self) -> str:
-        """Where Django reaches the server, without a slash at the end. A port in the host wins."""
+        """The address at which Django reaches the server, without a trailing slash. A port in CENTRIFUGO_HOST takes
+        precedence.
+        """
         return validation.server_url(self.CENTRIFUGO_HOST, self.CENTRIFUGO_PORT)
 
     @property
     def server_port(self) -> int | None:
-        """The port in `server_url`, where the server listens, and browsers reach it; None where there is none."""
+        """The port in `server_url`, where the server listens and browsers connect. None if the address has no port."""
         return urlsplit(self.server_url).port
 
 
 @lru_cache(maxsize=16)
 def _derived(purpose: str, secret: str | bytes) -> Secret:
-    """A key of its own for each purpose: who learns one of them learns neither the others nor SECRET_KEY."""
+    """Derive a separate key for each purpose: one derived key reveals neither the others nor SECRET_KEY."""
     return Secret(salted_hmac(f"instant.{purpose}", "centrifugo", secret=secret, algorithm="sha256").hexdigest())
 
 

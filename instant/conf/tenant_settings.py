@@ -1,4 +1,4 @@
-"""What INSTANT_TENANT and INSTANT_TENANT_CONTEXT stand for: a text, or something to call, or its dotted path."""
+"""Resolve INSTANT_TENANT and INSTANT_TENANT_CONTEXT: a text, a callable, or the dotted path of a callable."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from django.utils.module_loading import import_string
 from ..exceptions import InvalidSetting
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_FORM = "1 to 64 of A-Z a-z 0-9 . _ -, with a letter or a digit first"
+_FORM = "1 to 64 characters of A-Z a-z 0-9 . _ -, beginning with a letter or a digit"
 
 
 def is_name(value: object) -> bool:
-    """Return whether a tenant can have this name."""
+    """Report whether a tenant can have this name."""
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def is_text(setting: object) -> bool:
-    """Return whether INSTANT_TENANT is the name itself: a text with a dot is the path of a function."""
+    """Report whether INSTANT_TENANT is the name itself. A text with a dot is the path of a function."""
     return isinstance(setting, str) and "." not in setting
 
 
@@ -29,7 +29,7 @@ def tenant(setting: Any) -> str:
     """Return the tenant that INSTANT_TENANT names in this thread or task.
 
     Raises:
-        InvalidSetting: it names none. Nothing is sent under the name of nobody.
+        InvalidSetting: it names no tenant. Nothing is sent without a tenant.
     """
     if is_text(setting):
         how, found = "is", setting
@@ -42,14 +42,14 @@ def tenant(setting: Any) -> str:
 
 
 def called(name: str, setting: Any) -> Callable[..., Any]:
-    """Return what is to be called for a setting.
+    """Return the callable of a setting.
 
     Raises:
-        InvalidSetting: it is a path that cannot be imported, or names something that cannot be called.
+        InvalidSetting: the path cannot be imported, or names something that cannot be called.
     """
     found = _imported(name, setting) if isinstance(setting, str) else setting
     if not callable(found):
-        raise InvalidSetting(f"{name} is {setting!r}; it must be the dotted path of something that can be called.")
+        raise InvalidSetting(f"{name} is {setting!r}; it must be the dotted path of a callable.")
     function: Callable[..., Any] = found
     return function
 

@@ -1,6 +1,6 @@
-"""What the value of a setting must be: its type, and for addresses, rates and header values their form.
+"""Validate the values of settings: their types, and the form of addresses, rates and header values.
 
-The functions below `described` raise InvalidSetting where the value has another form; the text names the setting.
+The functions after `described` raise InvalidSetting if the value has another form. The text names the setting.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,7 +17,7 @@ from ..secret_text import Secret, SecretAddress
 
 
 def fits(value: object, hint: Any) -> bool:
-    """Tell whether `value` is of the type `hint`; True is no number, and an int is a float."""
+    """Report whether `value` has the type `hint`. A bool is not a number, but an int is a float."""
     origin = get_origin(hint)
     if origin is Literal:
         return value in get_args(hint)
@@ -33,7 +34,7 @@ def fits(value: object, hint: Any) -> bool:
 
 
 def for_message(name: str, value: object) -> str:
-    """Return the value of a setting as a message may show it: nothing of a key, and no credentials of an address."""
+    """Return the value of a setting for a message. Nothing of a key is shown, and no credentials of an address."""
     if is_key(name):
         return "wrong"
     if is_address(name) and value is not None:
@@ -42,12 +43,12 @@ def for_message(name: str, value: object) -> str:
 
 
 def is_key(name: str) -> bool:
-    """Tell whether the setting of this name is a secret as a whole."""
+    """Report whether the whole value of the setting is a secret."""
     return name.endswith(("_KEY", "_SECRET"))
 
 
 def is_address(name: str) -> bool:
-    """Tell whether the setting of this name is an address, which may hold credentials."""
+    """Report whether the setting is an address, which may hold credentials."""
     return name.endswith(("_HOST", "_DSN", "_ENGINE", "_URL", "_BRIDGE"))
 
 
@@ -72,7 +73,7 @@ def described(hint: Any) -> str:
 
 @lru_cache(maxsize=16)
 def server_url(host: str, port: int | None) -> SecretAddress:
-    """Return the address of a host, with the port unless it names one, and without a slash at the end."""
+    """Return the address of a host, with the port unless the host has one, and without a trailing slash."""
     if port is not None and not 0 < port < 65536:
         raise InvalidSetting(f"CENTRIFUGO_PORT is {port}; it must be from 1 to 65535, or None.")
     address = SecretAddress(host if "://" in host else f"http://{host}")
@@ -87,7 +88,7 @@ def server_url(host: str, port: int | None) -> SecretAddress:
 
 @lru_cache(maxsize=16)
 def backend_url(address: str) -> SecretAddress:
-    """Return INSTANT_BACKEND_URL without a slash at the end."""
+    """Return INSTANT_BACKEND_URL without a trailing slash."""
     if not _is_url(address, "http", "https") or not _is_plain(address) or urlsplit(address).port == 0:
         shown = repr(SecretAddress(address))
         raise InvalidSetting(f'INSTANT_BACKEND_URL is {shown}; it must be like "http://10.0.0.5:8000".')
@@ -96,19 +97,21 @@ def backend_url(address: str) -> SecretAddress:
 
 @lru_cache(maxsize=16)
 def host_and_port(name: str, address: str, scheme: str) -> SecretAddress:
-    """Return an address of this scheme that is a host and a port."""
+    """Return an address that consists of this scheme, a host and a port."""
     if not _is_url(address, scheme) or not _is_plain(address) or not _is_host_and_port(address):
         shown = repr(SecretAddress(address))
         raise InvalidSetting(f'{name} is {shown}; it must be a host and a port, like "{scheme}://10.0.0.5:8428".')
     return SecretAddress(f"{scheme}://{urlsplit(address).netloc}")
 
 
-# The frames that raise an error hold no parts of an address: error pages show local variables.
+# The functions that raise errors keep no parts of an address in local variables, because error pages show those.
 
 
 def _is_url(address: str, *schemes: str) -> bool:
     try:
         url = urlsplit(address)
+        if "[" in url.netloc:  # before Python 3.11, urlsplit() accepts anything in brackets
+            IPv6Address(url.hostname or "")
         return url.scheme in schemes and bool(url.hostname) and (url.port is None or url.port >= 0)
     except ValueError:
         return False
@@ -126,7 +129,7 @@ def _is_plain(address: str) -> bool:
 
 @lru_cache(maxsize=16)
 def rate(name: str, text: str) -> tuple[int, float]:
-    """Return a rate as a number, and the seconds in which so many may be made."""
+    """Return a rate as a number, and the seconds in which that many are allowed."""
     found = re.fullmatch(r"([1-9][0-9]*)/([0-9]*\.?[0-9]+)s", text)
     if not found or not float(found[2]):
         raise InvalidSetting(f'{name} is {text!r}; it must be a number and seconds, like "100/10s", or None.')
@@ -134,9 +137,9 @@ def rate(name: str, text: str) -> tuple[int, float]:
 
 
 def for_header(name: str, value: str) -> Secret:
-    """Return a value that an HTTP header can hold."""
+    """Return a value that is valid in an HTTP header."""
     if not (value.isascii() and value.isprintable()):
         raise InvalidSetting(
-            f"{name} has characters that no HTTP header can hold, as the end of a line; it must be printable ASCII."
+            f"{name} has characters that an HTTP header cannot hold, such as a line break; it must be printable ASCII."
         )
     return Secret(value)

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// chunk is how much is written at a time: a client has `patience` for each.
+// chunk is the number of bytes per write. The client must read each chunk within `patience`.
 const chunk = 64 << 10
 
-// acknowledge is called by a lane; it never waits for the client.
+// acknowledge reports accepted messages. Lanes call it; it never waits for the client.
 func (c *session) acknowledge(messages []message) {
 	c.mu.Lock()
 	defer c.ring()
 	defer c.mu.Unlock()
-	if c.gone || c.deaf {
+	if c.gone || c.disconnected {
 		return
 	}
 	for i := range messages {
@@ -32,12 +32,12 @@ func (c *session) acknowledge(messages []message) {
 	}
 }
 
-// refuse is called by a lane; it never waits for the client.
+// refuse reports a failed message. Lanes call it; it never waits for the client.
 func (c *session) refuse(seq uint64, why *failure) {
 	c.mu.Lock()
 	defer c.ring()
 	defer c.mu.Unlock()
-	if !c.gone && !c.deaf {
+	if !c.gone && !c.disconnected {
 		c.out.failed = append(c.out.failed, refusal{seq, why})
 		c.unread++
 	}
@@ -56,7 +56,7 @@ func (c *session) sendJSON(kind byte, value any) error {
 	return nil
 }
 
-// finish lets the connection end with X, after all that waits to be written.
+// finish ends the connection with X, after everything that is still to be written.
 func (c *session) finish(reason string) {
 	c.mu.Lock()
 	if !c.out.isFinal {
@@ -74,16 +74,16 @@ func (c *session) ring() {
 	}
 }
 
-// transmit writes what is to be written until the connection is closed, or the client has gone.
+// transmit writes frames until the connection is closed or the client has disconnected.
 func (c *session) transmit() {
 	if c.transmitAll() {
-		c.deafen()
+		c.dropResults()
 		return
 	}
 	c.close()
 }
 
-// transmitAll reports whether the client has gone: then the reader goes on to the end of what it wrote.
+// transmitAll reports whether the client has disconnected. In that case the reader still reads what the client wrote.
 func (c *session) transmitAll() bool {
 	var buffer []byte
 	for range c.wake {
@@ -100,10 +100,10 @@ func (c *session) transmitAll() bool {
 	return false
 }
 
-// deafen drops all answers, and lets the reader go on.
-func (c *session) deafen() {
+// dropResults drops all results, and wakes the reader.
+func (c *session) dropResults() {
 	c.mu.Lock()
-	c.deaf, c.out, c.unread = true, outbox{}, 0
+	c.disconnected, c.out, c.unread = true, outbox{}, 0
 	c.mu.Unlock()
 	c.read.Broadcast()
 }
@@ -127,7 +127,7 @@ func (o *outbox) appendTo(dst []byte) []byte {
 	return dst
 }
 
-// coalesce joins ranges that touch; the lanes answer in turns.
+// coalesce merges adjacent ranges, because lanes report their results in any order.
 func coalesce(spans []span) []span {
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.first, b.first) })
 	joined := spans[:0]
@@ -153,7 +153,7 @@ func (c *session) write(bytes []byte) error {
 	return nil
 }
 
-// wasRead lets the reader go on.
+// wasRead notes n results that the client has read, and wakes the reader.
 func (c *session) wasRead(n int) {
 	c.mu.Lock()
 	c.unread -= n
@@ -161,8 +161,8 @@ func (c *session) wasRead(n int) {
 	c.read.Broadcast()
 }
 
-// waitUntilRead holds the reader while its client leaves too many answers unread; false when there is no one to read
-// for.
+// waitUntilRead blocks the reader while its client leaves too many results unread. It returns false if the session
+// ends.
 func (c *session) waitUntilRead() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -172,16 +172,16 @@ func (c *session) waitUntilRead() bool {
 	return !c.closing && !c.gone
 }
 
-// stopReading lets the reader end, and the writer go on.
+// stopReading ends the reader. The writer continues.
 func (c *session) stopReading() {
 	c.mu.Lock()
 	c.closing = true
 	c.mu.Unlock()
 	c.read.Broadcast()
-	_ = c.conn.SetReadDeadline(time.Now()) // an error means that it is closed, and the reader knows
+	_ = c.conn.SetReadDeadline(time.Now()) // fails only on a closed connection, where the reader ends anyway
 }
 
-// expectMore gives the client `patience` to send what must come now. Of a ring, nothing is needed of the socket.
+// expectMore sets a deadline for data that the client must send now. With a ring, no data is required on the socket.
 func (c *session) expectMore(patience time.Duration) {
 	if c.shared != nil {
 		return
@@ -200,12 +200,12 @@ func (c *session) expectAnytime() {
 func (c *session) setReadDeadline(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closing { // or stopReading's would be overwritten
-		_ = c.conn.SetReadDeadline(t) // an error means that it is closed, and the next read says so
+	if !c.closing { // otherwise stopReading's deadline would be overwritten
+		_ = c.conn.SetReadDeadline(t) // fails only on a closed connection, where the next read fails, too
 	}
 }
 
-// close is the end: nothing is read or written any more, and what the lanes have to say is dropped.
+// close closes the connection. Results that lanes report later are dropped.
 func (c *session) close() {
 	c.mu.Lock()
 	gone := c.gone

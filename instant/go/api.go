@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// maxReply bounds what is read of an answer; that for 1,000 commands has about 60 KiB.
+// maxReply limits the bytes that are read of a response. The response to 1,000 commands has about 60 KiB.
 const maxReply = 16 << 20
 
-// api is the server's HTTP API; safe for many goroutines.
+// api is a client of the server's HTTP API. It is safe for concurrent use.
 type api struct {
 	url     string
 	key     string
@@ -28,7 +28,7 @@ type api struct {
 func newAPI(c config) *api {
 	dialer := &net.Dialer{Timeout: milliseconds(c.TimeoutMS), KeepAlive: 30 * time.Second}
 	transport := &http.Transport{
-		// No Proxy: the server is named by the site's settings, and the environment of a worker must not redirect it.
+		// No Proxy: the site's settings name the server, and a worker's environment must not redirect requests.
 		DialContext:         dialer.DialContext,
 		MaxIdleConns:        c.Lanes,
 		MaxIdleConnsPerHost: c.Lanes,
@@ -44,11 +44,11 @@ func newAPI(c config) *api {
 	return &api{url: c.URL + "/api/batch", key: c.APIKey, timeout: milliseconds(c.TimeoutMS), client: client}
 }
 
-// close lets the kept connections go.
+// close closes idle connections.
 func (a *api) close() { a.client.CloseIdleConnections() }
 
-// batch sends a body with n commands. Without a failure of the whole, failures has one entry for each command that
-// failed, by its place. reply is a buffer to use again.
+// batch sends a body with n commands. If the request as a whole succeeds, failures has one entry for each failed
+// command, by its index. reply is a buffer that is reused.
 func (a *api) batch(ctx context.Context, body []byte, n int, reply *bytes.Buffer) (failures map[int]*failure, whole *failure) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
@@ -85,15 +85,15 @@ func readAll(response *http.Response, reply *bytes.Buffer) error {
 	reply.Reset()
 	n, err := reply.ReadFrom(io.LimitReader(response.Body, maxReply))
 	if err == nil && n == maxReply {
-		err = errors.New("an answer without end")
+		err = errors.New("the response is too long")
 	}
 	if err != nil {
-		return fmt.Errorf("reading the answer: %w", err)
+		return fmt.Errorf("reading the response: %w", err)
 	}
 	return nil
 }
 
-// cause is an error without the URL, which may have a password in it.
+// cause returns an error without the URL, which may contain a password.
 func cause(err error) error {
 	var outer *url.Error
 	if errors.As(err, &outer) {
@@ -105,15 +105,15 @@ func cause(err error) error {
 	return err
 }
 
-// lentBody tells when the transport is done with it: it may still read a body after the answer is there, and ours is a
-// buffer that is used again.
+// lentBody reports when the transport has finished reading it. The transport may still read a body after the response
+// has arrived, and our buffer is reused.
 type lentBody struct {
 	bytes.Reader
 	returned chan struct{}
 	once     sync.Once
 }
 
-// Close is the transport's word that it reads no more; it may say so more than once.
+// Close is called by the transport when it reads no more, possibly more than once.
 func (b *lentBody) Close() error {
 	b.once.Do(func() { close(b.returned) })
 	return nil
@@ -126,7 +126,7 @@ var (
 	replyError = []byte(`"error"`)
 )
 
-// parseReply reads the answer for n commands; JSON is parsed only where something is unusual.
+// parseReply parses the response to n commands. It parses JSON only if a command failed.
 func parseReply(reply []byte, n int) (failures map[int]*failure, whole *failure) {
 	reply = bytes.TrimSpace(reply)
 	if bytes.HasPrefix(reply, replyStart) && bytes.HasSuffix(reply, replyEnd) &&
@@ -135,7 +135,7 @@ func parseReply(reply []byte, n int) (failures map[int]*failure, whole *failure)
 	}
 	var a answer
 	if json.Unmarshal(reply, &a) != nil {
-		return nil, noAnswer("the server's answer is not JSON")
+		return nil, noAnswer("the server's response is not JSON")
 	}
 	if a.Error != nil {
 		return nil, a.Error.failure()
@@ -148,7 +148,7 @@ func parseReply(reply []byte, n int) (failures map[int]*failure, whole *failure)
 	return a.failures(), nil
 }
 
-// answer is what the server says to a batch.
+// answer is the server's response to a batch.
 type answer struct {
 	Error   *apiError
 	Replies []struct {
@@ -163,7 +163,7 @@ func (a *answer) failures() map[int]*failure {
 		if r.Error != nil {
 			failures[i] = r.Error.failure()
 		} else if r.Publish == nil {
-			failures[i] = noAnswer("the server answered neither publish nor error")
+			failures[i] = noAnswer("the server's reply contains neither publish nor error")
 		}
 	}
 	return failures

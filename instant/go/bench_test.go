@@ -9,18 +9,19 @@ import (
 	"testing"
 )
 
-// What is measured is against the real server, on the same machine: `go test -bench . -benchtime 500000x`.
+// The benchmarks use the real server on the same machine: `go test -bench . -benchtime 500000x`.
 
 const benchChannels = 200
 
-// benchCommand is a publish command of a message of 150 bytes.
+// benchCommand returns a publish command for a message of 150 bytes.
 func benchCommand(n int) (channel, command string) {
 	channel = fmt.Sprintf("bench%d", n%benchChannels)
 	payload := fmt.Sprintf(`{"n":%d,"message":"%s"}`, n, strings.Repeat("x", 125))
 	return channel, fmt.Sprintf(`{"channel":%q,"data":%s,"idempotency_key":"%032x"}`, channel, payload, n)
 }
 
-// BenchmarkCeiling is what the server takes at most: 8 connections and prepared batches of 1,000 commands.
+// BenchmarkCeiling measures the maximum throughput of the server: 8 connections, with prepared batches of 1,000
+// commands.
 func BenchmarkCeiling(b *testing.B) {
 	a := newAPI(config{URL: realCentrifugo(b), APIKey: "key", TimeoutMS: 5000, Lanes: 8})
 	defer a.close()
@@ -51,7 +52,7 @@ func BenchmarkCeiling(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }
 
-// BenchmarkEndToEnd is from a client's write to its having read the acknowledgements.
+// BenchmarkEndToEnd measures from a client's write until it has read the results.
 func BenchmarkEndToEnd(b *testing.B) {
 	p := start(b, realCentrifugo(b))
 	c := connect(b, p.path)

@@ -2,14 +2,14 @@ package main
 
 import "sync"
 
-// messageOverhead is what a queued message costs beyond its bytes.
+// messageOverhead is the memory of a queued message beyond its frame, in bytes.
 const messageOverhead = 128
 
-// budget bounds the memory of all that is queued, and makes readers wait for room.
+// budget limits the memory of all queued messages. Readers wait while it is used up.
 type budget struct {
 	limit int64
 
-	// turn lets readers wait in the order in which they came, so that a large message is not starved by small ones.
+	// turn serves waiting readers in order, so that small messages do not starve a large one.
 	turn   sync.Mutex
 	mu     sync.Mutex
 	freed  *sync.Cond
@@ -24,8 +24,8 @@ func newBudget(limit int64) *budget {
 	return b
 }
 
-// acquire waits until there is room for a message; false where there will be none any more. A message larger than all
-// of the budget gets in when nothing else is there.
+// acquire waits until there is memory for a message. It returns false if the budget is closed. A message larger than
+// the whole budget is accepted when the queue is empty.
 func (b *budget) acquire(bytes int64) bool {
 	b.turn.Lock()
 	defer b.turn.Unlock()
@@ -50,7 +50,7 @@ func (b *budget) release(bytes, count int64) {
 	b.freed.Signal()
 }
 
-// close lets nothing more in; what is in stays.
+// close accepts no more messages. Queued messages stay.
 func (b *budget) close() {
 	b.mu.Lock()
 	b.closed = true

@@ -24,7 +24,7 @@ type refused struct {
 	reason    string
 }
 
-// client is the other end of the protocol, as a worker of Django has it; it remembers what it was answered.
+// client is the client side of the protocol, as in a Django worker. It stores the results that it receives.
 type client struct {
 	t    testing.TB
 	conn net.Conn
@@ -39,7 +39,7 @@ type client struct {
 	ended   bool
 }
 
-// dial connects, without a word.
+// dial connects without sending anything.
 func dial(t testing.TB, path string) *client {
 	t.Helper()
 	conn, err := net.Dial("unix", path)
@@ -53,7 +53,7 @@ func dial(t testing.TB, path string) *client {
 	return c
 }
 
-// connect greets, is welcomed, and reads answers from then on.
+// connect sends H, waits for h, and then reads results.
 func connect(t testing.TB, path string) *client {
 	t.Helper()
 	c := dial(t, path)
@@ -82,7 +82,7 @@ func (c *client) flush() {
 	}
 }
 
-// next reads a frame; 0 at the end.
+// next reads a frame. It returns 0 at the end.
 func (c *client) next(r *bufio.Reader) (byte, []byte) {
 	kind, length, err := readHeader(r)
 	if err != nil {
@@ -105,7 +105,7 @@ func command(channel string, n int) string {
 	return fmt.Sprintf(`{"channel":%q,"data":%d,"idempotency_key":"%s-%d"}`, channel, n, channel, n)
 }
 
-// publish sends seq as the data, for the channel.
+// publish sends a message with seq as its data.
 func (c *client) publish(seq uint64, channel string) {
 	c.t.Helper()
 	c.raw(seq, channel, command(channel, int(seq)))
@@ -166,7 +166,7 @@ func decodeFailed(body []byte) refused {
 	}
 }
 
-// until waits for what was answered to fulfil a condition.
+// until waits until the received results satisfy a condition.
 func (c *client) until(what string, fulfilled func() bool) {
 	c.t.Helper()
 	timer := time.AfterFunc(20*time.Second, func() { c.mu.Lock(); c.ended = true; c.mu.Unlock(); c.changed.Broadcast() })
@@ -207,7 +207,7 @@ func (c *client) stats() (r report) {
 	return r
 }
 
-// publisher is a server in this process.
+// publisher is a publisher in this process.
 type publisher struct {
 	*server
 	path string
@@ -215,7 +215,7 @@ type publisher struct {
 	done chan struct{}
 }
 
-// start runs a publisher until the test's end, or until stop is called.
+// start runs a publisher until the test ends or stop is called.
 func start(t testing.TB, url string, change ...func(*config, *server)) *publisher {
 	t.Helper()
 	c := config{Protocol: protocol, Fingerprint: fingerprint, URL: url, APIKey: "key", TimeoutMS: 1000, RetryForMS: 15_000}

@@ -15,14 +15,14 @@ import (
 const protocol = 1
 
 const (
-	// maxConfigBytes bounds the line on stdin.
+	// maxConfigBytes limits the line on stdin.
 	maxConfigBytes = 64 << 10
-	// maxRetryFor stays below the 5 minutes for which the server knows an idempotency key.
+	// maxRetryFor is shorter than the 5 minutes for which the server remembers an idempotency key.
 	maxRetryFor = 240 * time.Second
 	maxLanes    = 64
 )
 
-// config is what stdin has told; durations are in milliseconds there.
+// config is the configuration from stdin. Durations are in milliseconds.
 type config struct {
 	Protocol    int    `json:"protocol"`
 	Fingerprint string `json:"fingerprint"`
@@ -42,8 +42,8 @@ func readConfig(in io.Reader) (config, error) {
 		return c, fmt.Errorf("reading the configuration: %w", err)
 	}
 	if json.Unmarshal(line, &c) != nil {
-		// The decoder's error is not shown: it may quote the key.
-		return c, errors.New("the configuration on stdin is not the line of JSON that doc.go describes")
+		// The decoder's error is not shown, because it may quote the key.
+		return c, errors.New("the configuration on stdin must be one line of JSON, as doc.go describes")
 	}
 	c.setDefaults()
 	return c, c.check()
@@ -68,7 +68,7 @@ func setDefault[T int | int64](value *T, standard T) {
 
 func (c *config) check() error {
 	if c.Protocol != protocol {
-		return fmt.Errorf("protocol %d is asked for, this is protocol %d", c.Protocol, protocol)
+		return fmt.Errorf("the configuration has protocol %d, this publisher protocol %d", c.Protocol, protocol)
 	}
 	if c.Fingerprint == "" {
 		return errors.New("the configuration has no fingerprint")

@@ -5,31 +5,31 @@ import (
 	"strings"
 )
 
-// The codes of E that are not simply passed on from the server.
+// The codes of E that this program assigns itself.
 const (
 	codeNoAnswer   = 0
 	codeInternal   = 100
 	codeBadRequest = 107
 )
 
-// failure is why a message, or a whole batch, was not taken.
+// failure is the reason why a message, or a whole batch, was not accepted.
 type failure struct {
 	code uint32
-	// retry: the same thing may succeed later.
+	// retry means that the same request may succeed later.
 	retry bool
-	// inspect: a command that is not JSON may be the cause.
+	// inspect means that a command that is not JSON may be the cause.
 	inspect bool
-	// split: the commands must be sent one by one to find the cause.
+	// split means that the commands must be sent one by one to find the cause.
 	split  bool
 	reason string
 }
 
-// noAnswer is a failure that says nothing of the messages.
+// noAnswer returns a failure that the messages themselves did not cause.
 func noAnswer(format string, args ...any) *failure {
 	return &failure{code: codeNoAnswer, retry: true, reason: clean(fmt.Sprintf(format, args...))}
 }
 
-// ofStatus is the failure for an HTTP status other than 200, for a batch of n commands.
+// ofStatus returns the failure for an HTTP status other than 200 to a batch of n commands.
 func ofStatus(status, n int) *failure {
 	reason := fmt.Sprintf("the server answered HTTP %d", status)
 	switch {
@@ -45,7 +45,7 @@ func ofStatus(status, n int) *failure {
 	return &failure{code: uint32(status), reason: reason}
 }
 
-// apiError is the server's own word for what is wrong.
+// apiError is an error object of the server's API.
 type apiError struct {
 	Code    uint32 `json:"code"`
 	Message string `json:"message"`
@@ -55,7 +55,7 @@ func (e *apiError) failure() *failure {
 	return &failure{code: e.Code, retry: e.Code == codeInternal, reason: clean(e.Message)}
 }
 
-// clean makes a text fit for an E frame.
+// clean truncates a text to maxReason bytes of valid UTF-8, for an E frame.
 func clean(text string) string {
 	if len(text) > maxReason {
 		text = text[:maxReason]

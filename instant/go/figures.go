@@ -7,16 +7,17 @@ import (
 	"time"
 )
 
-// remembered is of how many messages the time is kept.
+// remembered is the number of messages whose times are stored.
 const remembered = 8192
 
 var started = time.Now()
 
-// sinceStart is a clock that no one can turn back.
+// sinceStart is a monotonic clock.
 func sinceStart() time.Duration { return time.Since(started) }
 
-// report is the body of an s frame. Times are from the receipt of a message to the server's answer, over the last
-// 8,192 messages; retried counts tries, batches requests that were answered or not, batch_mean commands of a request.
+// report is the body of an s frame. p50_ms and p99_ms are milliseconds from the receipt of a message to the server's
+// response, over the last 8,192 messages. retried counts attempts, batches counts requests with or without a response,
+// and batch_mean is the mean number of commands per request.
 type report struct {
 	PID         int     `json:"pid"`
 	UptimeS     float64 `json:"uptime_s"`
@@ -32,7 +33,7 @@ type report struct {
 	Connections int     `json:"connections"`
 }
 
-// figures counts what the lanes do.
+// figures counts the results of all lanes.
 type figures struct {
 	mu                             sync.Mutex
 	sent, failed, retried, batches int64

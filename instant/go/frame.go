@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// The types of frames; doc.go has their bodies.
+// The types of frames. doc.go describes their bodies.
 const (
 	kindHello   = 'H'
 	kindPublish = 'P'
@@ -28,13 +28,13 @@ const (
 	maxReason = 500
 )
 
-// errFrame is the parent of all that is wrong with a frame; its text goes to the client.
+// errFrame is the parent of all errors about frames. Their texts are sent to the client.
 var errFrame = errors.New("bad frame")
 
 // span is a range of sequence numbers, both ends included.
 type span struct{ first, last uint64 }
 
-// readHeader returns a frame's type and the length of its body, which is still to be read.
+// readHeader returns a frame's type and the length of its body, which it does not read.
 func readHeader(r *bufio.Reader) (kind byte, length int, err error) {
 	head, err := r.Peek(4)
 	if err != nil {
@@ -42,7 +42,7 @@ func readHeader(r *bufio.Reader) (kind byte, length int, err error) {
 	}
 	size := binary.BigEndian.Uint32(head)
 	if size < 1 || size > maxFrame {
-		return 0, 0, fmt.Errorf("%w: its length is %d, and must be from 1 to %d", errFrame, size, maxFrame)
+		return 0, 0, fmt.Errorf("%w: its length is %d, but must be from 1 to %d", errFrame, size, maxFrame)
 	}
 	head, err = r.Peek(headerBytes)
 	if err != nil {
@@ -53,7 +53,7 @@ func readHeader(r *bufio.Reader) (kind byte, length int, err error) {
 	return kind, int(size) - 1, err
 }
 
-// parsePublish cuts the body of a P frame; the parts share its memory.
+// parsePublish splits the body of a P frame. The parts share its memory.
 func parsePublish(body []byte) (seq uint64, channel, command []byte, err error) {
 	const fixed = 8 + 2
 	if len(body) < fixed {
@@ -62,7 +62,7 @@ func parsePublish(body []byte) (seq uint64, channel, command []byte, err error) 
 	seq = binary.BigEndian.Uint64(body)
 	end := fixed + int(binary.BigEndian.Uint16(body[8:]))
 	if end > len(body) {
-		return 0, nil, nil, fmt.Errorf("%w: P whose channel is longer than itself", errFrame)
+		return 0, nil, nil, fmt.Errorf("%w: the channel of P is longer than the frame", errFrame)
 	}
 	return seq, body[fixed:end], body[end:], nil
 }
@@ -76,7 +76,7 @@ func appendFrame(dst []byte, kind byte, body []byte) []byte {
 	return append(appendHeader(dst, kind, len(body)), body...)
 }
 
-// appendTaken writes the ranges as A frames, none for none.
+// appendTaken appends the ranges as A frames. Without ranges it appends nothing.
 func appendTaken(dst []byte, spans []span) []byte {
 	for len(spans) > 0 {
 		n := min(len(spans), maxRanges)

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// golden is a frame and its fields, as tests/contract/frames.json has them; no type stands for a frame that is refused.
+// golden is a frame with its fields, as in tests/contract/frames.json. Without a type, the frame must be refused.
 type golden struct {
 	Name, From, Type, Hex string
 
@@ -48,7 +48,7 @@ func (g golden) bytes(t testing.TB) []byte {
 	return raw
 }
 
-// encode writes the frame from its fields.
+// encode encodes the frame from its fields.
 func (g golden) encode() []byte {
 	switch g.Type {
 	case "P":
@@ -67,7 +67,7 @@ func (g golden) encode() []byte {
 	return appendFrame(nil, g.Type[0], []byte(g.JSON))
 }
 
-// decode reads the frame into fields, with the name and so on of g.
+// decode decodes the frame into fields, with the name and other keys of g.
 func (g golden) decode(t *testing.T, kind byte, body []byte) golden {
 	got := golden{Name: g.Name, From: g.From, Type: string(kind), Hex: g.Hex}
 	switch kind {
@@ -92,7 +92,7 @@ func (g golden) decode(t *testing.T, kind byte, body []byte) golden {
 	return got
 }
 
-// readFrame reads one frame, and what a P frame has in it.
+// readFrame reads one frame, and the content of a P frame.
 func readFrame(r *bufio.Reader) (kind byte, body []byte, err error) {
 	kind, length, err := readHeader(r)
 	if err != nil {
@@ -159,7 +159,7 @@ func TestManyRangesAreSeveralFrames(t *testing.T) {
 	}
 }
 
-// FuzzFrames reads anything, and what it takes must be written again as it was.
+// FuzzFrames decodes arbitrary bytes. Frames that are accepted must have the same encoding again.
 func FuzzFrames(f *testing.F) {
 	for _, g := range goldenFrames(f) {
 		f.Add(g.bytes(f))

@@ -19,7 +19,7 @@ const (
 	commandEnd   = `}`
 )
 
-// message is one that waits, with the command as the client wrote it.
+// message is a queued message, with its command as the client wrote it.
 type message struct {
 	from     *session
 	seq      uint64
@@ -28,7 +28,7 @@ type message struct {
 	command  []byte
 }
 
-// lane sends the messages of its channels one request at a time, so that their order is kept.
+// lane sends the messages of its channels, one request at a time so that their order is kept.
 type lane struct {
 	ctx      context.Context
 	api      *api
@@ -42,15 +42,15 @@ type lane struct {
 	closed   bool
 	wake     chan struct{}
 
-	// What follows belongs to the lane's goroutine.
-	waiting []message // those before head are done
-	head    int
-	singly  int // so many of the next ones go one by one
-	pause   time.Duration
-	body    []byte
-	reply   bytes.Buffer
-	taken   []message
-	kept    []message
+	// The fields below belong to the lane's goroutine.
+	waiting  []message // messages before head are finished
+	head     int
+	oneByOne int // number of next messages that are sent one by one
+	pause    time.Duration
+	body     []byte
+	reply    bytes.Buffer
+	taken    []message
+	kept     []message
 }
 
 func (l *lane) push(m message) {
@@ -63,7 +63,7 @@ func (l *lane) push(m message) {
 	}
 }
 
-// close lets run return once everything is sent; nothing may be pushed any more.
+// close makes run return when everything is sent. push must not be called any more.
 func (l *lane) close() {
 	l.mu.Lock()
 	l.closed = true
@@ -85,11 +85,11 @@ func (l *lane) run() {
 		l.figures.request()
 		l.health.report(whole)
 		l.settle(n, failures, whole)
-		l.goOn(n, whole)
+		l.prepareNext(n, whole)
 	}
 }
 
-// refill waits until there is something to send; false when there will be nothing any more.
+// refill waits until there are messages to send. It returns false when the lane is closed and empty.
 func (l *lane) refill() bool {
 	for l.head == len(l.waiting) {
 		l.mu.Lock()
@@ -107,10 +107,10 @@ func (l *lane) refill() bool {
 	return true
 }
 
-// fill writes the next request's body and returns how many commands it has.
+// fill writes the body of the next request and returns its number of commands.
 func (l *lane) fill() (n int) {
 	limit := maxBatchCommands
-	if l.singly > 0 {
+	if l.oneByOne > 0 {
 		limit = 1
 	}
 	body := append(l.body[:0], bodyStart...)

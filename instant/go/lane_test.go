@@ -20,7 +20,7 @@ func TestMessagesArriveInOrderAndAreAcknowledged(t *testing.T) {
 	f.inOrder(t, "one", 500)
 }
 
-// held lets messages pile up behind a first request, and returns what lets that one go.
+// held blocks a first request, so that messages queue up behind it, and returns a function that releases it.
 func held(f *fake) (release func()) {
 	gate := make(chan struct{})
 	f.behave(func(n int, _ http.ResponseWriter, r *http.Request, _ []published) bool {

@@ -7,13 +7,13 @@ import (
 	"syscall"
 )
 
-// errTaken says that another publisher holds the lock.
+// errTaken means that another publisher holds the lock.
 var errTaken = errors.New("another publisher has the lock")
 
-// ownerOnly lets all files that are made from now on be the user's own, from their first moment.
+// ownerOnly sets the umask, so that only the user can access new files from the moment of their creation.
 func ownerOnly() { syscall.Umask(0o077) }
 
-// takeLock holds the file's lock until it is closed or the process ends, whatever its end is like.
+// takeLock locks the file. The lock is released when the file is closed or the process ends in any way.
 func takeLock(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"syscall"
 )
 
-// The exit statuses of doc.go.
+// The exit statuses, which doc.go describes.
 const (
 	exitDone   = 0
 	exitFailed = 1
@@ -27,21 +27,21 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-func run(args []string, in io.Reader, out, complaints io.Writer) int {
-	// A reader of "ready" that is gone already, or a client that goes, must not end it for the others.
+func run(args []string, in io.Reader, out, stderr io.Writer) int {
+	// The publisher must survive if the reader of "ready" or a client has disconnected.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	flags := flag.NewFlagSet("publisher", flag.ContinueOnError)
-	flags.SetOutput(complaints)
+	flags.SetOutput(stderr)
 	path := flags.String("socket", "", "the path of the Unix socket; the configuration is read from stdin")
 	if flags.Parse(args) != nil {
 		return exitUsage
 	}
 	config, err := readConfig(in)
 	if err == nil && *path == "" {
-		err = errors.New("-socket is needed")
+		err = errors.New("the option -socket is required")
 	}
 	if err != nil {
-		fmt.Fprintln(complaints, "publisher:", err)
+		fmt.Fprintln(stderr, "publisher:", err)
 		return exitUsage
 	}
 	err = publish(*path, config, out)
@@ -49,16 +49,16 @@ func run(args []string, in io.Reader, out, complaints io.Writer) int {
 	case errors.Is(err, errTaken):
 		return exitTaken
 	case err != nil:
-		fmt.Fprintln(complaints, "publisher:", err)
+		fmt.Fprintln(stderr, "publisher:", err)
 		return exitFailed
 	}
 	return exitDone
 }
 
-// publish holds the lock and the socket, and serves until the end.
+// publish acquires the lock and the socket, and serves until the end.
 func publish(path string, c config, out io.Writer) error {
 	ownerOnly()
-	debug.SetGCPercent(50) // a full queue is most of the heap, and twice that is too much; it costs little
+	debug.SetGCPercent(50) // a full queue is most of the heap, and the default would double it
 	lock, err := takeLock(path + ".lock")
 	if err != nil {
 		return err
@@ -78,14 +78,14 @@ func publish(path string, c config, out io.Writer) error {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	go func() { <-signals; close(stop) }()
 	logger.Printf("start: pid %d, protocol %d", os.Getpid(), protocol)
-	fmt.Fprintln(out, "ready") // an error: who started it is gone, but others may come
-	letGo()
+	fmt.Fprintln(out, "ready") // ignore the error: the parent process has ended, but other clients may connect
+	detachStdio()
 	newServer(c, listener, logger).serve(stop, unlink)
 	logger.Printf("end: pid %d", os.Getpid())
 	return nil
 }
 
-// openLog opens the log for adding to it, and empties it first where it has become large.
+// openLog opens the log for appending. A log that is larger than maxLog is emptied first.
 func openLog(path string) (*log.Logger, *os.File, error) {
 	mode := os.O_CREATE | os.O_WRONLY | os.O_APPEND
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
@@ -98,11 +98,11 @@ func openLog(path string) (*log.Logger, *os.File, error) {
 	return log.New(file, "", log.LstdFlags|log.LUTC|log.Lmsgprefix), file, nil
 }
 
-// listen makes the socket. The caller holds the lock: a socket that is there is a dead one's. unlink removes the
-// socket, but not one that another process has put there.
+// listen creates the socket. The caller holds the lock, so an existing socket belongs to a dead publisher. unlink
+// removes the socket, unless another process has replaced it.
 func listen(path string) (listener *net.UnixListener, unlink func(), err error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
-		_ = os.Remove(path) // listening fails when it is still there, and says so
+		_ = os.Remove(path) // if this fails, listening returns an error
 	}
 	listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
@@ -122,20 +122,20 @@ func listen(path string) (listener *net.UnixListener, unlink func(), err error) 
 
 func unlinkOwn(path string, own os.FileInfo) {
 	if now, err := os.Lstat(path); err == nil && os.SameFile(own, now) {
-		_ = os.Remove(path) // what stays is removed by the next one
+		_ = os.Remove(path) // if this fails, the next publisher removes it
 	}
 }
 
-// standIns are what stdin, stdout and stderr are from now on.
-var standIns []*os.File
+// replacements are the files that replace stdin, stdout and stderr.
+var replacements []*os.File
 
-// letGo closes stdin, stdout and stderr, so that nobody waits for their end. Their numbers are taken by the null
-// device, lest a socket gets one and a panic is written into it.
-func letGo() {
+// detachStdio closes stdin, stdout and stderr, so that nobody waits for their end. The null device replaces them: otherwise a
+// socket could get one of their numbers, and a panic would be written to it.
+func detachStdio() {
 	for _, file := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
 		file.Close()
 		if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
-			standIns = append(standIns, null)
+			replacements = append(replacements, null)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// built is the publisher as it is shipped, built once for all tests of the process.
+// built returns the publisher as it is distributed, built once for all tests of the process.
 var built string
 
 func TestMain(m *testing.M) {
@@ -42,7 +42,7 @@ func testAll(m *testing.M) int {
 	return status
 }
 
-// leaked says whether goroutines are left, and which.
+// leaked reports which goroutines are left.
 func leaked(before int) bool {
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if runtime.NumGoroutine() <= before {

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// refusalLogPause is how often a refused message is worth a line.
+// refusalLogPause is the minimum time between two log lines about refused messages.
 const refusalLogPause = 10 * time.Second
 
-// health writes to the log when the server goes away and comes back, and samples of what it refuses: one line a change
-// and not one a message, so that a long trouble does not fill a disk.
+// health logs when the server becomes unreachable and reachable again, and samples of refused messages. It writes one
+// line per change, so that a long outage does not fill the disk.
 type health struct {
 	log *log.Logger
 
@@ -21,7 +21,7 @@ type health struct {
 	unsaid   int
 }
 
-// report takes the result of a request, nil for a good one.
+// report receives the result of a request, which is nil for success.
 func (h *health) report(whole *failure) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -30,20 +30,20 @@ func (h *health) report(whole *failure) {
 	switch {
 	case away && !h.away:
 		h.since = now
-		h.log.Printf("the server is away: %s", whole.reason)
+		h.log.Printf("the server is unreachable: %s", whole.reason)
 	case !away && h.away:
-		h.log.Printf("the server is back after %s", (now - h.since).Round(time.Millisecond))
+		h.log.Printf("the server is reachable again after %s", (now - h.since).Round(time.Millisecond))
 	}
 	h.away = away
 }
 
-// refused takes what a client is told of a message.
+// refused receives the failure of a message.
 func (h *health) refused(f *failure) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.unsaid++
 	if now := sinceStart(); h.lastLine == 0 || now-h.lastLine > refusalLogPause {
-		h.log.Printf("refused, the latest of %d: %d %s", h.unsaid, f.code, f.reason)
+		h.log.Printf("%d messages refused, the latest with code %d: %s", h.unsaid, f.code, f.reason)
 		h.lastLine, h.unsaid = now, 0
 	}
 }

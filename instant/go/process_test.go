@@ -18,14 +18,14 @@ import (
 
 const secret = "a-secret-key"
 
-// process is a publisher as Django starts it.
+// process is a publisher that runs as Django starts it.
 type process struct {
 	*exec.Cmd
 	path   string
 	stderr bytes.Buffer
 }
 
-// launch starts one with a configuration, and does not wait for it.
+// launch starts a publisher with a configuration, and does not wait for it.
 func launch(t *testing.T, path, config string) (*process, *bufio.Reader) {
 	t.Helper()
 	p := &process{Cmd: exec.Command(built, "-socket", path), path: path}

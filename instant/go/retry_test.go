@@ -1,19 +1,21 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// oddly is how a fake answers; true where it has.
+// oddly is a response of a fake. It returns true if it has responded.
 type oddly = func(n int, w http.ResponseWriter, r *http.Request, batch []published) bool
 
-// odds are answers that say nothing of the messages, which must be tried again.
+// odds are responses that the messages did not cause, so they must be retried.
 var odds = map[string]oddly{
 	"500": func(_ int, w http.ResponseWriter, _ *http.Request, _ []published) bool {
 		w.WriteHeader(500)
@@ -172,5 +174,41 @@ func TestEachCommandHasItsOwnAnswer(t *testing.T) {
 	}
 	if got := len(f.got("one")); got != 5 {
 		t.Errorf("%d were published", got)
+	}
+}
+
+func TestThePauseBetweenAttemptsGrows(t *testing.T) {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel() // so that rest returns at once
+	l := &lane{ctx: ended}
+	var pauses []time.Duration
+	for range 8 {
+		l.rest()
+		pauses = append(pauses, l.pause/time.Millisecond)
+	}
+	if want := []time.Duration{50, 100, 200, 400, 800, 1600, 2000, 2000}; !slices.Equal(pauses, want) {
+		t.Errorf("%d ms, want %d", pauses, want)
+	}
+	l.prepareNext(1, nil)
+	if l.pause != 0 {
+		t.Error("a success does not end the growth")
+	}
+}
+
+func TestAttemptsAreFewWhileTheServerIsAway(t *testing.T) {
+	f := newFake(t)
+	until := time.Now().Add(time.Second)
+	f.behave(func(n int, w http.ResponseWriter, r *http.Request, b []published) bool {
+		return time.Now().Before(until) && odds["503"](n, w, r, b)
+	})
+	p := start(t, f.URL, func(c *config, _ *server) { c.RetryForMS = 20_000 })
+	c := connect(t, p.path)
+	c.publish(1, "one")
+	c.untilTaken(1)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	// Pauses of at least 25, 50, 100, 200, 400 and 800 ms: seven attempts at most, and the last one succeeds.
+	if f.requests < 2 || f.requests > 7 {
+		t.Errorf("%d attempts", f.requests)
 	}
 }

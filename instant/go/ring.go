@@ -12,35 +12,35 @@ import (
 )
 
 const (
-	// ringHeader is before the frames; head (bytes written), tail (bytes read) and sleeps (1 while the reader waits to
-	// be woken by W) are in it, 64 bytes apart, in the byte order of the machine.
+	// ringHeader is the size of the header before the frames. It contains head (bytes written), tail (bytes read) and
+	// sleeps (1 while the reader waits for W), 64 bytes apart and in the machine's byte order.
 	ringHeader = 4096
 	maxRing    = 64 << 20
-	// ringLook is the pause between two looks at an empty ring, and ringLooks how many there are before the reader
-	// sleeps: a message in the middle of many has to wait for that long, the first one does not.
-	ringLook  = 250 * time.Microsecond
-	ringLooks = 40
+	// ringPause is the pause between two checks of an empty ring, and ringChecks the number of checks before the reader
+	// sleeps. A message in a continuous stream waits for up to ringPause; the first message after a sleep does not.
+	ringPause  = 250 * time.Microsecond
+	ringChecks = 40
 )
 
-// ring is memory that a client shares: it writes frames there, and no system call is needed. It is an io.Reader.
+// ring is memory that a client shares. The client writes frames to it without system calls. It is an io.Reader.
 type ring struct {
 	memory, data       []byte
 	head, tail, sleeps *uint64
-	looks              int
+	checks             int
 	wake               chan struct{}
 	ended              atomic.Bool
 }
 
-// openRing maps the memory of this file descriptor, and closes that.
+// openRing maps the memory of this file descriptor, and closes the descriptor.
 func openRing(fd int) (*ring, error) {
 	defer syscall.Close(fd)
 	var stat syscall.Stat_t
 	if err := syscall.Fstat(fd, &stat); err != nil {
-		return nil, fmt.Errorf("looking at the ring: %w", err)
+		return nil, fmt.Errorf("checking the ring: %w", err)
 	}
 	size := stat.Size - ringHeader
 	if size <= 0 || size > maxRing || bits.OnesCount64(uint64(size)) != 1 {
-		return nil, fmt.Errorf("%w: a ring of %d bytes", errFrame, size)
+		return nil, fmt.Errorf("%w: the ring has an invalid size of %d bytes", errFrame, size)
 	}
 	memory, err := syscall.Mmap(fd, 0, int(stat.Size), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	if err != nil {
@@ -54,17 +54,17 @@ func openRing(fd int) (*ring, error) {
 }
 
 func (r *ring) close() {
-	_ = syscall.Munmap(r.memory) // nobody uses it any more
+	_ = syscall.Munmap(r.memory) // no reader is left
 }
 
-// end lets Read return io.EOF after what is still there. It may be called more than once.
+// end makes Read return io.EOF after the remaining bytes. It may be called more than once.
 func (r *ring) end() {
 	r.ended.Store(true)
-	r.rouse()
+	r.wakeReader()
 }
 
-// rouse wakes the reader.
-func (r *ring) rouse() {
+// wakeReader wakes the reader.
+func (r *ring) wakeReader() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -73,10 +73,10 @@ func (r *ring) rouse() {
 
 func (r *ring) Read(p []byte) (int, error) {
 	for {
-		ended := r.ended.Load() // before the look: what was written before the end is read
+		ended := r.ended.Load() // loaded first, so that everything written before the end is read
 		n, err := r.take(p)
 		if n > 0 || err != nil {
-			r.looks = 0
+			r.checks = 0
 			return n, err
 		}
 		if ended {
@@ -90,7 +90,7 @@ func (r *ring) take(p []byte) (int, error) {
 	tail := atomic.LoadUint64(r.tail)
 	there := atomic.LoadUint64(r.head) - tail
 	if there > uint64(len(r.data)) {
-		return 0, errors.Join(errFrame, errors.New("a ring with more than it holds"))
+		return 0, errors.Join(errFrame, errors.New("the ring claims more bytes than its size"))
 	}
 	start := tail & uint64(len(r.data)-1)
 	n := copy(p[:min(uint64(len(p)), there)], r.data[start:])
@@ -98,12 +98,12 @@ func (r *ring) take(p []byte) (int, error) {
 	return n, nil
 }
 
-// wait returns soon while the client is at work. Else it says that it sleeps, and looks again when that can be seen
-// everywhere: the client has no barrier between its write and its look at the word.
+// wait returns soon while the client is active. Otherwise it sets sleeps, and checks again after the time in which the
+// client can see that: the client has no memory barrier between its write and its check of sleeps.
 func (r *ring) wait() {
-	if r.looks < ringLooks {
-		r.looks++
-		time.Sleep(ringLook)
+	if r.checks < ringChecks {
+		r.checks++
+		time.Sleep(ringPause)
 		return
 	}
 	atomic.StoreUint64(r.sleeps, 1)
@@ -112,5 +112,5 @@ func (r *ring) wait() {
 		<-r.wake
 	}
 	atomic.StoreUint64(r.sleeps, 0)
-	r.looks = 0
+	r.checks = 0
 }

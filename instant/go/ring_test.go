@@ -16,7 +16,7 @@ import (
 
 const testRing = 1 << 12
 
-// writer is the client's end of a ring.
+// writer is the client's side of a ring.
 type writer struct {
 	*ring
 	file *os.File
@@ -35,7 +35,7 @@ func newWriter(t testing.TB, size int64) *writer {
 	return &writer{file: file}
 }
 
-// open maps the memory, as the client has it.
+// open maps the memory like a client.
 func (w *writer) open(t testing.TB) *writer {
 	t.Helper()
 	fd, err := syscall.Dup(int(w.file.Fd()))
@@ -48,7 +48,7 @@ func (w *writer) open(t testing.TB) *writer {
 	return w
 }
 
-// put writes all, and waits for room.
+// put writes all bytes, and waits while the ring is full.
 func (w *writer) put(bytes []byte) {
 	for _, b := range bytes {
 		head := atomic.LoadUint64(w.head)
@@ -60,7 +60,7 @@ func (w *writer) put(bytes []byte) {
 	}
 }
 
-// share connects with the ring, and is welcomed.
+// share connects with the ring, and waits for h.
 func (w *writer) share(t testing.TB, path string) *client {
 	t.Helper()
 	c := dial(t, path)

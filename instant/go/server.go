@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// clientPatience is how long a client may leave a frame unfinished, or what was written to it unread.
+	// clientPatience is the time that a client may take to complete a frame, or to read what was written to it.
 	clientPatience = 30 * time.Second
-	// drainTime is for sending what is queued at the end.
+	// drainTime is the maximum time for sending queued messages at the end.
 	drainTime = 10 * time.Second
-	// farewellTime is for the clients to read the last answers.
+	// farewellTime is the time for clients to read the last results.
 	farewellTime = 2 * time.Second
 )
 
-// server is the publisher: it takes messages from sessions and gives them to lanes.
+// server is the publisher. It receives messages from sessions and passes them to lanes.
 type server struct {
 	config   config
 	listener net.Listener
@@ -31,7 +31,7 @@ type server struct {
 	patience time.Duration
 	drain    time.Duration
 
-	lastMessage atomic.Int64 // on the clock of sinceStart
+	lastMessage atomic.Int64 // by the clock of sinceStart
 	abandon     context.CancelFunc
 
 	mu       sync.Mutex
@@ -59,8 +59,8 @@ func newServer(c config, listener net.Listener, logger *log.Logger) *server {
 	return s
 }
 
-// serve works until stop is closed or nothing has come for the idle time, sends what is queued, and returns. unlink is
-// called first of all then, so that clients that come from now on start another publisher.
+// serve runs until stop is closed or the idle time has passed without a message. Then it sends queued messages and
+// returns. It calls unlink first, so that new clients start another publisher.
 func (s *server) serve(stop <-chan struct{}, unlink func()) {
 	for _, l := range s.lanes {
 		spawn(&s.laneGroup, l.run)
@@ -74,7 +74,7 @@ func (s *server) serve(stop <-chan struct{}, unlink func()) {
 	s.end(reason)
 }
 
-// wait returns why it is time to end.
+// wait returns the reason for ending.
 func (s *server) wait(stop <-chan struct{}) string {
 	idle := milliseconds(s.config.IdleMS)
 	ticker := time.NewTicker(max(idle/20, time.Millisecond))
@@ -100,7 +100,7 @@ func (s *server) accept() {
 			s.welcome(conn)
 		case errors.Is(err, net.ErrClosed):
 			return
-		default: // too many open files, most likely: they get fewer
+		default: // probably too many open files, which is temporary
 			s.log.Printf("accepting a connection: %v", err)
 			time.Sleep(100 * time.Millisecond)
 		}
@@ -132,13 +132,13 @@ func (s *server) everySession() []*session {
 	return all
 }
 
-// push gives a message to the lane of its channel.
+// push passes a message to the lane of its channel.
 func (s *server) push(channel []byte, m message) {
 	s.lastMessage.Store(int64(m.received))
 	s.lanes[hash(channel)%uint32(len(s.lanes))].push(m)
 }
 
-// hash is FNV-1a, in a line and without an allocation.
+// hash is FNV-1a, inlined and without allocations.
 func hash(channel []byte) uint32 {
 	h := uint32(2166136261)
 	for _, b := range channel {
@@ -147,7 +147,7 @@ func hash(channel []byte) uint32 {
 	return h
 }
 
-// end sends what is queued, tells the clients, and returns when no goroutine is left.
+// end sends queued messages, informs the clients, and returns when all goroutines have ended.
 func (s *server) end(reason string) {
 	s.budget.close()
 	for _, c := range s.everySession() {

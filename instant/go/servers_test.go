@@ -16,15 +16,15 @@ import (
 	"time"
 )
 
-// published is what the fake server was given in a command.
+// published is the content of a command that the fake server received.
 type published struct {
 	Channel string          `json:"channel"`
 	Data    json.RawMessage `json:"data"`
 	Key     string          `json:"idempotency_key"`
 }
 
-// fake is a Centrifugo that can be told to answer oddly. As the real one it forgets no key, keeps the order of a batch,
-// and takes nothing of one that it cannot read.
+// fake is a Centrifugo whose responses can be changed. It remembers all idempotency keys, keeps the order of a batch,
+// and accepts nothing of a batch that it cannot parse, like the real server.
 type fake struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -52,7 +52,7 @@ func newFakeAt(t testing.TB, address string) *fake {
 	return f
 }
 
-// behave sets what answers instead, where it returns true; n counts requests from 1.
+// behave sets a function that responds instead of the fake if it returns true. n counts requests from 1.
 func (f *fake) behave(odd func(n int, w http.ResponseWriter, r *http.Request, batch []published) bool) {
 	f.mu.Lock()
 	f.odd = odd
@@ -91,7 +91,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// take accepts commands, each key once, and returns the answer.
+// take accepts commands, each key once, and returns the response.
 func (f *fake) take(commands []published) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -118,7 +118,7 @@ func (f *fake) got(channel string) []string {
 	return append([]string(nil), f.received[channel]...)
 }
 
-// inOrder fails the test unless the channel got 1 to n.
+// inOrder fails the test unless the channel received 1 to n in order.
 func (f *fake) inOrder(t *testing.T, channel string, n int) {
 	t.Helper()
 	got := f.got(channel)
@@ -132,7 +132,7 @@ func (f *fake) inOrder(t *testing.T, channel string, n int) {
 	}
 }
 
-// realCentrifugo runs the server itself, with history in the namespace "kept", and returns its URL.
+// realCentrifugo runs the real server, with history in the namespace "kept", and returns its URL.
 func realCentrifugo(t testing.TB) string {
 	t.Helper()
 	binary, err := exec.LookPath("centrifugo")

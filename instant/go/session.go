@@ -13,7 +13,7 @@ import (
 	"syscall"
 )
 
-// maxUnread is how many answers may wait for a client that does not read them, before it is not read any more either.
+// maxUnread is the number of results that a client may leave unread before its messages are not read any more.
 const maxUnread = 1 << 16
 
 // refusal is an E frame to be written.
@@ -22,31 +22,31 @@ type refusal struct {
 	why *failure
 }
 
-// session is one client's connection: a goroutine reads it, another writes to it.
+// session is one client's connection, with one goroutine that reads and one that writes.
 type session struct {
 	server *server
 	conn   net.Conn
 	wake   chan struct{}
-	// limited: the reader has set a deadline.
+	// limited is true while the reader has a deadline.
 	limited bool
-	// shared is where the P frames come from, if the client shares memory; the socket has the others then.
+	// shared is the ring from which P frames are read, or nil. Other frames are always read from the socket.
 	shared *ring
 
-	mu      sync.Mutex
-	read    *sync.Cond // the client has read answers, or there is no point in waiting for it
-	out     outbox
-	unread  int  // answers in out, and those being written
-	closing bool // the reader must end
-	deaf    bool // the client has gone; what it wrote before is still to be read
-	gone    bool // nothing can be read or written any more
+	mu           sync.Mutex
+	read         *sync.Cond // the client has read results, or waiting for it has become pointless
+	out          outbox
+	unread       int  // results in out, and those that are being written
+	closing      bool // the reader must end
+	disconnected bool // the client has disconnected; what it wrote before is still read
+	gone         bool // the connection is closed
 }
 
-// outbox is what the writer has to write, in this order.
+// outbox contains what the writer has to write, in this order.
 type outbox struct {
 	frames []byte
 	failed []refusal
 	taken  []span
-	// final is the reason of X, after which nothing comes.
+	// final is the reason of X, after which nothing is written.
 	final   string
 	isFinal bool
 }
@@ -57,18 +57,18 @@ func newSession(s *server, conn net.Conn) *session {
 	return c
 }
 
-// receive reads frames until the client goes, errs, or must be let go.
+// receive reads frames until the client disconnects, sends an invalid frame, or must be disconnected.
 func (c *session) receive() {
 	err := c.receiveAll()
 	c.mu.Lock()
 	closing := c.closing
 	c.mu.Unlock()
 	switch {
-	case closing: // the server will say the last word
+	case closing: // server.end sends X
 	case errors.Is(err, errFrame):
 		c.finish(err.Error())
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.finish("a frame that did not end, or no H")
+		c.finish("timeout: a frame is incomplete, or H is missing")
 	default:
 		c.close()
 	}
@@ -95,13 +95,13 @@ func (c *session) receiveAll() error {
 	}
 	c.expectAnytime()
 	spawn(&c.server.readers, func() {
-		_ = c.handleAll(r) // the client has gone, or must; what is in the ring is handled nevertheless
+		_ = c.handleAll(r) // after any error, what is in the ring is still handled
 		c.shared.end()
 	})
 	return c.handleAll(bufio.NewReaderSize(c.shared, 64<<10))
 }
 
-// readFirst returns what came first, and the file descriptor that came with it, -1 where there is none.
+// readFirst returns the first bytes, and the file descriptor that came with them or -1.
 func (c *session) readFirst() (first []byte, fd int) {
 	socket, ok := c.conn.(*net.UnixConn)
 	if !ok {
@@ -150,10 +150,10 @@ func (c *session) handle(r *bufio.Reader, kind byte, length int) error {
 	case kind == kindStats && length == 0:
 		return c.sendJSON(kindFigures, c.server.report())
 	case kind == kindWake && length == 0 && c.shared != nil:
-		c.shared.rouse()
+		c.shared.wakeReader()
 		return nil
 	}
-	return fmt.Errorf("%w: type %q with %d bytes is not known here", errFrame, kind, length)
+	return fmt.Errorf("%w: type %q with %d bytes is unknown", errFrame, kind, length)
 }
 
 // hello is the body of H and, with a PID, of h.
@@ -161,7 +161,7 @@ type hello struct {
 	Protocol    int    `json:"protocol"`
 	PID         int    `json:"pid,omitempty"`
 	Fingerprint string `json:"fingerprint"`
-	// Ring: of H, that memory comes with it; of h, that P frames are read there.
+	// Ring in H means that the client shares memory; in h it means that P frames are read there.
 	Ring bool `json:"ring,omitempty"`
 }
 
@@ -171,7 +171,7 @@ func (c *session) greet(r *bufio.Reader, kind byte, length, fd int) error {
 		if errors.Is(err, errFrame) {
 			return err
 		}
-		c.shared = found // nil if it cannot be mapped: then messages come by the socket
+		c.shared = found // nil if it cannot be mapped: messages are then read from the socket
 	}
 	if err := c.check(r, kind, length); err != nil {
 		return err
@@ -181,7 +181,7 @@ func (c *session) greet(r *bufio.Reader, kind byte, length, fd int) error {
 
 func (c *session) check(r *bufio.Reader, kind byte, length int) error {
 	if kind != kindHello || length > maxConfigBytes {
-		return fmt.Errorf("%w: the first must be H", errFrame)
+		return fmt.Errorf("%w: the first frame must be H", errFrame)
 	}
 	body := make([]byte, length)
 	if err := c.readBody(r, body); err != nil {
@@ -192,7 +192,7 @@ func (c *session) check(r *bufio.Reader, kind byte, length int) error {
 		return fmt.Errorf("%w: H is not JSON", errFrame)
 	}
 	if h.Protocol != protocol {
-		return fmt.Errorf("%w: protocol %d is asked for, this is protocol %d", errFrame, h.Protocol, protocol)
+		return fmt.Errorf("%w: the client uses protocol %d, this publisher protocol %d", errFrame, h.Protocol, protocol)
 	}
 	if h.Fingerprint != c.server.config.Fingerprint {
 		return fmt.Errorf("%w: this publisher was started with other settings", errFrame)
@@ -222,7 +222,7 @@ func (c *session) publish(r *bufio.Reader, length int) error {
 	return nil
 }
 
-// readBody waits for the rest of a frame, but not for ever: it holds a part of the queue's memory.
+// readBody reads the rest of a frame within a deadline, because the frame occupies a part of the queue's memory.
 func (c *session) readBody(r *bufio.Reader, body []byte) error {
 	if r.Buffered() < len(body) {
 		c.expectMore(c.server.patience)

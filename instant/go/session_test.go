@@ -15,7 +15,7 @@ func TestWhoIsNotWelcomeIsTold(t *testing.T) {
 		"other protocol":    {string(appendFrame(nil, 'H', []byte(`{"protocol":2,"fingerprint":"5f0c"}`))), "protocol 2"},
 		"other fingerprint": {string(appendFrame(nil, 'H', []byte(`{"protocol":1,"fingerprint":"ffff"}`))), "other settings"},
 		"not JSON":          {string(appendFrame(nil, 'H', []byte(`{`))), "not JSON"},
-		"not H":             {string(appendFrame(nil, 'S', nil)), "first must be H"},
+		"not H":             {string(appendFrame(nil, 'S', nil)), "first frame must be H"},
 		"no length":         {"\x00\x00\x00\x00", "length is 0"},
 		"too long":          {"\x01\x00\x00\x01P", "length is 16777217"},
 	} {
@@ -63,7 +63,7 @@ func TestAFrameMustEnd(t *testing.T) {
 	c.untilTaken(1)
 	c.out.WriteString("\x00\x00\x10\x00P")
 	c.flush()
-	c.until("X", func() bool { return strings.Contains(c.closed, "did not end") })
+	c.until("X", func() bool { return strings.Contains(c.closed, "incomplete") })
 }
 
 func TestFigures(t *testing.T) {
@@ -115,7 +115,7 @@ func TestWhatAClientWroteIsReadEvenIfItsAnswersCannotBeWritten(t *testing.T) {
 	eventually(t, "all is sent", func() bool { return len(f.got("one")) == 150 })
 }
 
-// writeUntilStuck publishes until a write waits, and returns how many got through.
+// writeUntilStuck publishes until a write blocks, and returns the number of messages that were written.
 func (c *client) writeUntilStuck(command string) (n int) {
 	for {
 		c.conn.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))

@@ -11,7 +11,7 @@ const (
 	lastPause  = 2 * time.Second
 )
 
-// settle answers those of the n first messages that are done with, and keeps the others at the front.
+// settle reports the results of the first n messages. Messages to be retried stay at the front of the queue.
 func (l *lane) settle(n int, failures map[int]*failure, whole *failure) {
 	l.taken, l.kept = l.taken[:0], l.kept[:0]
 	now := sinceStart()
@@ -33,7 +33,7 @@ func (l *lane) settle(n int, failures map[int]*failure, whole *failure) {
 	l.advance(n)
 }
 
-// of is what the failure of a whole batch means for one of its commands.
+// of returns the failure of one command in a batch that failed as a whole.
 func (f *failure) of(command []byte) *failure {
 	if f.inspect && !json.Valid(command) {
 		return &failure{code: codeBadRequest, reason: "bad request: the command is not JSON"}
@@ -41,39 +41,39 @@ func (f *failure) of(command []byte) *failure {
 	return f
 }
 
-// advance leaves the n first messages behind, but for those that are kept.
+// advance removes the first n messages from the queue, except those that are retried.
 func (l *lane) advance(n int) {
 	done := n - len(l.kept)
 	copy(l.waiting[l.head+done:], l.kept)
-	clear(l.waiting[l.head : l.head+done]) // so that the commands' memory is free
+	clear(l.waiting[l.head : l.head+done]) // free the memory of the commands
 	l.head += done
-	l.singly = max(0, l.singly-done)
+	l.oneByOne = max(0, l.oneByOne-done)
 	l.figures.again(len(l.kept))
 	clear(l.kept)
 	clear(l.taken)
 }
 
-// goOn decides how the next request is made, after one with n commands.
-func (l *lane) goOn(n int, whole *failure) {
+// prepareNext prepares the next request, after a request with n commands.
+func (l *lane) prepareNext(n int, whole *failure) {
 	kept := len(l.kept)
 	switch {
 	case whole != nil && whole.split:
 		if kept == n {
-			l.singly = n // nothing in sight is wrong with any
+			l.oneByOne = n // no command is known to be invalid
 		}
 	case kept > 0:
 		l.rest()
 	case whole != nil && whole.retry:
-		l.giveUp(whole)
+		l.refuseTooOld(whole)
 		l.rest()
 	default:
 		l.pause = 0
 	}
 }
 
-// giveUp refuses all that is too old to be tried: when the server is back from a long absence, or is not, a queue of
-// old messages must not be tried batch by batch, with a timeout for each.
-func (l *lane) giveUp(why *failure) {
+// refuseTooOld refuses all messages that are too old. During and after a long outage, a queue of old messages must not be
+// sent batch by batch, with a timeout for each batch.
+func (l *lane) refuseTooOld(why *failure) {
 	now := sinceStart()
 	for l.head < len(l.waiting) && l.tooOld(l.waiting[l.head], now) {
 		l.refuse(l.waiting[l.head], why)
@@ -82,12 +82,13 @@ func (l *lane) giveUp(why *failure) {
 	}
 }
 
-// tooOld also says of every message that it is, when the publisher must end.
+// tooOld reports whether a message must not be retried. At the publisher's end, this applies to every message.
 func (l *lane) tooOld(m message, now time.Duration) bool {
 	return now-m.received > l.retryFor || l.ctx.Err() != nil
 }
 
-// rest waits before the next try: each time longer, and never as long as the other lanes.
+// rest waits before the next attempt. The pause doubles each time, up to lastPause. It is random, so that lanes do not
+// retry at the same moment.
 func (l *lane) rest() {
 	l.pause = min(max(2*l.pause, firstPause), lastPause)
 	timer := time.NewTimer(l.pause/2 + rand.N(l.pause/2))
@@ -105,7 +106,7 @@ func (l *lane) refuse(m message, f *failure) {
 	l.budget.release(m.cost, 1)
 }
 
-// acknowledge answers what is taken, with one call for what one client sent in a row.
+// acknowledge reports accepted messages, with one call for consecutive messages of one client.
 func (l *lane) acknowledge(now time.Duration) {
 	var bytes int64
 	for start, end := 0, 0; start < len(l.taken); start = end {

@@ -1,4 +1,4 @@
-"""Where pages find the auth view of version 0.1. Dropped in django-instant 6.0."""
+"""The URL of the auth view of version 0.1. Removed in django-instant 6.0."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from functools import lru_cache
 from django.conf import settings
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 
-#: Where the auth view of version 0.1 is, as all its docs had it.
+#: The path of the auth view in the documentation of version 0.1.
 AUTH_PATH = "centrifuge/auth/"
 
 
 def auth_url(urlconf: str | None) -> str | None:
-    """Return the URL of the project's auth view, or None where it has none."""
+    """Return the URL of the project's auth view, or None if it has none."""
     try:
         return reverse("instant-auth", urlconf)
     except NoReverseMatch:  # a custom auth view needs no name
@@ -22,7 +22,9 @@ def auth_url(urlconf: str | None) -> str | None:
 
 @lru_cache(maxsize=8)
 def _has_auth_view(urlconf: str) -> bool:
-    """Kept, as it tries all the site's urls. A pattern that takes everything is no auth view."""
+    """Report whether a URL pattern with "auth" in its route matches AUTH_PATH. Cached, because it resolves all URLs of
+    the site.
+    """
     try:
         return "auth" in resolve(f"/{AUTH_PATH}", urlconf).route
     except Resolver404:

@@ -1,6 +1,6 @@
-"""The auth view of version 0.1, at `centrifuge/auth/`, and `signed_response` for custom ones, with today's tokens.
+"""The auth view of version 0.1 at `centrifuge/auth/`, and `signed_response` for custom views.
 
-Dropped in django-instant 6.0.
+Both issue the tokens of this version. Removed in django-instant 6.0.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from ..channels.user_ids import User
 
 
-@csrf_exempt  # as get_token: it changes nothing, and its answer cannot be read by another site
+@csrf_exempt  # like get_token: it changes nothing, and other sites cannot read its response
 @json_view("POST")
 def instant_auth(request: HttpRequest) -> HttpResponse:
-    """Answer `{"client": id, "channels": names}` with `{name: {"sign": token, "info": ""}}`, and with `{"status": 403}`
-    for each channel that the user may not join."""
+    """Return `{name: {"sign": token, "info": ""}}` for `{"client": id, "channels": names}`.
+
+    Channels that the user may not join have `{"status": 403}` instead.
+    """
     require_token_rate(request)
     content = json_body(request)
     wanted = content.get("channels", [])
@@ -49,14 +51,14 @@ def _tokens(user: User, names: list[str], client: str | None) -> dict[str, str]:
 def signed_response(
     channel: str, client: str = "", user: User | None = None, info: str | None = None
 ) -> dict[str, str]:
-    """Return the answer that lets `user`, by default a visitor who is not logged in, join `channel`.
+    """Return the response that lets `user`, by default a visitor who is not logged in, join `channel`.
 
-    Whether that is right, the caller has found out. Today's tokens are for a user, so `user` is needed, and `client`
-    for strict channels only, whose tokens are for one connection. `info` is handed back as it is; the token does not
-    carry it.
+    The caller must have checked that the user may join. The tokens of this version are issued for a user, so `user` is
+    required, and for one connection if the channel is strict, so `client` is required for those. `info` is returned
+    unchanged; the token does not carry it.
 
     Raises:
-        InvalidChannel: the server would not let anyone join a channel of that name.
-        ValueError: the channel is strict, and there is no `client`.
+        InvalidChannel: the channel's name is wrong.
+        ValueError: the channel is strict, and `client` is missing.
     """
     return {"sign": channel_token(channel, user or AnonymousUser(), client=client), "info": info or ""}

@@ -1,4 +1,4 @@
-"""The settings of df_websockets that are read where ours are not set. Dropped in django-instant 6.0."""
+"""The settings of df_websockets, which are read if ours are not set. Removed in django-instant 6.0."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 _MIDDLEWARES = ("WindowKeyMiddleware", "DjangoAuthMiddleware", "Djangoi18nMiddleware", "BrowserMiddleware")
-#: Where things are now that these settings name.
+#: The current paths of objects that these settings name.
 _MOVED = {
     "df_websockets.topics.serialize_topic": "instant.windows.topics.serialize_topic",
     **{f"df_websockets.ws_middleware.{name}": f"instant.windows.middlewares.{name}" for name in _MIDDLEWARES},
@@ -14,7 +14,7 @@ _MOVED = {
 
 
 class DfWebsocketsSettings:
-    """The settings of df_websockets by their names there; see the INSTANT_ ones for what they mean."""
+    """The settings of df_websockets. The INSTANT_ settings of `instant.conf.settings` document their meaning."""
 
     WEBSOCKET_SIGNAL_ENCODER: str | None = None
     WEBSOCKET_TOPIC_SERIALIZER: str | None = None
@@ -22,5 +22,5 @@ class DfWebsocketsSettings:
 
 
 def current_path(path: str) -> str:
-    """Return where the thing is now that `path` names in df_websockets; another path as it is."""
+    """Return the current path of an object of df_websockets. Return other paths unchanged."""
     return _MOVED.get(path, path)

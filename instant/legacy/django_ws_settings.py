@@ -1,4 +1,4 @@
-"""The setting of django-ws that is read beside INSTANT_SOCKET_HANDLERS. Dropped in django-instant 6.0."""
+"""The setting of django-ws that is read in addition to INSTANT_SOCKET_HANDLERS. Removed in django-instant 6.0."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from collections.abc import Mapping
 
 
 class DjangoWsSettings:
-    """The setting of django-ws: names of handlers to dotted paths."""
+    """The setting of django-ws: socket handlers, names to dotted paths."""
 
     WEBSOCKET_HANDLERS: Mapping[str, str] = {}

@@ -19,10 +19,10 @@ def add_tenant_option(parser: CommandParser) -> None:
 
 @contextmanager
 def in_tenant(options: Mapping[str, Any]) -> Iterator[None]:
-    """Enter the tenant of the option, if it was given.
+    """Enter the tenant of the option, if it is given.
 
     Raises:
-        CommandError: the site cannot become this tenant.
+        CommandError: the settings do not let this site enter the tenant.
     """
     tenant: str | None = options["tenant"]
     if tenant is None:
@@ -33,5 +33,5 @@ def in_tenant(options: Mapping[str, Any]) -> Iterator[None]:
             yield
     except Deny as error:
         raise CommandError(
-            f"INSTANT_TENANT and INSTANT_TENANT_CONTEXT do not let this site become the tenant {tenant!r}"
+            f"INSTANT_TENANT and INSTANT_TENANT_CONTEXT do not let this site enter the tenant {tenant!r}."
         ) from error

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """The table as versions 2 to 4 made it: name and effect stay, so that their sites upgrade in place."""
+    """The table as in versions 2 to 4. The migration's name and effect must not change: their sites upgrade in place."""
 
     initial = True
     dependencies = [("auth", "0001_initial")]

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """As in versions 2.3 to 4.2."""
+    """The same migration as in versions 2.3 to 4.2."""
 
     dependencies = [("instant", "0001_initial")]
     operations = [

@@ -2,9 +2,9 @@ from django.db import migrations, models
 
 
 def renamed(name, level):
-    """`ns:$chan` → `$ns:chan`, or `ns:chan` where public; a private name without its `$` gets it.
+    """Return the new name: `ns:$chan` → `$ns:chan`, or `ns:chan` if public. A private name without `$` gets one.
 
-    A public channel called `$chan` stays: it works, and the site publishes to it.
+    A public channel called `$chan` keeps its name: it works, and the site publishes to it.
     """
     front = name.startswith("$")
     namespace, boundary, rest = name.lstrip("$").partition(":")
@@ -24,12 +24,12 @@ def rename(apps, schema_editor):
                 )
             continue
         if name in taken:
-            # Two rows for what is one channel on the server. The older name's row is kept, switched off, for a person
-            # to look at: neither its groups nor its level may widen those of the other row.
+            # Two rows name the same channel on the server. The later row is kept but inactive, so that neither its
+            # groups nor its level extend the access that the other row grants.
             name = f"{name[:90]}.duplicate-{row.pk}"
             row.is_active = False
             print(  # noqa: T201
-                f"\n  instant: channel {row.name!r} was there twice; kept, inactive, as {name!r}"
+                f"\n  instant: channel {row.name!r} exists twice; this row is kept, inactive, as {name!r}"
             )
         taken.discard(row.name)
         taken.add(name)

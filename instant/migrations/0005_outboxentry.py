@@ -37,6 +37,6 @@ class Migration(migrations.Migration):
             ],
             options={"verbose_name": "Outbox lease", "verbose_name_plural": "Outbox leases"},
         ),
-        # A router that has the table elsewhere is asked about the table.
+        # The hint lets a database router decide by the table.
         migrations.RunPython(create_trigger, drop_trigger, hints={"model_name": "outboxentry"}),
     ]

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 def keep_one_of_each(apps, schema_editor):
-    """Delete the older of two rows for one user or channel: the newer one lasts longer."""
+    """Keep only the row with the latest `until` for each user and channel."""
     revocations = apps.get_model("instant", "Revocation").objects.using(schema_editor.connection.alias)
     seen = set()
     for pk, user, channel in revocations.order_by("-until", "-pk").values_list("pk", "user", "channel"):

@@ -9,7 +9,7 @@ ARGUMENT = "condition" if django.VERSION >= (5, 1) else "check"
 
 
 def set_aside(apps, schema_editor):
-    """Keep rows of other methods as messages that nobody reads, and that the server would refuse: without a channel."""
+    """Move rows with other methods to a partition that nothing reads, as messages without a channel."""
     rows = apps.get_model("instant", "OutboxEntry").objects.using(schema_editor.connection.alias)
     for row in rows.exclude(method__in=METHODS).iterator():
         try:
@@ -23,7 +23,7 @@ def set_aside(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [("instant", "0007_revocation_session")]
     operations = [
-        # A router that has the table elsewhere is asked about the table.
+        # The hint lets a database router decide by the table.
         migrations.RunPython(set_aside, migrations.RunPython.noop, hints={"model_name": "outboxentry"}),
         migrations.AddConstraint(
             model_name="outboxentry",

@@ -1,4 +1,4 @@
-"""The tables: Channel; what is remembered of access that has ended; OutboxEntry, what waits."""
+"""The models: channels, the outbox, revocations, and the data by which permissions are rechecked."""
 
 from __future__ import annotations
 
@@ -42,20 +42,24 @@ NAME_LENGTH = 120
 
 
 class ChannelQuerySet(models.QuerySet["Channel"]):
-    """Channels; the bulk methods keep what `save()` promises, the `$` of the name and the end of access, too."""
+    """Channels. The bulk methods keep the guarantees of `save()`: the `$` of the name, and revocations."""
 
     def for_user(self, user: User) -> ChannelQuerySet:
-        """Return the active channels that `user` may join: each once, one query, ordered by name.
+        """Return the active channels that `user` may join, in one query, each once, ordered by name.
 
-        Nobody and inactive users get the public ones. Groups count at level groups only, and `is_staff` and
-        `is_superuser` each opens its own level and no other.
+        Visitors and inactive users get the public channels. Groups count only at the level "groups". `is_staff` and
+        `is_superuser` each grant their own level and no other.
         """
         rows: ChannelQuerySet = self.filter(Q(is_active=True) & _levels_of(user)).order_by("name")
         return rows
 
     def update(self, **kwargs: Any) -> int:
-        """Save each row with the new values: one UPDATE would leave the `$` and the subscribers as they are."""
-        self._for_write = True  # else `db` is the one to read from
+        """Save each row with the new values. A single UPDATE would change neither the `$` nor the subscriptions.
+
+        Raises:
+            InvalidChannel: as `save()`.
+        """
+        self._for_write = True  # otherwise `db` is the database to read from
         with transaction.atomic(using=self.db):
             write_first(self.db)
             rows = list(self)
@@ -68,7 +72,11 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
     update.alters_data = True  # type: ignore[attr-defined]
 
     def bulk_update(self, objs: Iterable[Channel], fields: Iterable[str], batch_size: int | None = None) -> int:
-        """Save each row, for the reason that `update` gives."""
+        """Save each row, for the same reason as `update()`.
+
+        Raises:
+            InvalidChannel: as `save()`.
+        """
         self._for_write = True
         rows, fields = list(objs), list(fields)
         with transaction.atomic(using=self.db):
@@ -80,13 +88,14 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
     bulk_update.alters_data = True  # type: ignore[attr-defined]
 
     def bulk_create(self, objs: Iterable[Channel], *args: Any, **kwargs: Any) -> list[Channel]:
-        """Create the rows at once, each under the name that its level asks for.
+        """Create the rows in one query, each with the `$` that its level requires.
 
         Raises:
-            ValueError: `update_conflicts` was asked for, which would change rows without ending anybody's access.
+            InvalidChannel: nobody could join a channel of that name on the server, or the paths are invalid.
+            ValueError: `update_conflicts` is set. It would change rows without revoking access.
         """
         if kwargs.get("update_conflicts"):
-            raise ValueError("Channel.objects.bulk_create() updates no rows: use update_or_create()")
+            raise ValueError("Channel.objects.bulk_create() cannot update rows. Use update_or_create().")
         rows = list(objs)
         for row in rows:
             row.normalize()
@@ -97,7 +106,7 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
 
 
 def open_to(user: User) -> list[str]:
-    """Return the levels that are open to `user` whatever the channel: all but groups, at most."""
+    """Return the levels whose channels `user` may all join. The level "groups" is never among them."""
     if not (user.is_authenticated and user.is_active):
         return [protocol.PUBLIC]
     flags = {protocol.STAFF: "is_staff", protocol.SUPERUSER: "is_superuser"}
@@ -116,17 +125,17 @@ def _levels_of(user: User) -> Q:
 
 
 def validate_paths(value: object) -> None:
-    """Refuse what is no list of paths, in forms.
+    """Validate the paths of a channel, in forms.
 
     Raises:
-        ValidationError: the text says what is wrong.
+        ValidationError: the value is not a list of paths; the text says why.
     """
     if fault := declared.fault_of_paths(value):
         raise ValidationError(fault)
 
 
 class Channel(models.Model):
-    """A channel and who may join it. Every level but public gives the name a `$` at its very front."""
+    """A channel and who may join it. The names of all channels but public ones begin with `$`."""
 
     class Level(models.TextChoices):
         Public = protocol.PUBLIC, _("Public")
@@ -136,56 +145,70 @@ class Channel(models.Model):
         Superuser = protocol.SUPERUSER, _("Superuser")
 
     name = models.CharField(
-        _("Name"),
+        _("name"),
         max_length=NAME_LENGTH,
         unique=True,
-        help_text=_("Any level but public puts a $ in front of the name, and public takes it off."),
+        help_text=_("The level Public removes a $ from the front of the name. Every other level adds it."),
     )
-    level = models.CharField(_("Authorized for"), max_length=20, choices=Level.choices, default=Level.Superuser)
-    is_active = models.BooleanField(_("Active"), default=True)
-    groups = models.ManyToManyField(Group, blank=True, verbose_name=_("Groups"))
+    level = models.CharField(
+        _("level"),
+        max_length=20,
+        choices=Level.choices,
+        default=Level.Superuser,
+        help_text=_(
+            "Who may join. Public: everyone. Users: everyone who is logged in. Groups: members of the groups below. "
+            "Staff: users with staff status. Superuser (the default): superusers only."
+        ),
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    groups = models.ManyToManyField(Group, blank=True, verbose_name=_("groups"))
     paths = models.JSONField(
-        _("Paths"),
+        _("paths"),
         default=list,
         blank=True,
         validators=[validate_paths],
-        help_text=_("Pages that join it by themselves: /news/ is that page, /news/* all below. None: every page."),
+        help_text=_(
+            "URL paths of the pages that join this channel automatically. /news/ is one page; /news/* is that page and "
+            "all pages below it. Without paths, every page joins it."
+        ),
     )
 
     objects = ChannelQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("Channel")
-        verbose_name_plural = _("Channels")
+        verbose_name = _("channel")
+        verbose_name_plural = _("channels")
 
     def __str__(self) -> str:
         return self.name
 
     def normalize(self) -> None:
-        """Give the name the `$` that its level asks for, or take it off.
+        """Add or remove the `$` of the name, as the level requires.
 
         Raises:
             InvalidChannel: nobody could join a channel of that name on the server.
         """
         if not (isinstance(self.name, str) and isinstance(self.level, str)):
-            raise InvalidChannel(f"a channel's name and level are text, not {self.name!r} and {self.level!r}")
+            raise InvalidChannel(f"A channel's name and level must be text, not {self.name!r} and {self.level!r}.")
         name = public_name(self.name) if self.level == protocol.PUBLIC else private_name(self.name)
         if len(check_own_name(name)) > NAME_LENGTH:
-            raise InvalidChannel(f"channel {name!r}: {len(name)} characters with its $, at most {NAME_LENGTH}")
+            raise InvalidChannel(
+                f"The name {name!r} has {len(name)} characters, including its $. It must have at most {NAME_LENGTH}."
+            )
         self.name = name
 
     def check_paths(self) -> None:
-        """Refuse what is no list of paths.
+        """Validate the paths.
 
         Raises:
-            InvalidChannel: the text says what is wrong.
+            InvalidChannel: they are not a list of paths; the text says why.
         """
         if fault := declared.fault_of_paths(self.paths):
             raise InvalidChannel(f"channel {self.name!r}: {fault}")
 
     def clean(self) -> None:
         super().clean()
-        if not self.name:  # the field says that it is required
+        if not self.name:  # the field reports that it is required
             return
         try:
             self.normalize()
@@ -193,7 +216,7 @@ class Channel(models.Model):
             raise ValidationError({"name": str(error)}) from error
         own = declared.find(self.name)
         if self.is_active and own is not None and own.level != self.level:
-            text = _("%(setting)s in the settings declares %(name)s for another level: it can only be that one here.")
+            text = _("%(setting)s in the settings declares %(name)s for another level. Use that level here, too.")
             raise ValidationError({"level": text % {"setting": own.setting, "name": self.name}})
 
     def save(
@@ -202,12 +225,13 @@ class Channel(models.Model):
         update_fields: Iterable[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Save the row under the name that its level asks for.
+        """Save the row under the name that its level requires.
 
         Raises:
-            InvalidChannel: nobody could join a channel of that name on the server, or the paths are none.
+            InvalidChannel: nobody could join a channel of that name on the server, or the paths are invalid.
+            ValueError: a field holds an expression such as `F("level")`, and the row does not exist yet.
         """
-        resolve(self, kwargs.get("using"))  # of an expression nobody could say whether it is public
+        resolve(self, kwargs.get("using"))  # an expression does not show whether the channel is public
         fields = None if update_fields is None else set(update_fields)
         if fields is None or fields & {"name", "level"}:
             self.normalize()

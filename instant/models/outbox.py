@@ -1,4 +1,4 @@
-"""The outbox: messages that wait for the server, and the relay that delivers them."""
+"""The outbox: messages that wait to be delivered to the server, and the lease of the relay that delivers them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ else:
 
 
 class PayloadField(_Text):
-    """JSON as text: what the message's serializer wrote is what the server gets, byte for byte.
+    """JSON stored as text, so that the server receives exactly the bytes that the serializer produced.
 
-    PostgreSQL's type is `json`, which Centrifugo's consumer reads; `jsonb` would sort the keys, and has no "\\u0000".
+    On PostgreSQL the type is `json`, which Centrifugo's consumer reads. `jsonb` would sort the keys, and cannot store
+    "\\u0000".
     """
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
@@ -37,24 +38,25 @@ def _only_methods(*methods: str) -> models.CheckConstraint:
 
 
 class OutboxEntry(models.Model):
-    """A message that waits for the server, in the shape that Centrifugo's consumer reads.
+    """A message that waits to be delivered to the server, in the format that Centrifugo's consumer reads.
 
-    The consumer would execute any method of the server's API, such as `disconnect`. So the table has a constraint.
+    The consumer would execute any method of the server API, such as `disconnect`. A constraint therefore restricts
+    `method`.
     """
 
-    #: The methods that publish.
+    #: The API methods that publish.
     METHODS = ("publish", "broadcast")
 
     id = models.BigAutoField(primary_key=True)
     method = models.CharField(max_length=32, default="publish")
     payload = PayloadField()
-    #: Rows of one partition are delivered in order. Nobody reads a negative one.
+    #: Rows of one partition are delivered in order. Nothing reads negative partitions.
     partition = models.IntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        verbose_name = _("Outbox entry")
-        verbose_name_plural = _("Outbox entries")
+        verbose_name = _("outbox entry")
+        verbose_name_plural = _("outbox entries")
         constraints = (_only_methods("publish", "broadcast"),)
 
     def __str__(self) -> str:
@@ -62,14 +64,14 @@ class OutboxEntry(models.Model):
 
 
 class OutboxLease(models.Model):
-    """Which relay delivers the outbox, and until when: one row, for databases that have no advisory locks."""
+    """The relay that may deliver the outbox, and until when. One row, for databases without advisory locks."""
 
     owner = models.CharField(max_length=32)
     until = models.DateTimeField()
 
     class Meta:
-        verbose_name = _("Outbox lease")
-        verbose_name_plural = _("Outbox leases")
+        verbose_name = _("outbox lease")
+        verbose_name_plural = _("outbox leases")
 
     def __str__(self) -> str:
         return self.owner

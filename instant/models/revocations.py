@@ -1,4 +1,4 @@
-"""Access that has ended, and the rights of users and pages that Django knew."""
+"""Revocations, rechecked topics, and the last known permissions of users."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from .. import protocol
 
 
 class Revocation(models.Model):
-    """Access that has ended, and is enforced again until the tokens given out before have expired.
+    """A revocation: access that has ended. It is repeated until all tokens issued before it have expired.
 
-    A row with `user` alone, an id in Centrifugo, is about all channels of that user, one with `channel` about all
-    subscribers of that channel, one with `user` and `session` about the connections of a session that has ended: a hash
-    of its key, or ALL_SESSIONS. `until` is set when the row is first applied, after the commit of the change.
+    A row with only `user`, an id in Centrifugo, concerns all channels of that user. A row with `channel` concerns all
+    subscribers of that channel. A row with `user` and `session` concerns the connections of a session that has ended:
+    `session` is a hash of its key, or ALL_SESSIONS. `until` is set when the row is first applied, after the commit of
+    the change.
     """
 
-    #: As `session`: all connections of the user are closed, once.
+    #: A value of `session`: all connections of the user are closed, once.
     ALL_SESSIONS = "*"
 
     tenant = models.CharField(max_length=64, blank=True)
@@ -27,8 +28,8 @@ class Revocation(models.Model):
     until = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name = _("Revocation")
-        verbose_name_plural = _("Revocations")
+        verbose_name = _("revocation")
+        verbose_name_plural = _("revocations")
         constraints = [
             models.UniqueConstraint(fields=["tenant", "user", "channel", "session"], name="instant_revocation_unique")
         ]
@@ -38,7 +39,7 @@ class Revocation(models.Model):
 
 
 class RecheckedTopic(models.Model):
-    """A topic that was taken from all pages that began before `at`, in seconds since 1970."""
+    """A topic from which all pages that began before `at`, in seconds since 1970, were removed."""
 
     tenant = models.CharField(max_length=64, blank=True)
     channel = models.CharField(max_length=protocol.MAX_CHANNEL_BYTES)
@@ -52,7 +53,7 @@ class RecheckedTopic(models.Model):
 
 
 class KnownRights(models.Model):
-    """The fingerprint of a user's rights when Django was last asked: another one now is a change without a signal."""
+    """The fingerprint of a user's permissions at the last check. If it differs now, they changed without a signal."""
 
     user = models.CharField(max_length=255, unique=True)
     fingerprint = models.CharField(max_length=64)

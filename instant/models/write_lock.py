@@ -1,4 +1,4 @@
-"""SQLite has one writer at a time: how receivers that read keep out of the way of the caller's transaction."""
+"""Avoid "database is locked" on SQLite, which has one writer at a time."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from .revocations import Revocation
 
 
 def write_first(using: str) -> None:
-    """Have the open transaction of this database, if it is SQLite's, begin with a write.
+    """Begin the open transaction of this database with a write, if the database is SQLite.
 
-    A transaction of SQLite that reads before it writes fails with "database is locked" as soon as another one has
-    written in between: it does not wait. So what we read in a transaction of the site could break the site's change.
+    A SQLite transaction that reads before it writes fails with "database is locked" if another connection has written
+    in between. It does not wait. Without this, a read of ours inside the site's transaction could make the site's own
+    write fail.
     """
     connection = connections[using]
     if connection.vendor != "sqlite" or not connection.in_atomic_block:

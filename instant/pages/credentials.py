@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,7 +70,8 @@ def websocket_url(request: HttpRequest) -> str:
     scheme = "wss" if request.is_secure() else "ws"
     try:
         host = urlsplit(f"//{request.get_host()}").hostname or "localhost"
+        if ":" in host:  # before Python 3.11, urlsplit() accepts anything in brackets
+            host = f"[{IPv6Address(host)}]"
     except ValueError as error:  # `[1:2]`, which is no address, and a host for Django
         raise InvalidHost("this host is no name or address") from error
-    host = f"[{host}]" if ":" in host else host
     return f"{scheme}://{host}" if conf.server_port is None else f"{scheme}://{host}:{conf.server_port}"

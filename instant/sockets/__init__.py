@@ -1,7 +1,7 @@
-"""WebSocketHandler: an object for each open socket, without a Django that holds sockets.
+"""WebSocketHandler: one object for each open socket. The connections are not held by Django's web workers.
 
-Read `handler` first. `registry` has the handlers by name, `connection` is one open socket, `pool` all of a process.
-The transports are in `instant.worker`, the process of `manage.py run_wsserver`.
+Read `handler` first. `registry` contains the handlers by name, `connection` is one open socket, and `socket_pool`
+contains all sockets of a process. The transports are in `instant.worker`, the process of `manage.py run_wsserver`.
 """
 
 from __future__ import annotations

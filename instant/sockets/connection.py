@@ -1,4 +1,4 @@
-"""One open socket: its handler's calls, one after another, whatever carries its messages."""
+"""One open socket, independent of its transport. The calls of its handler run one after another."""
 
 from __future__ import annotations
 
@@ -23,34 +23,35 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("instant")
 
-#: What a handler may leave unread.
+#: Maximum number and total bytes of received messages that the handler has not processed yet.
 MOST_UNREAD = 5_000
 MOST_UNREAD_BYTES = 8 * 1024 * 1024
-#: Calls of one socket after which the others have their turn.
+#: Number of calls after which a socket lets other sockets run.
 _TURN = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A socket that somebody asks for: by which name, the id of the user (as tokens have it) and of the client."""
+    """A request to open a socket: the handler's name, the user's id as in tokens, and the client's id."""
 
     name: str
     user: str
     client: str
     data: Any
     info: SocketInfo
-    #: The user itself, where it is at hand.
+    #: The user object, if the caller already has it.
     who: Any = None
-    #: The tenant that the handler works for; None is that of the thread or task that opens it.
+    #: The tenant of the handler, or None for the tenant of the current thread or task.
     tenant: str | None = None
 
 
 def asked(channel: str, user: str, client: str, *, data: Any, meta: Any, headers: Mapping[str, str]) -> Opening:
-    """Return the socket that a stream of the websockets server asks for, by its channel: "ws:<name>:<anything>",
-    with a tenant "ws:<tenant>/<name>:<anything>".
+    """Return the request of a stream from the websockets server.
+
+    The channel is "ws:<name>:<anything>", or "ws:<tenant>/<name>:<anything>" with a tenant.
 
     Raises:
-        Deny: that is no channel of sockets, or the client speaks another version.
+        Deny: this is not a channel of sockets, or the client uses another version of the protocol.
     """
     prefix, _, rest = channel.partition(NAMESPACE_BOUNDARY)
     if prefix != SOCKETS_NAMESPACE:
@@ -64,7 +65,7 @@ def asked(channel: str, user: str, client: str, *, data: Any, meta: Any, headers
 
 
 class Socket:
-    """A socket that is open. But for `send` and `close` all belongs to the event loop."""
+    """An open socket. Only `send` and `close` may be called from any thread; the rest belongs to the event loop."""
 
     def __init__(self, handler: WebSocketHandler, calls: Calls, pack: Callable[[Any], bytes]) -> None:
         self.handler, self.outgoing = handler, SendBuffer()
@@ -77,7 +78,7 @@ class Socket:
         handler._socket = self
 
     def receive(self, message: Any, size: int = 0) -> None:
-        """Take a message of the client's, whose turn it is."""
+        """Queue a message of the client, which is `size` bytes long."""
         if self._is_over or self.outgoing.is_over:
             return
         self._unread.append((message, size))
@@ -88,47 +89,47 @@ class Socket:
         self._news.set()
 
     def lost(self) -> None:
-        """The client is gone. What it sent before is still handled; what is sent to it is dropped."""
+        """The client has disconnected. Messages that it sent before are processed; messages to it are dropped."""
         self.outgoing.drop()
         self._is_over = True
         self._news.set()
 
     def leave(self) -> None:
-        """The client closes. What it sent before is still handled."""
+        """The client closes the socket. Messages that it sent before are processed."""
         self.outgoing.end(close_codes.NORMAL)
         self._is_over = True
         self._news.set()
 
     def end(self, closing: Closing | None) -> None:
-        """Close the socket; without a reason its stream is cut, and the client comes back by itself."""
+        """Close the socket. If `closing` is None, the stream ends without a code, and the client reconnects."""
         self.outgoing.end(closing)
         self._forget()
 
     def send(self, message: Any) -> bool:
-        """Send a message, as `WebSocketHandler.send` says."""
+        """Send a message; see `WebSocketHandler.send`."""
         sent = self.outgoing.put(self._pack(message))
         if not sent and self.outgoing.closing is close_codes.UNSENT:
             logger.warning("closed a socket of %s: it has too many messages unsent", self._place)
         return sent
 
     async def asend(self, message: Any) -> bool:
-        """Send a message when there is room for it."""
+        """Send a message, and wait while the buffer is full."""
         packed = self._pack(message)
         await self.outgoing.room()
         return self.outgoing.put(packed)
 
     def close(self, code: int, reason: str) -> None:
-        """Close the socket, as `WebSocketHandler.close` says."""
+        """Close the socket; see `WebSocketHandler.close`."""
         if self.outgoing.end(close_codes.checked(code, reason)):
-            with suppress(RuntimeError):  # the loop is closed, and all sockets with it
+            with suppress(RuntimeError):  # the event loop is closed, and all sockets with it
                 self._loop.call_soon_threadsafe(self._forget)
 
     async def run(self) -> None:
-        """Call the handler's methods until the socket is over, and `on_close` at last."""
+        """Call the handler's methods until the socket is closed, and then `on_close`."""
         try:
             await self._converse()
         except Exception:
-            logger.exception("closed a socket of %s: it failed", self._place)
+            logger.exception("closed a socket of %s after an exception", self._place)
             self.end(close_codes.FAILED)
         finally:
             try:
@@ -167,7 +168,7 @@ class Socket:
 
 
 class Feed:
-    """Opens the envelopes of a stream, and hands their messages to its socket in order."""
+    """Unpacks the envelopes of a stream, and passes the messages to its socket in order."""
 
     def __init__(self, socket: Socket) -> None:
         self._socket, self._order = socket, message_order.Order()
@@ -175,7 +176,7 @@ class Feed:
         self._loop = asyncio.get_running_loop()
 
     def take(self, content: bytes | str) -> None:
-        """Take an envelope; one that is wrong ends the socket."""
+        """Process an envelope. An invalid envelope closes the socket."""
         try:
             number, message = envelopes.read(content)
         except (ValueError, RecursionError):
@@ -194,7 +195,7 @@ class Feed:
             self._alarm = self._loop.call_later(message_order.PATIENCE, self._socket.end, close_codes.GAP)
 
     def stop(self) -> None:
-        """Wait for nothing any more."""
+        """Cancel the timeout for a missing message."""
         if self._alarm:
             self._alarm.cancel()
             self._alarm = None

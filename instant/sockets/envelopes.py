@@ -1,7 +1,8 @@
-"""What a stream carries: messages to the worker are numbered, messages to the client may be the last one.
+"""Envelopes of a stream: JSON objects that contain the messages of a socket.
 
-To the worker `{"n": 0, "m": message}`, to the client `{"m": message}`, and at the end `{"c": [code, reason]}`. A client
-that closes says so with `{"n": 1, "c": [code, reason]}`: where it just left, the server would drop what is under way.
+The client sends `{"n": 0, "m": message}`, where n counts from 0. The worker sends `{"m": message}`, and `{"c": [code,
+reason]}` as the last envelope. A client closes a socket with `{"n": 1, "c": [code, reason]}`: if it only unsubscribed,
+the server would drop messages that are still in transit.
 """
 
 from __future__ import annotations
@@ -13,37 +14,37 @@ from ..protocol import MAX_PAYLOAD_BYTES
 from ..serializer import decode, encode
 from .close_codes import Closing
 
-#: Stands for a message: the client closes.
+#: Takes the place of a message when the client closes the socket.
 END: Final = object()
-#: The version of the envelopes, which a client names when it opens a socket.
+#: The version of the envelopes. A client names its version when it opens a socket.
 VERSION = 1
 
 
 def opened(given: Any) -> Any:
-    """Return what a page gave for its handler when it opened the socket.
+    """Return the `data` that a page passed when it opened the socket.
 
     Raises:
-        Deny: the client speaks another version.
+        Deny: the client uses another version.
     """
     if given is None:
         return None
     if not isinstance(given, dict) or given.get("v", VERSION) != VERSION:
-        raise Deny(400, "another version of sockets")
+        raise Deny(400, "unsupported version of sockets")
     return given.get("data")
 
 
 def read(content: bytes | str) -> tuple[int, Any]:
-    """Return the number of a message, and the message, or END.
+    """Return the number and the message of an envelope. The message is END if the client closes the socket.
 
     Raises:
-        ValueError: it is no envelope.
+        ValueError: this is not an envelope.
     """
     envelope = decode(content)
     if not isinstance(envelope, dict) or not {"m", "c"} & envelope.keys():
-        raise ValueError("a message is in an envelope, under m")
+        raise ValueError("an envelope is an object with a message under m")
     number = envelope.get("n")
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-        raise ValueError(f"a message has a number from 0 on, not {number!r:.40}")
+        raise ValueError(f"the number of a message is an integer from 0 on, not {number!r:.40}")
     return number, envelope.get("m", END)
 
 
@@ -51,7 +52,8 @@ def wrapped(message: Any) -> bytes:
     """Return a message in its envelope.
 
     Raises:
-        InvalidMessage: it cannot be written as JSON, or is too large.
+        InvalidMessage: the message is not serializable as JSON.
+        TooLarge: the message has more than `protocol.MAX_PAYLOAD_BYTES` bytes.
     """
     return b'{"m":%b}' % plain(message)
 
@@ -60,31 +62,33 @@ def plain(message: Any) -> bytes:
     """Return a message as JSON.
 
     Raises:
-        InvalidMessage: it cannot be written, or is too large.
+        InvalidMessage: the message is not serializable as JSON.
+        TooLarge: the message has more than `protocol.MAX_PAYLOAD_BYTES` bytes.
     """
     return _bounded(encode(message))
 
 
 def text(message: Any) -> bytes:
-    """Return a message as a plain WebSocket is sent it: text as it is, and anything else as JSON.
+    """Return a message as it is sent to a plain WebSocket: text unchanged, anything else as JSON.
 
     Raises:
-        InvalidMessage: it cannot be written, or is too large.
+        InvalidMessage: the message is not serializable as JSON, or the text cannot be encoded as UTF-8.
+        TooLarge: the message has more than `protocol.MAX_PAYLOAD_BYTES` bytes.
     """
     if not isinstance(message, str):
         return plain(message)
     try:
         return _bounded(message.encode())
     except UnicodeEncodeError as error:
-        raise InvalidMessage(f"text that cannot be sent: {error}") from error
+        raise InvalidMessage(f"the text cannot be encoded as UTF-8: {error}") from error
 
 
 def last(closing: Closing) -> bytes:
-    """Return the envelope after which nothing comes."""
+    """Return the last envelope of a stream."""
     return encode({"c": [closing.code, closing.reason]})
 
 
 def _bounded(content: bytes) -> bytes:
     if len(content) > MAX_PAYLOAD_BYTES:
-        raise TooLarge(f"a message of {len(content)} bytes, more than {MAX_PAYLOAD_BYTES}")
+        raise TooLarge(f"the message has {len(content)} bytes, more than {MAX_PAYLOAD_BYTES}: send it in parts")
     return content

@@ -1,4 +1,4 @@
-"""WebSocketHandler: what a site does with one socket, as a class."""
+"""WebSocketHandler: the base class for the sockets of a site."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..channels.user_ids import user_named
 
 
 class OpenSocket(Protocol):
-    """What a handler uses of its socket; see `instant.sockets.connection`."""
+    """The interface of a socket for its handler; see `instant.sockets.connection`."""
 
     def send(self, message: Any) -> bool: ...
     async def asend(self, message: Any) -> bool: ...
@@ -23,10 +23,10 @@ class OpenSocket(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SocketInfo:
-    """What else is known of a socket.
+    """Further information about a socket.
 
-    `transport` is "centrifugo", "websocket" for the plain bridge, or "test". `meta` is what Django signed into the
-    connection's token, and `headers` has the browser's user-agent and accept-language, in lower case.
+    `transport` is "centrifugo", "websocket" for the plain bridge, or "test". `meta` is the data that Django signed into
+    the connection token. `headers` contains the browser's user-agent and accept-language, with lower-case names.
     """
 
     transport: str
@@ -36,17 +36,17 @@ class SocketInfo:
 
 
 class WebSocketHandler:
-    """One object for each open socket: what you keep on `self` lives as long as the socket.
+    """Base class of handlers. There is one object per open socket, so attributes of `self` live as long as the socket.
 
-    Each method may be plain or `async`. Plain ones run in a thread, so that they may use the database; those of one
+    Each method may be plain or `async`. Plain methods run in a thread, so they may use the database. The methods of one
     socket never run at the same time.
     """
 
-    #: Who may open a socket: a guard such as `is_staff` or `everyone`, a permission as "app.codename", a function of
-    #: the user, or a method `permission(self)`, plain or async.
+    #: Who may open a socket: a guard such as `is_staff` or `everyone`, a permission as "app.codename", a function that
+    #: takes the user, or a method `permission(self)`. Functions and methods may be plain or async.
     permission: Any = is_authenticated
 
-    #: The name by which it was opened, the client's id, what the page gave as `data`, and what else is known.
+    #: The name of the socket, the client's id, the `data` of the page, and further information.
     namespace: str = ""
     client_id: str = ""
     data: Any = None
@@ -57,44 +57,57 @@ class WebSocketHandler:
     _sub: str = ""
 
     def on_connect(self) -> Any:
-        """The socket is open."""
+        """Called when the socket is open."""
 
     def on_open(self, message: Any) -> Any:
-        """The first message. Where this returns None, `on_message` gets it, too."""
+        """Called with the first message. If it returns None, `on_message` is called with that message, too."""
 
     def on_message(self, message: Any) -> Any:
-        """A message of the client."""
+        """Called with each message of the client."""
 
     def on_close(self) -> Any:
-        """The socket is closed, by whomever. Called once, whatever happened after `on_connect` was called."""
+        """Called once when the socket is closed by either side.
+
+        It is called even if another method failed, but only after `on_connect` was called.
+
+        """
 
     @cached_property
     def user(self) -> Any:
-        """The user, read from the database before `permission` is asked; an `AnonymousUser` for a visitor.
+        """The user, read from the database before `permission` is checked; `AnonymousUser` for a visitor.
 
-        A deleted or inactive user opens no socket. Like all that is kept on `self` it may become old:
-        `refresh_from_db()` reads it again.
+        Deleted and inactive users cannot open a socket. The object is not updated while the socket is open; call
+        `refresh_from_db()` to read it again.
         """
         found = user_named(self._sub, self.info.meta) if self._sub else None
         return found if found is not None and getattr(found, "is_active", True) else AnonymousUser()
 
     def send(self, message: Any) -> bool:
-        """Send what JSON can hold to the client; False where the socket is closed. For any thread and task.
+        """Send a message that can be serialized as JSON. Return False if the socket is closed.
 
-        A thread waits where the client reads too slowly. On the event loop nothing can wait: there the socket is
-        closed where too much is unsent, unless `asend` is used.
+        It may be called from any thread or task. If 10,000 messages or 8 MiB are unsent, because the client reads too
+        slowly, the socket is closed. A thread waits for up to 10 seconds before that. On the event loop there is no
+        wait: use `asend` there.
 
         Raises:
-            InvalidMessage: JSON cannot hold it, or it is too large.
+            InvalidMessage: the message is not serializable as JSON.
+            TooLarge: the message has more than `protocol.MAX_PAYLOAD_BYTES` bytes.
         """
         return self._socket.send(message)
 
     async def asend(self, message: Any) -> bool:
-        """Send as `send` does, and wait while the client reads too slowly."""
+        """Send a message as `send` does, and wait while the client reads too slowly.
+
+        Raises:
+            InvalidMessage: the message is not serializable as JSON.
+            TooLarge: the message has more than `protocol.MAX_PAYLOAD_BYTES` bytes.
+        """
         return await self._socket.asend(message)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the socket, after what was sent. Messages that were not read yet are dropped. For any thread and task.
+        """Close the socket after the messages that were sent before.
+
+        Messages of the client that are not processed yet are dropped. It may be called from any thread or task.
 
         Raises:
             ValueError: the code is neither 1000 nor from 3000 to 4999, or the reason is longer than 123 bytes.

@@ -1,4 +1,4 @@
-"""Calls the methods of handlers: plain ones in threads, `async` ones on the event loop."""
+"""Calls the methods of handlers: plain methods in threads, `async` methods on the event loop."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from django.db import close_old_connections, connections, reset_queries
 
 from ..channels.tenants import entered
 
-#: Seconds between two looks at the connections that async methods have used.
+#: Seconds after a call of an async method until old database connections are closed.
 _SWEEP = 1.0
 
 
 class Runner:
-    """The threads of a worker. A socket's calls are made one after another by its `Calls`."""
+    """The threads of a worker. `Calls` runs the calls of one socket one after another."""
 
     def __init__(self, threads: int = 8) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="instant-socket")
@@ -28,17 +28,17 @@ class Runner:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def calls(self) -> Calls:
-        """Return what calls the methods of one socket."""
+        """Return an object that calls the methods of one socket."""
         return Calls(self, self._pool)
 
     def close(self) -> None:
-        """Let the threads end when they have nothing to do any more."""
+        """Let the threads exit when they have finished their work."""
         if self._sweeping:
             self._sweeping.cancel()
         self._pool.shutdown(wait=False)
 
     def sweep_later(self) -> None:
-        """Look after the connections of async methods: Django makes them in one thread of its own."""
+        """Close old database connections of async methods later. Django opens those in a thread of its own."""
         if self._sweeping is None:
             self._sweeping = asyncio.get_running_loop().call_later(_SWEEP, self._sweep)
 
@@ -50,7 +50,7 @@ class Runner:
 
 
 class ThreadEach(Runner):
-    """A thread for each socket, as long as it is open: for libraries that stay in one thread, and slow methods."""
+    """Runs each socket in a thread of its own, for slow methods and for libraries that must stay in one thread."""
 
     def __init__(self) -> None:
         super().__init__(1)
@@ -60,16 +60,16 @@ class ThreadEach(Runner):
 
 
 class Calls:
-    """The calls of one socket."""
+    """Calls the methods of one socket."""
 
     def __init__(self, runner: Runner, pool: Executor, *, owned: bool = False) -> None:
         self._runner, self._pool, self._owned = runner, pool, owned
-        #: The tenant that the handler works for; None is the one that is current anyway.
+        #: The tenant of the handler, or None for the current one.
         self.tenant: str | None = None
         self._context = Context()
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a method, plain or async, and return what it returns."""
+        """Call a method, plain or async, and return its result."""
         if inspect.iscoroutinefunction(function):
             self._runner.sweep_later()
             with self._in_tenant():
@@ -88,7 +88,7 @@ class Calls:
         return await loop.run_in_executor(self._pool, self._context.run, self._in_thread, function, args)
 
     def close(self) -> None:
-        """End the socket's own thread, where it has one."""
+        """Let the socket's own thread exit, if it has one."""
         if self._owned:
             self._pool.shutdown(wait=False)
 
@@ -98,11 +98,11 @@ class Calls:
             with self._in_tenant():
                 return function(*args)
         finally:
-            # A thread that a socket keeps would keep a connection for each socket.
+            # Otherwise each socket with its own thread would keep a database connection open.
             connections.close_all() if self._owned else _tidied()
 
 
 def _tidied() -> None:
-    """What Django does before and after each request."""
+    """Do what Django does before and after each request."""
     reset_queries()
     close_old_connections()

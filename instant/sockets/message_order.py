@@ -1,21 +1,21 @@
-"""Puts the messages of a stream back in order: the server runs several commands of a connection at once."""
+"""Restores the order of a stream's messages, because the server runs several commands of a connection concurrently."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: Messages, and bytes of them, that may wait for an earlier one, and for how many seconds.
+#: Maximum number and total bytes of messages that wait for an earlier one, and the maximum wait in seconds.
 WINDOW = 1_000
 MOST_BYTES = 4 * 1024 * 1024
 PATIENCE = 5.0
 
 
 class Gap(Exception):
-    """A message that others wait for does not come."""
+    """A message is missing, and too many others wait for it."""
 
 
 class Order:
-    """Numbers are from 0 on, without a gap, a series for each stream."""
+    """The numbered messages of one stream. Numbers start at 0 and have no gaps."""
 
     def __init__(self) -> None:
         self.next = 0
@@ -28,10 +28,10 @@ class Order:
         return bool(self._early)
 
     def take(self, number: int, message: Any, size: int = 0) -> list[Any]:
-        """Return the messages whose turn it is now that this one is there; one that was there before is left out.
+        """Return the messages that are now in order. Duplicates are left out. `size` is in bytes.
 
         Raises:
-            Gap: more than WINDOW, or MOST_BYTES, wait for an earlier one.
+            Gap: more than WINDOW messages or MOST_BYTES bytes wait for an earlier message.
         """
         if number < self.next or number in self._early:
             return []

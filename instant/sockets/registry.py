@@ -1,4 +1,4 @@
-"""The handlers, by name: those of the settings, and those that say `@socket("name")`."""
+"""The handlers by name: those of INSTANT_SOCKET_HANDLERS, and classes with the decorator `@socket("name")`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .handler import WebSocketHandler
 
 H = TypeVar("H", bound=type[WebSocketHandler])
 
-#: The name that an empty one stands for.
+#: The name of a socket that is opened with an empty name.
 DEFAULT = "default"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
@@ -26,13 +26,16 @@ _registered: dict[str, type[WebSocketHandler]] = {}
 
 
 def socket(name: str = DEFAULT) -> Callable[[H], H]:
-    """Let the class below handle the sockets of this name: `@socket("chat")` in an app's `sockets.py`.
+    """Register the decorated class as the handler of sockets with this name.
+
+    Write `@socket("chat")` above a class in an app's `sockets.py`.
 
     Raises:
-        InvalidHandler: another class has the name, or it is none of letters, digits, `_`, `-` and `.`.
+        InvalidHandler: the name is taken or not valid, or the class is not a WebSocketHandler with a valid
+            `permission`. A name has 1 to 100 letters, digits, `_`, `-` and `.`.
     """
     if not isinstance(name, str):
-        raise InvalidHandler('a socket has a name: @socket("chat"), with the parentheses')
+        raise InvalidHandler('@socket takes the name of the socket: write @socket("chat"), with parentheses.')
 
     def decorator(handler_class: H) -> H:
         _checked(name, handler_class, where="@socket")
@@ -48,30 +51,31 @@ def socket(name: str = DEFAULT) -> Callable[[H], H]:
 
 
 def autodiscover() -> None:
-    """Import `sockets.py` of every installed app; Django does this at its start."""
+    """Import `sockets.py` of every installed app. AppConfig.ready() calls it."""
     autodiscover_modules("sockets")
 
 
 def decorated() -> dict[str, type[WebSocketHandler]]:
-    """Return the handlers that say `@socket`, by name."""
+    """Return the handlers that are registered with `@socket`, by name."""
     return dict(_registered)
 
 
 def registered() -> dict[str, type[WebSocketHandler]]:
-    """Return the handlers by name; the settings come first.
+    """Return all handlers by name. Handlers of the settings take precedence.
 
     Raises:
-        InvalidSetting: a setting names what cannot be imported, or is no handler.
+        InvalidSetting: INSTANT_SOCKET_HANDLERS names a class that cannot be imported or is not a handler.
     """
     of_settings = {name: _imported(name, path) for name, path in conf.socket_handlers.items()}
     return {**_registered, **of_settings}
 
 
 def find(name: str) -> type[WebSocketHandler]:
-    """Return the handler of this name, "" being the default one.
+    """Return the handler of this name. "" stands for the name "default".
 
     Raises:
-        Deny: there is none. InvalidSetting: as of `registered`.
+        Deny: there is no such handler.
+        InvalidSetting: see `registered`.
     """
     name = name or DEFAULT
     path = conf.socket_handlers.get(name)
@@ -98,9 +102,9 @@ def _imported(name: str, path: str) -> type[WebSocketHandler]:
 
 def _checked(name: str, found: object, where: str) -> None:
     if not _NAME.fullmatch(name):
-        raise InvalidHandler(f"{where}: {name!r} is no name of a socket: letters, digits, _, - and . only")
+        raise InvalidHandler(f"{where}: {name!r} is not a valid socket name: use letters, digits, _, - and . only")
     if not isinstance(found, type) or not issubclass(found, WebSocketHandler):
-        raise InvalidHandler(f"{where}: {found!r} is no WebSocketHandler")
+        raise InvalidHandler(f"{where}: {found!r} is not a subclass of WebSocketHandler")
     try:
         handler_guard(found)
     except TypeError as error:

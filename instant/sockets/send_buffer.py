@@ -1,4 +1,4 @@
-"""What waits to be sent to a client: put in from any thread, taken out by the event loop."""
+"""The messages that wait to be sent to a client. Any thread adds messages; the event loop removes them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections import deque
 
 from .close_codes import UNSENT, Closing
 
-#: What may wait: more is a client that does not read, or a handler that never lets the loop have its turn.
+#: Maximum number and total bytes of waiting messages. They exceed it if a client does not read, or a handler blocks the
+#: event loop.
 MOST = 10_000
 MOST_BYTES = 8 * 1024 * 1024
-#: Seconds that a thread waits for room. Meanwhile it serves nobody else.
+#: Seconds that a thread waits for a full buffer. The thread does nothing else meanwhile.
 PATIENCE = 10.0
 
 
 class SendBuffer:
-    """A bounded queue with an end. All but `put` and `end` belongs to the event loop."""
+    """A bounded queue that can be closed. Only `put` and `end` may be called from any thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -26,7 +27,7 @@ class SendBuffer:
         self._room = threading.Condition()
         self._news, self._taken = asyncio.Event(), asyncio.Event()
         self._told = False
-        #: Why nothing more is put in; what waits goes out before. None as the end: without a word.
+        #: The close code and reason that follow the waiting messages, or None to end without a code.
         self.closing: Closing | None = None
         self.is_over = False
 
@@ -35,8 +36,11 @@ class SendBuffer:
         return len(self._items) >= MOST or self._bytes >= MOST_BYTES
 
     def put(self, item: bytes) -> bool:
-        """Add an item, and tell whether it will be sent. A thread waits for room; the loop's own cannot, and where
-        there is none the socket is closed."""
+        """Add a message. Return whether it will be sent.
+
+        If the buffer is full, a thread waits for up to PATIENCE seconds. The event loop cannot wait. If the buffer is
+        still full, the socket is closed.
+        """
         with self._room:
             if self.is_full and threading.get_ident() != self._owner:
                 self._room.wait_for(lambda: self.is_over or not self.is_full, PATIENCE)
@@ -51,12 +55,12 @@ class SendBuffer:
         return True
 
     def end(self, closing: Closing | None) -> bool:
-        """Take nothing more; tell whether this was the first end, which counts."""
+        """Accept no more messages. Return whether this was the first end; later ones have no effect."""
         with self._room:
             return self._end(closing)
 
     def drop(self) -> None:
-        """Forget what waits: nobody is there to read it."""
+        """Remove all waiting messages, because the client has disconnected."""
         with self._room:
             self._end(None)
             self._items.clear()
@@ -77,16 +81,16 @@ class SendBuffer:
             self._told = True
             try:
                 self._loop.call_soon_threadsafe(self._ring)
-            except RuntimeError:  # the loop is closed: its worker has ended
+            except RuntimeError:  # the event loop is closed, because its worker has ended
                 self.is_over = True
 
     def _ring(self) -> None:
         self._news.set()
-        if self.is_over:  # who waits for room need not, and nothing may be taken any more
+        if self.is_over:  # wakes the tasks in room(): they must not wait any longer
             self._taken.set()
 
     async def take(self) -> list[bytes]:
-        """Return what waits, as soon as there is something; nothing, where the end has come."""
+        """Return the waiting messages as soon as there are any, or an empty list after the end."""
         while True:
             with self._room:
                 items = list(self._items)
@@ -100,7 +104,7 @@ class SendBuffer:
             await self._news.wait()
 
     async def room(self) -> None:
-        """Wait until there is room, on the loop."""
+        """Wait on the event loop until the buffer is not full."""
         while self.is_full and not self.is_over:
             self._taken.clear()
             await self._taken.wait()

@@ -25,7 +25,7 @@ logger = logging.getLogger("instant")
 
 
 class SocketPool:
-    """Opens sockets, and knows those that are open until their `on_close` is done."""
+    """The open sockets of a worker. A socket is part of the pool until its `on_close` has finished."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
@@ -39,13 +39,14 @@ class SocketPool:
     async def open(
         self, opening: Opening, pack: Callable[[Any], bytes], handler_class: type[WebSocketHandler] | None = None
     ) -> Socket:
-        """Open a socket, whose handler runs from now on.
+        """Open a socket, and start its handler.
 
         Raises:
-            Deny: there is no such handler, its permission says no, or there are too many.
+            Deny: there is no such handler, its permission denies access or failed, the user's session has ended, or too
+                many sockets are open.
         """
         if self._stopped or len(self._running) + self._opening >= conf.sockets_limit:
-            logger.warning("refused a socket: %s are open", len(self._running))
+            logger.warning("refused a socket: %s sockets are open", len(self._running))
             raise close_codes.too_many()
         calls = self._runner.calls()
         calls.tenant = opening.tenant
@@ -64,14 +65,14 @@ class SocketPool:
         return socket
 
     async def wait(self, patience: float | None = None) -> int:
-        """Wait until all sockets have ended, or so many seconds, and return how many have not."""
+        """Wait until all sockets have ended, for at most `patience` seconds. Return the number of open sockets."""
         tasks = list(self._running.values())
         if not tasks:
             return 0
         return len((await asyncio.wait(tasks, timeout=patience))[1])
 
     async def stop(self, patience: float) -> int:
-        """Close all sockets, and return how many did not end within so many seconds."""
+        """Close all sockets. Return the number of sockets that are still open after `patience` seconds."""
         self._stopped = True
         for socket in list(self._running):
             socket.end(None)
@@ -89,14 +90,14 @@ async def _admitted(
             handler.user = opening.who
         await calls.run(_require_session, handler)
         answer = await calls.run(_answer, handler)
-        # In a thread as well: a queryset asks the database.
+        # This runs in a thread as well, because a queryset uses the database.
         is_allowed = answer if isinstance(answer, bool) else await calls.run(is_true, answer)
     except Deny:
         raise
     except PermissionDenied as error:
         raise close_codes.forbidden() from error
     except Exception as error:
-        logger.exception("refused a socket %r: it failed", opening.name)
+        logger.exception("refused the socket %r after an exception", opening.name)
         raise close_codes.failed() from error
     if not is_allowed:
         raise close_codes.forbidden()
@@ -104,15 +105,15 @@ async def _admitted(
 
 
 def _require_session(handler: WebSocketHandler) -> None:
-    """Refuse a connection whose session has ended since its token was made.
+    """Refuse a connection whose session has ended since its token was created, or whose user belongs to another tenant.
 
     Raises:
-        Deny: it has.
+        Deny: the session has ended, or the user belongs to another tenant.
     """
     info = handler.info
     if user_in_site(handler._sub) is None:
         raise close_codes.forbidden()
-    # Visitors have no `meta`, and SocketCommunicator gives none.
+    # Visitors and connections of SocketCommunicator have no `meta`.
     is_bound = info.transport == "centrifugo" or (info.transport == "websocket" and info.meta)
     if not handler._sub or not is_bound:
         return
@@ -122,12 +123,12 @@ def _require_session(handler: WebSocketHandler) -> None:
 
 
 def _answer(handler: WebSocketHandler) -> Any:
-    """Return what the permission says, which may have to be awaited.
+    """Return the result of the permission, which may be awaitable.
 
-    The user is read here in any case: an async method could not read it itself.
+    The user is always read here, because an async method cannot use the database.
 
     Raises:
-        Deny: the user is deleted, or not active any more.
+        Deny: the user is deleted or inactive.
     """
     if handler._sub and not handler.user.is_authenticated:
         raise close_codes.forbidden()

@@ -1,4 +1,4 @@
-"""`{% load instant %}`: `{% instant_client %}` makes a page live, `{% instant_stream "channel" %}` joins it to one."""
+"""Template tags: `{% instant_client %}` makes a page live, `{% instant_stream "channel" %}` joins a channel."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ..windows.html_attributes import signal_attribute
 register = template.Library()
 
 _VARIABLES = "event_class, channel, message, data, site, uid, timestamp"
-#: What is made of each template that a site may have its own of; `%s` is its text. The line's end before what follows
-#: keeps a comment in the last line from hiding it.
+#: JavaScript around each template that a site may override. `%s` is its text. The line break after it keeps a comment
+#: in the last line from hiding the rest.
 _LABELS = "instant.page.labels(function () {\n%s\n;return {classes: label_classes, icons: label_icons};\n});"
 _HANDLER = f"instant.page.handler(%s, function ({_VARIABLES}) {{\n%s\n}});"
 _CONNECT = 'instant.page.event("connect", function (context) {\n%s\n});'
@@ -33,7 +33,7 @@ _CLIENTS = "instant.page.client(function (centrifuge, unpack_data, instantDebug)
 
 @register.simple_tag(takes_context=True)
 def instant_client(context: Context) -> SafeString:
-    """Render the engine of a live page: nothing is displayed. A second one on a page renders nothing at all."""
+    """Render the scripts of a live page. They display nothing. A second tag on the same page renders nothing."""
     request = _request(context, "instant_client")
     if page_of(request).rendered:
         return SafeString("")
@@ -50,7 +50,7 @@ def instant_client(context: Context) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def instant_stream(context: Context, channel: str) -> SafeString:
-    """Let the page join `channel`, wherever it is, for the live HTML that is sent there."""
+    """Join `channel` for live HTML, wherever in the page the tag is."""
     name = str(channel)
     if not name:
         return SafeString("")
@@ -60,29 +60,29 @@ def instant_stream(context: Context, channel: str) -> SafeString:
 
 @register.simple_tag
 def js_call(name: str, on: str = "", form: str | None = None, value: str | None = None, **opts: Any) -> SafeString:
-    """Render the attribute with which an element calls the signal `name`; see `instant.windows.signal_attribute`."""
+    """Render the attribute with which an element calls the signal `name`. See `instant.windows.signal_attribute`."""
     return signal_attribute(name, on, form, value, opts)
 
 
 def _request(context: Context, tag: str) -> HttpRequest:
     request = context.get("request") or getattr(context, "request", None)
-    request = getattr(request, "_request", request)  # Django REST framework wraps it
+    request = getattr(request, "_request", request)  # Django REST framework wraps the request
     if not isinstance(request, HttpRequest):
         raise ImproperlyConfigured(
-            f"{{% {tag} %}} needs the request: render the template with it, as render(request, …) does, or add "
-            "django.template.context_processors.request to the context_processors of TEMPLATES"
+            f"{{% {tag} %}} needs the request. Render the template with render(request, …), or add "
+            "django.template.context_processors.request to the context_processors of TEMPLATES."
         )
     return request
 
 
 def _engine(context: Context) -> Engine:
     if context.template is None:
-        raise ImproperlyConfigured("this tag belongs into a template")
+        raise ImproperlyConfigured("The tags of django-instant can only be rendered as part of a template.")
     return context.template.engine
 
 
 def _scripts(context: Context, channels: list[str]) -> list[SafeString]:
-    """One script for each template: an error in one spoils no other."""
+    """Return one script per template, so that an error in one does not stop the others."""
     handlers = [(name, _find(context, f"instant/handlers/{template_name(name)}.js")) for name in channels]
     bodies = [
         _LABELS % _text(context, "instant/event_class_format.js"),
@@ -101,27 +101,28 @@ def _text(context: Context, path: str) -> str:
 
 
 def _find(context: Context, path: str) -> Template | None:
-    """The template, or None where there is none: the cached loader remembers that too."""
+    """Return the template, or None if it does not exist. The cached loader remembers this, too."""
     try:
         return _engine(context).get_template(path)
     except TemplateDoesNotExist:
         return None
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:  # no file has such a name
+        if error.errno == errno.ENAMETOOLONG:  # no file has a name that long
             return None
         raise
 
 
 def _rendered(context: Context, found: Template) -> str:
-    """As `{% include %}` does it: with all that the page knows."""
+    """Render the template with the variables of the page, as `{% include %}` does."""
     with context.push():
         return found.render(context)
 
 
 def _nonce(context: Context, request: HttpRequest) -> str:
-    """What a Content-Security-Policy lets scripts in by: of Django 6's context processor, django-csp's, or Django 6's.
+    """Return the nonce of the Content-Security-Policy, or "": from the context processor of Django 6, from django-csp,
+    or from Django 6.
 
-    A lazy nonce is False until it is used, and goes into the header because it is.
+    A lazy nonce is False until it is used. Using it adds it to the header.
     """
     for nonce in (context.get("csp_nonce"), getattr(request, "csp_nonce", None), _django_get_nonce()(request)):
         if nonce is not None and str(nonce):
@@ -129,7 +130,7 @@ def _nonce(context: Context, request: HttpRequest) -> str:
     return ""
 
 
-@cache  # a module that is missing is looked for on the disk each time
+@cache  # importing a missing module searches the disk each time
 def _django_get_nonce() -> Callable[[HttpRequest], Any]:
     try:
         from django.middleware.csp import get_nonce  # type: ignore[import-not-found,unused-ignore]

@@ -1,7 +1,7 @@
-"""For the tests of sites that use django-instant: no server needed to see what is published, and one to try it live.
+"""Tools for the tests of sites: capture what is published without a server, or run a live server.
 
-`capture_published()` (pytest: the fixture `published`), `SignalQueue` (`signal_queue`), `SocketCommunicator`,
-`live_server()`, and `can()`, which asks who may join.
+`capture_published()` (pytest fixture `published`), `SignalQueue` (`signal_queue`), `SocketCommunicator`,
+`live_server()`, and `can()`, which reports whether a user may join a channel.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveServer", "Published", "SocketCommunicator", "acan", "can", "capture_published", "live_server"]
 
-# pytest imports this package in every project that has django-instant, with Django or without.
+# pytest imports this package in every project that has django-instant installed, with or without Django.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

@@ -1,4 +1,4 @@
-"""can(): who may join what, as a test asks it."""
+"""can(): check in a test who may join a channel."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def can(user: User, channel: str) -> bool:
-    """Tell whether `user` would get a token for the channel of this name now: `can(user, "$post:1")`."""
+    """Return whether `user` would now get a token for the channel: `can(user, "$post:1")`."""
     return channel_access.may_join(user, channel)
 
 
 async def acan(user: User, channel: str) -> bool:
-    """Tell it in an async test; rules run as they do for a page."""
+    """Do the same as `can()`, for async tests. Rules run as they do for a page."""
     return await sync_to_async(can)(user, channel)

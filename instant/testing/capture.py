@@ -1,4 +1,4 @@
-"""capture_published(): what was published inside a block."""
+"""capture_published(): the messages that are published inside a block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ANY: Any = object()
 
 
 class Published(Sequence[Message]):
-    """The messages that were published, in order. Looking at it runs the on-commit work that waits, see below."""
+    """The published messages, in order. Reading them first runs pending on-commit work (see `capture_published`)."""
 
     def __init__(self, box: Box, channel: str | None) -> None:
         self._box, self._channel = box, channel
@@ -24,13 +24,13 @@ class Published(Sequence[Message]):
         self.closed = False
 
     def run_commits(self) -> None:
-        """Run the on-commit work that was registered since the block began, as long as it lasts."""
+        """Run the on-commit work registered since the block began, and the work that it registers."""
         if not self.closed:
             self._commits.run()
 
     @property
     def messages(self) -> list[Message]:
-        """The messages as a list of its own."""
+        """The messages, as a new list."""
         self.run_commits()
         return [item for item in self._box.values() if self._channel in (None, item.channel)]
 
@@ -51,10 +51,10 @@ class Published(Sequence[Message]):
     def assert_published(
         self, channel: str, *, message: Any = _ANY, data: Any = _ANY, event_class: Any = _ANY, bucket: Any = _ANY
     ) -> Message:
-        """Return the first message to `channel` with these contents; what is not given is not looked at.
+        """Return the first message to `channel` with these contents. Omitted arguments are not compared.
 
         Raises:
-            AssertionError: there is none; the text shows what was published.
+            AssertionError: there is no such message; the text shows what was published.
         """
         wanted = {"message": message, "data": data, "event_class": event_class, "bucket": bucket}
         wanted = {name: value for name, value in wanted.items() if value is not _ANY}
@@ -62,24 +62,24 @@ class Published(Sequence[Message]):
             if item.channel == channel and all(getattr(item, name) == value for name, value in wanted.items()):
                 return item
         contents = "".join(f", {name}={value!r}" for name, value in wanted.items())
-        raise AssertionError(f"nothing like ({channel!r}{contents}) was published.\n{self!r}")
+        raise AssertionError(f"No message like ({channel!r}{contents}) was published.\n{self!r}")
 
     def assert_nothing_published(self, channel: str | None = None) -> None:
-        """Fail where something was published, or was published to `channel`.
+        """Fail if anything was published, or anything to `channel`.
 
         Raises:
-            AssertionError: there is something; the text shows what was published.
+            AssertionError: something was published; the text shows it.
         """
         if any(channel in (None, item.channel) for item in self.messages):
-            raise AssertionError(f"something was published{f' to {channel!r}' if channel else ''}.\n{self!r}")
+            raise AssertionError(f"Something was published{f' to {channel!r}' if channel else ''}.\n{self!r}")
 
 
 @contextmanager
 def capture_published(channel: str | None = None) -> Iterator[Published]:
-    """Keep what is published inside the block, or what is published to `channel`, instead of sending it.
+    """Capture messages published inside the block, or only those to `channel`, instead of sending them.
 
-    In a TestCase, or with `pytest.mark.django_db`, the on-commit work registered inside runs when the list is looked
-    at, and at the end of the block.
+    In a TestCase, or with `pytest.mark.django_db`, the on-commit work registered inside runs when the messages are
+    read, and at the end of the block.
     """
     backend = made("memory")
     assert isinstance(backend, MemoryBackend)

@@ -1,4 +1,4 @@
-"""A live server for a test: the devserver, or a real Centrifugo."""
+"""A live server for tests: the devserver, or Centrifugo."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..centrifugo.binary import find_binary
 from ..centrifugo.config import render
 from ..exceptions import ServerFailed
 
-#: Seconds that a server gets to come up.
+#: Seconds that a server may take to start.
 START_TIMEOUT = 30
 
 
 class LiveServer:
-    """A running server: `url` for Django, `websocket_url` for clients; `stop()` and `start()` try an outage."""
+    """A running server. Django uses `url`, clients use `websocket_url`; `stop()` and `start()` simulate an outage."""
 
     def __init__(self, kind: Literal["dev", "centrifugo"], config: Mapping[str, Any], log: Path | None = None) -> None:
         self.kind, self.config, self.log = kind, config, log
@@ -32,10 +32,11 @@ class LiveServer:
         self._stack = ExitStack()
 
     def start(self) -> None:
-        """Start it, and wait until it listens.
+        """Start the server, and wait until it listens.
 
         Raises:
-            ServerFailed: it does not come up.
+            ServerFailed: the server does not start within START_TIMEOUT seconds.
+            ServerNotFound: no Centrifugo is installed.
         """
         self._stack.enter_context(at_home.with_server())
         if self.kind == "dev":
@@ -52,10 +53,10 @@ class LiveServer:
             wait_until_listening(self.port, child)
         except ServerFailed as error:
             self.stop()
-            raise ServerFailed(f"the {self.kind} server did not come up: {error}") from error
+            raise ServerFailed(f"The {self.kind} server did not start: {error}") from error
 
     def stop(self) -> None:
-        """End it; all clients are closed."""
+        """Stop the server. It disconnects all clients."""
         self._stack.close()
 
 
@@ -63,7 +64,7 @@ def wait_until_listening(port: int, child: subprocess.Popen[bytes] | None = None
     """Wait until a program listens on this port of 127.0.0.1.
 
     Raises:
-        ServerFailed: none does after START_TIMEOUT seconds, or `child`, which should, has ended.
+        ServerFailed: none does within START_TIMEOUT seconds, or `child`, which should listen, has exited.
     """
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline and (child is None or child.poll() is None):
@@ -73,7 +74,7 @@ def wait_until_listening(port: int, child: subprocess.Popen[bytes] | None = None
             time.sleep(0.02)
         else:
             return
-    raise ServerFailed(f"nothing listens on 127.0.0.1:{port}")
+    raise ServerFailed(f"Nothing listens on 127.0.0.1:{port}.")
 
 
 @contextmanager
@@ -83,13 +84,14 @@ def live_server(
     log: Path | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[LiveServer]:
-    """Run a server on a free port, with Django's settings pointing at it, for as long as the block runs.
+    """Run a server on a free port, with Django's settings pointing to it, while the block runs.
 
-    `options` are merged into its config, section by section, as in `{"client": {"ping_interval": "1s"}}`. `log` is a
-    file for the log of a Centrifugo.
+    `options` are merged into the server's config, section by section: `{"client": {"ping_interval": "1s"}}`. `log` is a
+    file for the log of Centrifugo.
 
     Raises:
-        ServerNotFound: no Centrifugo is installed. ServerFailed: the server does not come up.
+        ServerNotFound: no Centrifugo is installed.
+        ServerFailed: the server does not start.
     """
     port = free_port()
     with override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=port):
@@ -105,7 +107,7 @@ def live_server(
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now."""
+    """Return a port of 127.0.0.1 on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""On-commit work in tests, whose own transaction never commits."""
+"""Run on-commit work in tests whose own transaction never commits."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ logger = logging.getLogger("instant")
 
 
 class CommitsInTest:
-    """The on-commit work registered since this was made, on all databases.
+    """The on-commit work registered since this object was created, on all databases.
 
-    A TestCase (and `pytest.mark.django_db`) is a transaction that never commits. Its own work is run by us; that of
-    an inner `atomic` only once it has ended, and never if it was rolled back, for Django drops it then.
+    A TestCase (and `pytest.mark.django_db`) is a transaction that never commits, so this class runs its on-commit work.
+    Work of an inner `atomic` block runs only after the block has ended, and never if it was rolled back, because Django
+    drops it then.
     """
 
     def __init__(self) -> None:
         self._databases = [_Database(connection) for connection in connections.all(initialized_only=True)]
 
     def run(self) -> None:
-        """Run that work, and what it registers in turn."""
+        """Run that work, and the work that it registers."""
         for database in self._databases:
             database.run()
 
@@ -33,7 +34,7 @@ class _Database:
         self.connection = connection
         self.in_test = connection.in_atomic_block
         self.depth = len(savepoints(connection))
-        # Each registration has a set of savepoints of its own, the one part that Django keeps when one is rolled back.
+        # Each registration has its own set object of savepoints, which Django keeps when a savepoint is rolled back.
         self.before = [entry[0] for entry in registered(connection)]
 
     def run(self) -> None:
@@ -46,7 +47,7 @@ class _Database:
             except Exception:
                 if not robust:
                     raise
-                logger.exception("on-commit work failed")
+                logger.exception("An on-commit function failed.")
 
     def _next(self) -> int | None:
         for index, (sids, *_) in enumerate(registered(self.connection)):

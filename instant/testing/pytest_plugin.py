@@ -1,4 +1,4 @@
-"""Fixtures for pytest, there wherever django-instant is installed."""
+"""pytest fixtures, available wherever django-instant is installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def published(request: pytest.FixtureRequest) -> Iterator[Published]:
-    """What the test publishes, in order, on-commit work included; see `instant.testing.capture_published`."""
+    """The messages that the test publishes, on-commit work included; see `instant.testing.capture_published`."""
     from .capture import capture_published
 
     _open_database(request)
@@ -36,14 +36,14 @@ def signal_queue(request: pytest.FixtureRequest) -> Iterator[SignalQueue]:
 
 @pytest.fixture
 def window_info() -> WindowInfo:
-    """A window of a visitor; `window_info.user = user` logs someone in."""
+    """The window of a visitor. Assign `window_info.user = user` to log in a user."""
     from ..windows import WindowInfo
 
     return WindowInfo(window_key=uuid.uuid4().hex)
 
 
 def _open_database(request: pytest.FixtureRequest) -> None:
-    """The test's transaction comes first, so that its commits are ours."""
+    """Start the test's transaction before the capture begins, so that the capture can run its on-commit work."""
     for database in ("transactional_db", "db"):
         if database in request.fixturenames:
             request.getfixturevalue(database)

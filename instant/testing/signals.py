@@ -1,4 +1,4 @@
-"""SignalQueue and call(), for tests of sites that use signals: no server, no Redis and no worker is needed."""
+"""SignalQueue and call(), for tests of sites that use signals. They need no server, no Redis and no worker."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["SignalQueue", "call"]
 
 
 class SignalQueue:
-    """Keeps signals instead of sending them, while its block runs.
+    """Captures signals instead of sending them, while its block runs.
 
-    `ws_signals` has those for browsers: serialized topics, and lists of (name, arguments). `python_signals` has the
-    calls of Python functions: queues, and lists of [name, window info as a dict, arguments, from_client,
-    serialized_client_topics, to_server, queue]; the queue None is that of functions that have none. With
-    `immediate_execution` these functions are called as well, and what they raise is raised.
+    `ws_signals` holds the signals for browsers: serialized topics, and lists of (name, arguments). `python_signals`
+    holds the calls of Python functions: queues, and lists of [name, window info as a dict, arguments, from_client,
+    serialized_client_topics, to_server, queue]. The queue None holds functions without a queue. With
+    `immediate_execution` these functions are also called, and their errors propagate.
 
-    In a TestCase nothing ever commits: so what is triggered on commit happens when one of the two is looked at, and at
-    the end of the block.
+    In a TestCase nothing ever commits, so on-commit signals are triggered when one of the two attributes is read, and
+    at the end of the block.
     """
 
     def __init__(self, immediate_execution: bool = False) -> None:
@@ -48,18 +48,18 @@ class SignalQueue:
 
     @property
     def ws_signals(self) -> dict[str, list[tuple[str, dict[str, Any]]]]:
-        """What was sent to browsers, by topic."""
+        """The signals sent to browsers, by topic."""
         self._run_commits()
         return self._ws
 
     @property
     def python_signals(self) -> dict[str | None, list[list[Any]]]:
-        """What was to be called on the server, by queue."""
+        """The calls of functions on the server, by queue."""
         self._run_commits()
         return self._python
 
     def execute_delayed_signals(self, queues: Iterable[str | None] | None = None) -> None:
-        """Call the functions that were kept, of these queues or of all, each once; and those that they trigger."""
+        """Call the captured functions of these queues, or of all, once each, and the functions that they trigger."""
         wanted = None if queues is None else set(queues)
         while True:
             calls = self._new_calls(wanted)
@@ -81,12 +81,12 @@ class SignalQueue:
             self._commits.run()
 
     def take_signal(self, topics: Sequence[str], name: str, opts: dict[str, Any]) -> None:
-        """Called by what sends signals."""
+        """Record a signal for browsers. Called by the code that sends signals."""
         for topic in topics:
             self._ws.setdefault(topic, []).append((name, opts))
 
     def take_call(self, queue: str | None, call: Call) -> None:
-        """Called by what queues, or calls, functions."""
+        """Record a call of a function. Called by the code that queues or calls functions."""
         calls = self._python.setdefault(queue, [])
         calls.append(list(call))
         if self.immediate_execution:

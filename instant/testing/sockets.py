@@ -1,4 +1,4 @@
-"""SocketCommunicator: a handler and a client, without a server."""
+"""SocketCommunicator: test a socket handler without a server."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
     from ..channels.user_ids import User
 
-#: Seconds that a message is waited for.
+#: Seconds to wait for a message.
 TIMEOUT = 2.0
 
 
 class SocketCommunicator:
-    """One socket of `handler_class`, opened by `user`, a visitor where none is given.
+    """One socket of `handler_class`, opened by `user` (by default a visitor who is not logged in).
 
-    For async tests, also those of Django's TestCase: plain methods run where `sync_to_async` runs them, and so see what
-    the test wrote.
+    For async tests, including those of Django's TestCase: plain methods run in the thread of `sync_to_async`, and so
+    see the test's database changes.
 
     ```python
     async with SocketCommunicator(Counter, user) as socket:
@@ -66,14 +66,14 @@ class SocketCommunicator:
 
     @property
     def handler(self) -> Any:
-        """The handler's object, once the socket is open."""
+        """The handler object, once the socket is open."""
         return self._open().handler
 
     async def open(self, *message: Any) -> None:
         """Open the socket, and send `message` if there is one.
 
         Raises:
-            Deny: the permission says no; `code` and `reason` are what a client is told.
+            Deny: the permission denies access; `code` and `reason` are what the client receives.
         """
         pool = SocketPool(_SameThread())
         self._socket = await pool.open(self._opening, envelopes.plain, self._handler_class)
@@ -82,9 +82,10 @@ class SocketCommunicator:
             await self.send(each)
 
     async def send(self, message: Any) -> None:
-        """Send a message, as JSON carries it.
+        """Send a message, serialized as JSON.
 
         Raises:
+            AssertionError: the socket was not opened.
             SocketClosed: the handler has closed the socket.
         """
         socket = self._open()
@@ -93,24 +94,25 @@ class SocketCommunicator:
         socket.receive(json.loads(envelopes.plain(message)))
 
     async def receive(self, timeout: float = TIMEOUT) -> Any:
-        """Return the next message of the handler.
+        """Return the next message of the handler, waiting up to `timeout` seconds.
 
         Raises:
-            SocketClosed: there is none, and the socket is closed. AssertionError: there is none in time.
+            AssertionError: no message arrives in time, or the socket was not opened.
+            SocketClosed: there is no message, and the socket is closed.
         """
         socket = self._open()
         if not self._received:
             try:
                 taken = await asyncio.wait_for(socket.outgoing.take(), timeout)
             except asyncio.TimeoutError:
-                raise AssertionError(f"nothing came within {timeout} seconds") from None
+                raise AssertionError(f"No message arrived within {timeout} seconds.") from None
             if not taken:
                 raise self._closed(socket)
             self._received += (json.loads(item) for item in taken)
         return self._received.pop(0)
 
     async def receive_nothing(self, timeout: float = 0.1) -> bool:
-        """Tell whether nothing comes within so many seconds."""
+        """Report whether no message arrives within `timeout` seconds."""
         try:
             self._received.insert(0, await self.receive(timeout))
         except (AssertionError, SocketClosed):
@@ -118,14 +120,14 @@ class SocketCommunicator:
         return False
 
     async def close(self) -> None:
-        """Go away, and wait until `on_close` is done."""
+        """Disconnect the client, and wait until `on_close` has run."""
         if self._socket is not None:
             self._socket.lost()
             await self._pool.wait()
 
     def _open(self) -> Socket:
         if self._socket is None:
-            raise AssertionError("the socket is not open: await open() first")
+            raise AssertionError("The socket is not open. Call `await open()` first.")
         return self._socket
 
     @staticmethod
@@ -135,7 +137,7 @@ class SocketCommunicator:
 
 
 class _SameThread(Runner):
-    """Plain methods run where the test's own database is."""
+    """Runs plain methods in the thread that has the test's database connection."""
 
     def calls(self) -> Calls:
         return _SameThreadCalls(self, self._pool)

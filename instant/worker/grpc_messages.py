@@ -1,7 +1,7 @@
-"""The messages of a socket's stream, as `stream.proto` has them.
+"""The messages of a socket's stream, as defined in `stream.proto`.
 
-They are described here in Python, in a pool of their own: generated code would have to fit the installed protobuf, and
-a project may have Centrifugo's own stubs besides.
+They are defined here in Python and in their own descriptor pool. Generated code would have to match the installed
+protobuf version, and a project may also use Centrifugo's own stubs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Somebody asks to open a socket. `data` and `meta` are JSON, or empty."""
+    """A request to open a socket. `data` and `meta` are JSON, or empty."""
 
     client: str
     user: str
@@ -46,7 +46,7 @@ class Asked:
 
 
 def describe() -> descriptor_pb2.FileDescriptorProto:
-    """Return what `stream.proto` says, as protobuf describes files."""
+    """Return the content of `stream.proto` as a protobuf descriptor."""
     file = descriptor_pb2.FileDescriptorProto(name="stream.proto", package=_PACKAGE, syntax="proto3")
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
@@ -79,15 +79,15 @@ _Request, _Response = _class("StreamSubscribeRequest"), _class("StreamSubscribeR
 
 
 def decode(content: bytes) -> Asked | bytes:
-    """Return what the server says: the first time who asks, then what the client sent.
+    """Return the content of a message from the server: first a request to open, then what the client sent.
 
     Raises:
-        ValueError: these bytes are no message.
+        ValueError: `content` is not a valid message.
     """
     try:
         message = _Request.FromString(content)
-    except Exception as error:  # protobuf's own, whose name differs between its implementations
-        raise ValueError(f"no message of a stream: {error}") from error
+    except Exception as error:  # protobuf's exception, whose class depends on its implementation
+        raise ValueError(f"not a message of a stream: {error}") from error
     if message.HasField("subscribe_request"):
         asked = message.subscribe_request
         return Asked(asked.client, asked.user, asked.channel, asked.data, asked.meta)
@@ -95,7 +95,7 @@ def decode(content: bytes) -> Asked | bytes:
 
 
 def encode(content: bytes) -> bytes:
-    """Return the message that takes `content`, which is JSON, to the client."""
+    """Return the message that carries `content`, which is JSON, to the client."""
     message: Any = _Response()
     message.publication.data = content
     encoded: bytes = message.SerializeToString()
@@ -103,7 +103,7 @@ def encode(content: bytes) -> bytes:
 
 
 def accepted() -> bytes:
-    """Return the message that says: the socket is open."""
+    """Return the message that accepts the socket."""
     message: Any = _Response()
     message.subscribe_response.result.SetInParent()
     encoded: bytes = message.SerializeToString()
@@ -111,7 +111,7 @@ def accepted() -> bytes:
 
 
 def refused(code: int, reason: str) -> bytes:
-    """Return the message that says why it is not."""
+    """Return the message that refuses the socket with a code and a reason."""
     message: Any = _Response()
     message.subscribe_response.error.code, message.subscribe_response.error.message = code, reason
     encoded: bytes = message.SerializeToString()

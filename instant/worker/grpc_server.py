@@ -1,4 +1,4 @@
-"""The worker's gRPC server: each open socket is one stream of the websockets server's."""
+"""The worker's gRPC server. The websockets server opens one stream for each open socket."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("instant")
 
-#: Seconds after which the server is to make a new connection for new streams; those that are open stay where they are.
-#: It keeps one connection only, so that otherwise one process of several would get all sockets.
+#: Seconds after which the server must use a new connection for new streams. Open streams keep their connection. The
+#: server uses only one connection at a time, so without this limit one of several processes would get all sockets.
 CONNECTION_AGE = 10.0
 
-#: Of a call: names and values of the server's own, and of the browser's headers.
+#: Metadata of a call: names and values of the server, and the forwarded headers of the browser.
 Metadata = Sequence[tuple[str, Any]]
 
 
@@ -46,7 +46,7 @@ class Worker:
         """Listen at "host:port", and return the port.
 
         Raises:
-            ServerFailed: somebody else does.
+            ServerFailed: the address is in use or not valid.
         """
         try:
             port = self._server.add_insecure_port(address)
@@ -56,13 +56,13 @@ class Worker:
         return port
 
     async def stop(self, patience: float) -> None:
-        """Take no more streams, and cut those that are still open after so many seconds."""
+        """Accept no more streams, and close the open streams after `patience` seconds."""
         await self._server.stop(patience)
 
     async def _serve(self, _: Any, context: _Context) -> None:
-        # The metadata holds the secret, and error mails show local variables.
+        # The metadata contains the secret, and error mails show local variables.
         if not _is_trusted(_metadata(context)):
-            logger.error("refused a stream: it shows another secret; start the websockets server again, by `runws`")
+            logger.error("refused a stream with a wrong secret; restart the websockets server with `manage.py runws`")
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong secret")
         question = await context.read()
         if not isinstance(question, grpc_messages.Asked):
@@ -77,7 +77,7 @@ class Worker:
 
 
 async def _carry(socket: Socket, context: _Context) -> None:
-    """Take messages both ways, until either side has ended."""
+    """Carry messages in both directions until one side has ended."""
     feed = Feed(socket)
     reading: asyncio.Task[None] | None = None
     try:
@@ -95,7 +95,7 @@ async def _carry(socket: Socket, context: _Context) -> None:
         if reading:
             reading.cancel()
     if not socket.outgoing.closing:
-        # The server tells its client to come back.
+        # The server makes its client reconnect.
         await context.abort(grpc.StatusCode.UNAVAILABLE, "the worker stops")
 
 
@@ -108,7 +108,7 @@ def _read(question: grpc_messages.Asked, metadata: Metadata) -> Opening:
     try:
         data, meta = (decode(text) if text else None for text in (question.data, question.meta))
     except (ValueError, RecursionError):
-        raise Deny(400, "another version of sockets") from None
+        raise Deny(400, "unsupported version of sockets") from None
     headers = {name: value for name, value in metadata if isinstance(value, str) and name in HANDED_ON}
     return asked(question.channel, question.user, question.client, data=data, meta=meta, headers=headers)
 
@@ -119,7 +119,7 @@ def _metadata(context: _Context) -> Metadata:
 
 @sensitive_variables()
 def _is_trusted(metadata: Metadata) -> bool:
-    """Only the server of these settings knows the secret; another program of this machine does not."""
+    """Return whether the caller knows the secret. It proves that the server has the config of these settings."""
     return is_proxy_secret(next((value for name, value in metadata if name == SECRET_HEADER.lower()), None))
 
 
@@ -127,10 +127,10 @@ def _options(shared_port: bool, keepalive: tuple[float, float]) -> list[tuple[st
     interval, patience = (round(1000 * seconds) for seconds in keepalive)
     return [
         ("grpc.so_reuseport", int(shared_port)),
-        # A host that is lost closes nothing: its streams end when it owes an answer.
+        # A lost host does not close its connections. Its streams end when it does not answer a ping.
         ("grpc.keepalive_time_ms", interval),
         ("grpc.keepalive_timeout_ms", patience),
-        ("grpc.http2.ping_timeout_ms", patience),  # it is this one that counts, and a minute by default
+        ("grpc.http2.ping_timeout_ms", patience),  # the effective timeout; its default is one minute
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_connection_age_ms", round(1000 * CONNECTION_AGE)),
@@ -138,7 +138,7 @@ def _options(shared_port: bool, keepalive: tuple[float, float]) -> list[tuple[st
 
 
 class _Handlers(grpc.GenericRpcHandler):
-    """The one method that is served."""
+    """Serves the only method of the service."""
 
     def __init__(self, serve: Callable[[Any, _Context], Awaitable[None]]) -> None:
         self._handler = grpc.stream_stream_rpc_method_handler(

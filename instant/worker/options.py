@@ -1,24 +1,24 @@
-"""What a worker is told. Nothing here needs gRPC: processes are forked before it is there."""
+"""The options of a worker. This module must not import gRPC, because the processes are forked before gRPC is loaded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Seconds after which a websockets server that is silent is asked for a sign, and in which it must give one.
+#: Seconds of silence after which the websockets server is pinged, and seconds in which it must answer.
 KEEPALIVE = (10.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `manage.py run_wsserver` was told. Addresses are "host:port"; without `bridge` there is none."""
+    """The options of `manage.py run_wsserver`. Addresses are "host:port". Without `bridge`, no bridge is started."""
 
     address: str
     bridge: str | None
     websocket_url: str
     threads: int = 8
     threaded: bool = False
-    #: Whether other processes listen there, too.
+    #: Whether other processes share the port.
     shared_port: bool = False
-    #: Seconds that the sockets have to end in.
+    #: Seconds that open sockets may take to end.
     patience: float = 10.0
     keepalive: tuple[float, float] = KEEPALIVE

@@ -1,4 +1,4 @@
-"""Several processes of a worker at one port: the kernel hands each new connection to one of them."""
+"""Runs several processes of a worker on one port. The kernel assigns each new connection to one of them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from .options import Options
 
 logger = logging.getLogger("instant")
 
-#: Seconds after which a process that ended by itself is followed by another.
+#: Seconds before a process that exited by itself is replaced.
 _PAUSE = 1.0
 
 
 def find_grpc() -> None:
-    """Look for what a worker needs, without importing it: a fork must not inherit its threads.
+    """Check that gRPC is installed, without importing it: a forked process must not inherit its threads.
 
     Raises:
-        ModuleNotFoundError: it is not installed.
+        ModuleNotFoundError: grpc or protobuf is not installed.
     """
     for name in ("grpc", "google.protobuf"):
         try:
@@ -40,13 +40,15 @@ def find_grpc() -> None:
 
 
 def run_processes(options: Options, number: int, on_ready: Callable[[], object] = lambda: None) -> int:
-    """Run so many processes until SIGINT or SIGTERM, and return 1 where sockets of one did not end.
+    """Run `number` processes until SIGINT or SIGTERM, and return the exit status.
+
+    It is 1 if a process failed or some of its sockets did not end, else 0.
 
     Raises:
-        ServerFailed: a port is taken, or there is no fork here.
+        ServerFailed: a port is in use, or this system cannot fork.
     """
     if not hasattr(os, "fork"):
-        raise ServerFailed("this system cannot fork: start several workers, at a port each")
+        raise ServerFailed("This system cannot fork: start several workers, each with its own port.")
     for address in filter(None, (options.address, options.bridge)):
         _require_free(address)
     connections.close_all()
@@ -55,7 +57,7 @@ def run_processes(options: Options, number: int, on_ready: Callable[[], object] 
 
 
 class _Parent:
-    """Starts the processes, starts those that ended anew, and ends all."""
+    """Starts the processes, replaces those that exit, and stops all of them."""
 
     def __init__(self, options: Options, number: int) -> None:
         self._options, self._number = options, number
@@ -72,17 +74,17 @@ class _Parent:
             child, status = os.wait()
             self._children.discard(child)
             if self._stopping:
-                # One that was not up yet when it was told to end has nothing open.
+                # A process that was still starting when it received the signal has no open sockets.
                 failed |= os.waitstatus_to_exitcode(status) not in (0, -signal.SIGTERM, -signal.SIGINT)
                 continue
-            logger.error("process %s of the worker ended by itself; another is started", child)
+            logger.error("process %s of the worker exited by itself and is replaced", child)
             time.sleep(_PAUSE)
             if not self._stopping:
                 self._fork()
         return int(failed)
 
     def _fork(self) -> None:
-        # No signal between the fork and what is noted of it.
+        # Block signals until the new child is registered.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         child = os.fork()
         if child == 0:
@@ -98,7 +100,7 @@ class _Parent:
 
 
 def _work(options: Options) -> None:
-    """Serve in the child, which never returns."""
+    """Serve in a child process. This function never returns."""
     status = 1
     try:
         for name in (signal.SIGINT, signal.SIGTERM):
@@ -115,11 +117,15 @@ def _work(options: Options) -> None:
 
 
 def _require_free(address: str) -> None:
-    """A port that is shared would be shared with strangers, too."""
+    """Raise an error if another program uses the port. With a shared port, it would share the connections.
+
+    Raises:
+        ServerFailed: the port is in use.
+    """
     host, _, port = address.rpartition(":")
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
     with socket.socket(family) as probe:
-        # As servers do: a connection that is closing does not count.
+        # As servers do: connections that are still closing do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host.strip("[]"), int(port)))

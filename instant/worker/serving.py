@@ -1,4 +1,4 @@
-"""One process of the worker: its gRPC server, its bridge, and how it ends."""
+"""One process of the worker, with its gRPC server, its bridge and its shutdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger("instant")
 
 
 class Serving:
-    """A running worker, on the event loop that runs now."""
+    """A worker that runs on the current event loop."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -28,10 +28,10 @@ class Serving:
         self.port = self.bridge_port = 0
 
     async def start(self) -> None:
-        """Listen.
+        """Listen for connections.
 
         Raises:
-            ServerFailed: a port is taken.
+            ServerFailed: a port is in use.
         """
         if self._bridge and self.options.bridge:
             self.bridge_port = await self._bridge.start(self.options.bridge, shared_port=self.options.shared_port)
@@ -43,28 +43,28 @@ class Serving:
             raise
 
     async def stop(self) -> int:
-        """Take no more sockets, let those that are open end, and return how many did not."""
+        """Accept no more sockets and close the open ones. Return the number of sockets that did not end in time."""
         patience = self.options.patience
-        doors = [asyncio.ensure_future(self._worker.stop(patience))]
+        closing = [asyncio.ensure_future(self._worker.stop(patience))]
         if self._bridge:
-            doors.append(asyncio.ensure_future(self._bridge.stop(patience)))
+            closing.append(asyncio.ensure_future(self._bridge.stop(patience)))
         left = await self.pool.stop(patience)
         if left:
             logger.error("%s sockets did not end within %s seconds", left, patience)
-        await asyncio.gather(*doors)
+        await asyncio.gather(*closing)
         self._runner.close()
         return left
 
 
 async def serve(options: Options, on_ready: Callable[[], object] = lambda: None) -> int:
-    """Serve until SIGINT or SIGTERM, and return how many sockets did not end.
+    """Serve until SIGINT or SIGTERM. Return the number of sockets that did not end in time.
 
     Raises:
-        ServerFailed: a port is taken.
+        ServerFailed: a port is in use.
     """
     stopped, loop = asyncio.Event(), asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
-        # Not on Windows, where Ctrl-C is a KeyboardInterrupt, nor in a thread, where no signal arrives.
+        # Windows has no signal handlers on loops (Ctrl-C is a KeyboardInterrupt), and threads receive no signals.
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(name, stopped.set)
     serving = Serving(options)

@@ -1,4 +1,4 @@
-"""Who is at the plain bridge's door: by a token in the sub-protocol, or by the session's cookie."""
+"""Authenticates clients of the plain bridge: by a token in the sub-protocol, or by the session cookie."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Who wants in: the id of the user as tokens have it, and the session that says so, if one does."""
+    """An authenticated client: the user's id as in tokens, and the session key if the cookie authenticated it."""
 
     user: str
     session: str = field(default="", repr=False)
@@ -42,12 +42,12 @@ class Guest:
 
     @property
     def tenant(self) -> str:
-        """The tenant whose token or cookie it showed; "" for none."""
+        """The tenant of the client's token or cookie, or "" if there is none."""
         return tenants.tenant_of(self.meta)
 
 
 def protocol_of(offered: list[str]) -> str | None:
-    """Return the sub-protocol to answer with. A browser closes a socket that takes none of those it offered."""
+    """Return the sub-protocol for the response. A browser closes a socket if none that it offered is accepted."""
     if PROTOCOL in offered:
         return PROTOCOL
     return next((name for name in offered if name.startswith(f"{PROTOCOL}.")), None)
@@ -55,22 +55,23 @@ def protocol_of(offered: list[str]) -> str | None:
 
 @sensitive_variables()
 def admit(offered: list[str], headers: Mapping[str, str]) -> Guest:
-    """Return who asks to open a plain WebSocket. To be called in a thread.
+    """Authenticate a client that opens a plain WebSocket. Call this in a thread.
 
     Raises:
-        Deny: the token is not good, or a page of a foreign site asks, or somebody who is not logged in.
+        Deny: the token is not valid, the page belongs to a foreign site, or the user is not logged in although that is
+            required.
     """
     token = next((name.partition(".")[2] for name in offered if name.startswith(f"{PROTOCOL}.")), None)
     if token is not None:
         claims = connection_claims(token)
         if claims is None:
-            raise Deny(401, "the token is not good, or no longer")
+            raise Deny(401, "the token is not valid or has expired")
         guest = Guest(str(claims["sub"]), meta=claims.get("meta"))
     else:
-        # A browser sends cookies whichever page asks.
+        # A browser sends cookies with requests from any page.
         _check_origin(headers)
         if conf.INSTANT_TENANT and not tenants.is_fixed():
-            raise Deny(401, "a cookie does not say which tenant's it is: give a token")
+            raise Deny(401, "a cookie does not name its tenant: use a token")
         guest = _by_cookie(headers)
     if not guest.user and not conf.INSTANT_ALLOW_ANONYMOUS:
         raise Deny(401, "log in first")
@@ -78,7 +79,7 @@ def admit(offered: list[str], headers: Mapping[str, str]) -> Guest:
 
 
 def is_still_in(guest: Guest) -> bool:
-    """Tell whether the user may still log in, and the session is still there. To be called in a thread."""
+    """Return whether the user may still log in and the session still exists. Call this in a thread."""
     with tenants.entered_for(guest.user, guest.meta or {}):
         return not guest.user or _is_user_in(guest)
 
@@ -98,7 +99,7 @@ def _by_cookie(headers: Mapping[str, str]) -> Guest:
     cookies: SimpleCookie = SimpleCookie()
     try:
         cookies.load(headers.get("Cookie", ""))
-    except Exception:  # whatever a stranger sends
+    except Exception:  # a client can send anything
         return _visitor()
     morsel = cookies.get(settings.SESSION_COOKIE_NAME)
     request = _with_session(morsel.value if morsel else None)
@@ -133,11 +134,11 @@ def _check_origin(headers: Mapping[str, str]) -> None:
     own = f"{_scheme(headers)}://{host}" if validate_host(split_domain_port(host)[0], allowed) else ""
     if origins.is_known(origin, own) or (settings.DEBUG and _is_loopback(origin)):
         return
-    raise Deny(403, "pages of this origin may not open sockets here")
+    raise Deny(403, "pages of this origin may not open sockets")
 
 
 def _scheme(headers: Mapping[str, str]) -> str:
-    """As HttpRequest.scheme: the proxy says it, where settings say that it does."""
+    """Return the scheme like HttpRequest.scheme: a proxy's header counts only with SECURE_PROXY_SSL_HEADER."""
     if settings.SECURE_PROXY_SSL_HEADER:
         name, secure = settings.SECURE_PROXY_SSL_HEADER
         given = headers.get(name.removeprefix("HTTP_").replace("_", "-"), "")
@@ -146,7 +147,7 @@ def _scheme(headers: Mapping[str, str]) -> str:
 
 
 def _is_loopback(origin: str) -> bool:
-    """In development Django and the bridge are at two ports."""
+    """Return whether the origin is on this machine. In development Django and the bridge use different ports."""
     try:
         return split_domain_port(urlsplit(origin).netloc)[0] in _LOOPBACK
     except ValueError:

@@ -1,4 +1,4 @@
-"""The worker's plain WebSockets: for clients that speak nothing else, and for the devserver, which hands streams on."""
+"""The worker's plain WebSockets, for clients without our JavaScript and for the devserver's streams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, http_exceptions, web
 from asgiref.sync import sync_to_async
@@ -29,20 +29,25 @@ from .websocket_authentication import Guest
 
 logger = logging.getLogger("instant")
 
-#: As the server's own: bytes of a message, seconds between pings, and in which a close frame is answered.
+if TYPE_CHECKING:
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:  # it takes no parameter before Python 3.11
+    _Adapter = logging.LoggerAdapter
+
+#: The same as in Centrifugo: maximum bytes of a message, seconds between pings, and seconds to wait for a close frame.
 _LARGEST = 65536
 _HEARTBEAT = 20.0
 _FAREWELL = 2.0
-#: Seconds between two questions whether who opened a plain WebSocket may still log in: the server, which would be told
-#: at once, does not know of it.
+#: Seconds between two checks whether the user of a plain WebSocket may still log in. Revocations are sent to the
+#: server, which does not know these connections.
 RECHECK = 10.0
 
 
 class Bridge:
-    """Serves WebSockets at an address, for the sockets of `pool`; the paths of plain ones match `websocket_url`.
+    """Serves WebSockets at an address, for the sockets of `pool`. Paths of plain WebSockets match `websocket_url`.
 
     Raises:
-        ValueError: that is no regular expression.
+        ValueError: `websocket_url` is not a regular expression.
     """
 
     def __init__(self, pool: SocketPool, websocket_url: str) -> None:
@@ -50,7 +55,7 @@ class Bridge:
         try:
             self._path = re.compile(websocket_url)
         except re.error as error:
-            raise ValueError(f"{websocket_url!r} is no regular expression: {error}") from error
+            raise ValueError(f"{websocket_url!r} is not a regular expression: {error}") from error
         app = web.Application()
         app.router.add_get(BRIDGE_PATH, self._hand_on)
         app.router.add_get("/{path:.*}", self._plain)
@@ -62,7 +67,7 @@ class Bridge:
         """Listen at "host:port", and return the port.
 
         Raises:
-            ServerFailed: somebody else does.
+            ServerFailed: the address is in use or not valid.
         """
         host, _, port = address.rpartition(":")
         await self._runner.setup()
@@ -76,7 +81,7 @@ class Bridge:
         return bound
 
     async def stop(self, patience: float) -> None:
-        """Take no more sockets."""
+        """Accept no more sockets. Wait up to `patience` seconds, and the time for close frames, for open sockets."""
         if self._rechecking:
             self._rechecking.cancel()
         await asyncio.gather(*(site.stop() for site in list(self._runner.sites)))
@@ -85,10 +90,10 @@ class Bridge:
     async def _plain(self, request: web.Request) -> web.StreamResponse:
         found = self._path.fullmatch(request.path)
         if not found:
-            return web.Response(status=404, text="no socket here\n")
+            return web.Response(status=404, text="there is no socket at this path\n")
         offered = _offered(request)
         try:
-            # The arguments of a call are local variables, which error mails show.
+            # A lambda, because the arguments of a call are local variables, which error mails show.
             guest = await _in_thread(lambda: websocket_authentication.admit(offered, request.headers))
         except Deny as refusal:
             return web.Response(status=refusal.code, text=f"{refusal.reason}\n")
@@ -109,13 +114,13 @@ class Bridge:
             del self._guests[socket]
 
     async def _hand_on(self, request: web.Request) -> web.StreamResponse:
-        """A stream of the devserver's, which asks for its clients; the first message says for whom."""
+        """Serve a stream that the devserver opens for a client. The first message identifies the client."""
         if not is_proxy_secret(request.headers.get(SECRET_HEADER)) or "Origin" in request.headers:
-            logger.error("refused a stream: it shows another secret; start the websockets server again, by `runws`")
+            logger.error("refused a stream with a wrong secret; restart the websockets server with `manage.py runws`")
             return web.Response(status=403, text="wrong secret\n")
         connection = _Connection(request)
         await connection.open()
-        with suppress(ConnectionError):  # the devserver may leave before it is answered
+        with suppress(ConnectionError):  # the devserver may disconnect before the response
             return await self._stream(connection)
         return await connection.close(close_codes.NORMAL)
 
@@ -128,13 +133,13 @@ class Bridge:
         feed = Feed(socket)
         try:
             await connection.send(b'{"result":{}}')
-            # Nothing at all says that the client has left: a close frame could outrun what it sent before.
+            # An empty text means that the client has disconnected: a close frame could overtake its last messages.
             return await connection.run(
                 socket, lambda text: feed.take(text) if text else socket.lost(), _CUT, last=True
             )
         finally:
             feed.stop()
-            socket.lost()  # else it would stay open if the answer could not be sent
+            socket.lost()  # otherwise it would stay open if the response could not be sent
 
     async def _recheck(self) -> None:
         while True:
@@ -144,12 +149,14 @@ class Bridge:
                     if not await _in_thread(websocket_authentication.is_still_in, guest):
                         socket.end(close_codes.REVOKED)
                 except Exception:
-                    logger.exception("cannot tell whether user %r may still log in", guest.user)
+                    logger.exception("cannot check whether user %r may still log in", guest.user)
 
 
-class _OneLine(logging.LoggerAdapter[logging.Logger]):
-    """Logs what aiohttp reports. A malformed request is one line: any port scanner sends them, and a traceback shows
-    aiohttp's parser only."""
+class _OneLine(_Adapter):
+    """Logs aiohttp's reports. A malformed request is one line without a traceback.
+
+    Any port scanner sends such requests, and the traceback shows only aiohttp's parser.
+    """
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         error = kwargs.get("exc_info")
@@ -160,15 +167,15 @@ class _OneLine(logging.LoggerAdapter[logging.Logger]):
             super().log(level, msg, *args, **kwargs)
 
 
-#: Characters of what is wrong with a request, which quotes it.
+#: Maximum number of characters of the logged reason, which quotes the request.
 _LONGEST_REASON = 100
 
-#: How the devserver is told that the stream is cut: its client comes back by itself.
+#: Tells the devserver that the stream was interrupted, so that its client reconnects.
 _CUT = close_codes.Closing(1012, "service restart")
 
 
 class _Connection:
-    """One WebSocket."""
+    """One WebSocket connection."""
 
     def __init__(self, request: web.Request, protocols: tuple[str, ...] = ()) -> None:
         self._request = request
@@ -180,7 +187,7 @@ class _Connection:
         await self._ws.prepare(self._request)
 
     async def first(self) -> Any:
-        """Return the first message, read as JSON, or None."""
+        """Return the first message as decoded JSON, or None if it is not valid."""
         message = await self._ws.receive()
         with suppress(ValueError, RecursionError):
             return decode(message.data) if message.type is WSMsgType.TEXT else None
@@ -195,14 +202,14 @@ class _Connection:
     async def run(
         self, socket: Socket, take: Callable[[str], None], cut: close_codes.Closing, *, last: bool = False
     ) -> web.StreamResponse:
-        """Take messages both ways until either side has ended; `last` says how with an envelope."""
+        """Carry messages both ways until one side has ended. With `last`, send the close code in an envelope."""
         reading = asyncio.get_running_loop().create_task(self._read(socket, take))
         reading.add_done_callback(lambda _: socket.lost())
         try:
             with suppress(ConnectionError):
                 await self._write(socket, last)
         finally:
-            # Who closes while another task reads cuts the line before the client has read why.
+            # Closing while another task reads would cut the connection before the client has read the close code.
             reading.cancel()
             await asyncio.wait([reading])
         closing = socket.outgoing.closing

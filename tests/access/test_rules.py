@@ -16,6 +16,7 @@ from pytest_django import Settings
 
 from instant import publish, rule
 from instant.access import channel_access
+from instant.access.bulk_channel_access import read_users, refused
 from instant.access.channel_access import Access, allowed, channels_for, may_join
 from instant.access.client_credentials import credentials
 from instant.access.tokens import channel_token, connection_token
@@ -96,6 +97,19 @@ def test_rules_are_asked_once_for_each_name(alice: User) -> None:
     assert [found["name"] for found in answer["channels"]] == ["$post:1", "$post:2"]
     assert [found["name"] for found in answer["refused"]] == ["$post:x"]
     assert [parts for _, parts in asked] == [{"pk": 1}, {"pk": 2}]
+
+
+def test_a_deleted_or_inactive_user_is_in_no_channel_of_a_rule(alice: User, bob: User) -> None:
+    """Who is there is checked without asking the rule, which could know nothing of them."""
+    asked = answering(True)
+    carol = User.objects.create_user("carol")
+    subs = {str(user.pk) for user in (alice, bob, carol)}
+    alice.delete()
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    no, later = refused([(sub, NAME) for sub in sorted(subs)], read_users(subs), len(subs))
+    assert {sub for sub, _ in no} == subs - {str(carol.pk)}
+    assert later == []
+    assert [user for user, _ in asked] == [carol]
 
 
 def test_rules_are_asked_only_about_who_may_connect(alice: User, settings: Settings) -> None:

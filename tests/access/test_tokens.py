@@ -10,9 +10,10 @@ import jwt
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.test import override_settings
+from pytest_django import Settings
 
 from instant.access.session_binding import bound_meta, shown_info
-from instant.access.tokens import channel_token, channel_token_for, connection_token
+from instant.access.tokens import channel_token, channel_token_for, connection_claims, connection_token
 from instant.channels.user_ids import user_id
 from instant.conf import conf
 from instant.exceptions import InvalidChannel
@@ -104,3 +105,11 @@ def test_no_token_for_a_channel_that_nobody_could_join(name: Any) -> None:
 def test_the_fast_way_makes_the_same_token() -> None:
     slow, fast = claims(channel_token("$users", ALICE)), claims(channel_token_for("7", "$users"))
     assert {**slow, "exp": 0, "iat": 0} == {**fast, "exp": 0, "iat": 0}
+
+
+def test_connection_tokens_of_the_previous_key_are_valid_while_it_is_a_fallback(settings: Settings) -> None:
+    token, old = connection_token(User(pk=7)), settings.SECRET_KEY
+    settings.SECRET_KEY = "n" * 60
+    assert connection_claims(token) is None
+    settings.SECRET_KEY_FALLBACKS = [old]
+    assert (connection_claims(token) or {})["sub"] == "7"

@@ -20,6 +20,9 @@ import pytest
 from instant.testing.live_servers import free_port
 from tests.postgres import Cluster, cluster  # noqa: F401 - a fixture
 from tests.snippets import PAGES, ROOT, commands
+from tests.waiting import PATIENCE
+
+pytestmark = pytest.mark.slow
 
 PLACES = [*PAGES, ROOT / "CHANGELOG.md", *(ROOT / "instant").glob("**/*.py"), *(ROOT / "instant").glob("**/*.html")]
 #: A command in backquotes, which may contain a line break, or a line of a console block.
@@ -100,7 +103,7 @@ class Site:
                 env={**self.environment, **environment},
                 stdout=output, stderr=output,
             )  # fmt: skip
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE
         while process.poll() is None and (not (said := log.read_text()) or word not in said):
             assert time.monotonic() < until, said
             time.sleep(0.05)
@@ -108,7 +111,7 @@ class Site:
             yield status
         finally:
             process.send_signal(signal.SIGINT)
-            status.append(process.wait(60))
+            status.append(process.wait(PATIENCE))
 
     def run_for_a_while(self, command: list[str], word: str) -> dict[str, Any]:
         before = self.call("rows")

@@ -9,8 +9,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from instant import flush
 from instant.backends import get_backend, go_publisher, made
 from instant.backends.queueing import QueueingBackend
 from tests.fakes import FakeServer, Request, accepted, fake_server
+from tests.waiting import PATIENCE, until
 
 SOURCE = Path(go_publisher.__file__).parents[1] / "go"
 
@@ -80,14 +80,6 @@ def listener(path: Path) -> int:
         return go_publisher._check_peer(probe, path)
 
 
-def until(true: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until it is true, with a limit for what never is."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.01)
-
-
 @pytest.fixture(params=["thread", "go"])
 def kind(request: pytest.FixtureRequest, settings: Settings) -> str:
     """Each backend that queues."""
@@ -122,7 +114,7 @@ class Gate:
         self.opened = threading.Event()
 
     def __call__(self, server: FakeServer, client: socket.socket, request: Request) -> bool:
-        self.opened.wait(30)
+        self.opened.wait(PATIENCE)
         return accepted(server, client, request)
 
 

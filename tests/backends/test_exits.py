@@ -17,6 +17,8 @@ from tests.fakes import FakeServer
 from . import scripts
 from .conftest import Gate, texts, until
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_exit_waits_for_what_is_queued(fake: FakeServer, kind: str) -> None:
     assert scripts.run("for number in range(5000): publish('public', str(number))") == ""
@@ -107,7 +109,7 @@ def test_a_loss_at_the_end_is_logged(kind: str) -> None:
         script = "go_publisher.BINARY = '/nowhere'\ngo_publisher.connect = lambda *args: time.sleep(60)\n" + script
     with override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=free_port()):
         said = scripts.run(script)
-    assert "the process ends; messages" in said
+    assert "the process exits; messages" in said
 
 
 @pytest.mark.parametrize("kind", ["go"], indirect=True)
@@ -144,4 +146,4 @@ def test_without_a_publisher_the_caller_is_told(fake: FakeServer, kind: str) -> 
     script = "go_publisher.connect = lambda *args: time.sleep(60)\nget_backend().exit_timeout = 0\n"
     script += "try: publish('public', 'hi', timeout=0.2)\nexcept Exception as error: print(error, file=sys.stderr)"
     said = scripts.run(script)
-    assert "publish to 'public' with the go backend failed: the publisher has not taken it within 0.2 seconds" in said
+    assert "publish to 'public' with the go backend failed: the publisher did not accept it within 0.2 seconds" in said

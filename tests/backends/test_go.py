@@ -218,7 +218,7 @@ def test_a_folder_that_is_not_ours_is_refused(
             user = os.getuid()
             folder.rename(Path(base, f"instant-{user + 1}"))
             monkeypatch.setattr(os, "getuid", lambda: user + 1)
-        with pytest.raises(Unreachable, match=r"must be a folder of user .* with mode 0700, no link") as caught:
+        with pytest.raises(Unreachable, match=r"must be a directory of user .* with mode 0700, no link") as caught:
             publish("public", "hi", wait=True, timeout=10)
     assert not caught.value.retryable
 
@@ -241,7 +241,7 @@ def test_without_a_binary_the_check_and_the_error_say_so(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("echo oops >&2; exit 1", "exit status 1.*oops"), ("exit 0", "said nothing")]
+    ("text", "said"), [("echo oops >&2; exit 1", "exit status 1.*oops"), ("exit 0", "reported no reason")]
 )
 def test_a_binary_that_does_not_start(
     text: str, said: str, tmp_path: Path, go: Path, backend: Any, monkeypatch: pytest.MonkeyPatch, settings: Settings

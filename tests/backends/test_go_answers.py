@@ -91,10 +91,10 @@ def test_a_publisher_that_closes_is_followed_by_another(
 
 
 def test_a_full_publisher_makes_the_queue_and_then_the_caller_wait(
-    go: Path, backend: QueueingBackend, settings: Settings
+    go: Path, backend: QueueingBackend, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.INSTANT_QUEUE_SIZE = 3000
-    backend._queue().limit = 3000
+    monkeypatch.setattr(backend._queue(), "limit", 3000)
     reading = threading.Event()
 
     def full(session: Session) -> None:

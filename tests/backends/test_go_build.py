@@ -15,6 +15,8 @@ import pytest
 
 from tests.snippets import ROOT
 
+pytestmark = pytest.mark.slow
+
 GO = ROOT / "instant" / "go"
 BINARY = "instant/go/bin/publisher"
 PLATFORM = sysconfig.get_platform().replace("-", "_").replace(".", "_")

@@ -25,11 +25,12 @@ from .conftest import Gate, texts
 
 
 @pytest.fixture
-def small(gated: FakeServer, settings: Settings, queueing: QueueingBackend) -> QueueingBackend:
+def small(
+    gated: FakeServer, settings: Settings, queueing: QueueingBackend, monkeypatch: pytest.MonkeyPatch
+) -> QueueingBackend:
     """A backend whose queue has room for ten messages."""
     settings.INSTANT_QUEUE_SIZE = 10
-    out = queueing._queue()
-    out.limit = 10
+    monkeypatch.setattr(queueing._queue(), "limit", 10)
     return queueing
 
 
@@ -94,7 +95,7 @@ def test_a_full_queue_is_not_the_childs(gated: FakeServer, gate: Gate, queueing:
 def test_a_full_queue_waits_and_then_fails(small: QueueingBackend) -> None:
     for number in range(10):
         publish("public", str(number), timeout=10)
-    with pytest.raises(Unreachable, match=r"queue is full: 10 messages have no answer yet .* within 0\.1") as caught:
+    with pytest.raises(Unreachable, match=r"queue is full: 10 messages have no result yet .* for 0\.1") as caught:
         publish("$late", "11", timeout=0.1)
     assert (caught.value.channel, caught.value.backend, caught.value.retryable) == ("$late", small.name, True)
 
@@ -179,7 +180,7 @@ def test_waiting_gives_the_answer(fake: FakeServer, queueing: QueueingBackend) -
 
 
 def test_waiting_has_a_limit(gated: FakeServer, queueing: QueueingBackend) -> None:
-    with pytest.raises(Unreachable, match=r"no answer within 0\.1 seconds; it is still being tried"):
+    with pytest.raises(Unreachable, match=r"no result within 0\.1 seconds; it is still being tried"):
         publish("public", "1", wait=True, timeout=0.1)
     assert not flush(0.05)
 
@@ -245,8 +246,8 @@ def test_a_flood_of_failures_is_no_flood_of_logs(caplog: pytest.LogCaptureFixtur
     errors = [Unreachable("away", f"c{number % 30:02}", "thread", True) for number in range(300)]
     send_queue._log(errors)  # type: ignore[arg-type]
     assert len(caplog.records) == send_queue.LOGGED_CHANNELS + 1
-    assert caplog.messages[0].endswith("; so did 9 more to this channel")
-    assert caplog.messages[-1] == "so did 200 messages to 20 other channels"
+    assert caplog.messages[0].endswith("; 9 more to this channel also failed")
+    assert caplog.messages[-1] == "200 more messages to 20 other channels also failed"
 
 
 def test_a_server_that_stays_away_fails_them(

@@ -18,6 +18,7 @@ from instant.messages import Message
 from instant.protocol import MAX_BATCH_BYTES
 from instant.testing import LiveServer
 from tests.fakes import FakeServer, Request, accepted, answer, closed, fake_server
+from tests.waiting import PATIENCE
 
 from .common import BackendContract
 from .conftest import texts
@@ -118,13 +119,13 @@ def test_the_next_request_is_written_while_the_server_works(thread: QueueingBack
 
     def slow(server: FakeServer, client: socket.socket, request: Request) -> bool:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
         return answer(b"", 503)(server, client, request)
 
     with fake_server(slow) as server:
         server.answers.append(accepted)
         publish("public", "1")
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE)
         for number in range(2, 5):
             publish("public", str(number))
         go_on.set()

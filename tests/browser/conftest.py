@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
+from tests.waiting import PATIENCE
+
 NAMES = ("chromium", "google-chrome", "chromium-browser")
 BINARY = next((found for name in NAMES if (found := shutil.which(name))), None)
 ARGUMENTS = [
@@ -20,8 +22,6 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-#: Seconds that a test waits for what must come: the machine may be slow, and have other work.
-PATIENCE = 60
 
 expect.set_options(timeout=PATIENCE * 1000)
 

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from instant.testing.live_servers import free_port
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +41,7 @@ class Demo:
         self.reader.start()
 
     def wait_until_up(self) -> None:
-        assert self.up.wait(180), self.lines
+        assert self.up.wait(3 * PATIENCE), self.lines
 
     def _read(self) -> None:
         assert self.process.stdout
@@ -63,8 +64,8 @@ class Demo:
     def end(self) -> int:
         """Ctrl-C: the terminal sends SIGINT to all of them."""
         os.killpg(self.process.pid, signal.SIGINT)
-        status = self.process.wait(120)
-        self.reader.join(60)
+        status = self.process.wait(2 * PATIENCE)
+        self.reader.join(PATIENCE)
         assert self.process.stdout
         self.process.stdout.close()
         return status

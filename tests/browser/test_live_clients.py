@@ -129,7 +129,7 @@ def test_who_is_refused_is_told_and_keeps_the_rest(private: Site, errors: list[s
     page.goto(f"{private.url}/private/")
     joined(page)
     line = line_of(page, told, "ERROR: ")
-    assert "/centrifuge/auth/ gave no token for it" in line
+    assert "/centrifuge/auth/ returned no token for it" in line
     publish("$mychannel", "not for bob"), publish("news", "for all")
     handled(page, "for all")
     assert in_channels(page) == {"news", "$users"}
@@ -184,7 +184,7 @@ def test_debug_tells_what_comes_and_no_token(private: Site, settings: Settings) 
     page.evaluate("instant.disconnect(), instant.connect()")
     joined(page, "$mychannel")
     publish("$users", "to the console", data={"n": 1})
-    assert "to the console" in line_of(page, told, "instant: message of $users")
+    assert "to the console" in line_of(page, told, "instant: received a message in $users")
     handled(page, "to the console")
     everything = "".join(told)
     assert "joined $mychannel" in everything

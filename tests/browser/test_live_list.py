@@ -198,9 +198,15 @@ def test_data_is_text_whatever_it_is(site: Site, errors: list[str]) -> None:
     wrong = """(html) => { const made = document.createElement("template"); made.innerHTML = html;
         try { instant.liveList("posts", "x", made); } catch (error) { return error.message; } }"""
     for html, told in (
-        ('<li data-attr-onclick="title"></li>', "data-attr-onclick: no data is put into onclick"),
-        ('<li><b data-attr-srcdoc="title"></b></li>', "data-attr-srcdoc: no data is put into srcdoc"),
-        ("<li></li><li></li>", "the <template> of a live list holds one element"),
+        (
+            '<li data-attr-onclick="title"></li>',
+            "data-attr-onclick is not allowed: the attribute onclick cannot be filled with data",
+        ),
+        (
+            '<li><b data-attr-srcdoc="title"></b></li>',
+            "data-attr-srcdoc is not allowed: the attribute srcdoc cannot be filled with data",
+        ),
+        ("<li></li><li></li>", "the <template> of a live list must contain exactly one element"),
     ):
         assert page.evaluate(wrong, html) == told
 

@@ -241,7 +241,7 @@ def test_missing_elements_are_told(ann: User, live_server: DjangoServer, new_pag
     page.goto(f"{live_server.url}/pages/bare")
     assert [text.split(":")[1].strip() for text in errors] == [
         "the page has no element #instant-page",
-        "the element #instant-credentials holds no JSON",
+        "the element #instant-credentials does not contain valid JSON",
     ]
     assert all("{% instant_client %}" in text for text in errors)
     errors.clear()
@@ -339,7 +339,7 @@ def test_a_custom_client_and_its_auth_view(live: Callable[..., Page], errors: li
     assert sorted(calls(page, "subscribe", 2)) == [["$own"], ["$users"]]
     ((channel, reason),) = calls(page, "error", 1)
     assert channel == "$refused"
-    assert "/centrifuge/auth/ gave no token for it" in reason
+    assert "/centrifuge/auth/ returned no token for it" in reason
     publish("$own", "Hello", event_class="info")
     publish("$users", "all", data=[1], event_class="<b>")
     found = dict(calls(page, "message", 2))
@@ -451,7 +451,7 @@ def test_what_is_wrong_is_told(live: Callable[..., Page], errors: list[str]) -> 
     stream("append", "#nowhere", "x"), stream("append", "#box", "<i id=done></i>")
     page.wait_for_selector("#done", state="attached")
     assert len(errors) == 4
-    assert all("live HTML that cannot be applied" in text for text in errors)
+    assert all("live HTML cannot be applied" in text for text in errors)
     errors.clear()
 
 

@@ -67,7 +67,7 @@ def test_what_is_not_told_names_the_option(site: Site) -> None:
     for channel, expected in (
         ("$users", 'set INSTANT_NAMESPACES = {"": {"allow_presence_for_subscriber": True}}'),
         ("$silent:1", 'set INSTANT_NAMESPACES = {"silent": {"presence": True}}'),
-        ("$room:7", "join $room:7 before asking who is there"),
+        ("$room:7", "join $room:7 before you request its presence"),
     ):
         name, message = page.evaluate(ask, channel)
         assert name == "InstantError"

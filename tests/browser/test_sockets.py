@@ -14,8 +14,9 @@ from tests.browser.live_site import CLIENT, Site, until, wait_for
 from tests.browser.sockets_site import ended, happened
 from tests.snippets import ROOT, snippets
 from tests.sockets import handlers
-from tests.sockets.running import RunningWorker, wait
+from tests.sockets.running import RunningWorker
 from tests.tcp_proxies import Cable
+from tests.waiting import until as wait
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.browser.live_site")]
 django, site = live_site.django, live_site.site  # fixtures

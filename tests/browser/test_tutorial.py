@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 
 from instant.testing.live_servers import free_port
 from tests.snippets import ROOT, Snippet, snippets
+from tests.waiting import PATIENCE
 
 #: Done already by whoever runs this test: an environment in which django-instant is installed.
 ENVIRONMENT = {"python -m venv .venv", ". .venv/bin/activate", "pip install django-instant"}
@@ -81,7 +82,7 @@ class Reader:
         for child in self.children:
             child.send_signal(signal.SIGINT)
         for child in self.children:
-            child.wait(120)
+            child.wait(2 * PATIENCE)
 
 
 @pytest.fixture

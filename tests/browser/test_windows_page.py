@@ -210,7 +210,7 @@ def test_attributes_that_are_wrong_and_calls_that_fail_are_told(windows: Site, e
         <i id="quiet"><b data-df-signal='[{"name": "app.nobody"}]'>x</b></i>""",
     )
     assert len(errors) == 2
-    assert all("data-df-signal cannot be read" in text for text in errors)
+    assert all("data-df-signal is invalid" in text for text in errors)
     errors.clear()
     page.evaluate(
         """quiet.addEventListener("instant:call-failed", (event) => {

@@ -147,7 +147,7 @@ def test_a_namespace_has_history_and_recovery_unless_it_says_otherwise() -> None
 
 @pytest.mark.parametrize("ttl", [600, "600", "", "1d", "10 s", None, "s", "-1s"])
 def test_a_duration_has_its_unit(ttl: object) -> None:
-    with pytest.raises(InvalidSetting, match=r"INSTANT_NAMESPACES\['chat'\]: history_ttl is .* with its unit"):
+    with pytest.raises(InvalidSetting, match=r"INSTANT_NAMESPACES\['chat'\]: history_ttl is .* with a unit"):
         options("chat", history_ttl=ttl)
 
 
@@ -158,12 +158,12 @@ def test_an_unknown_option_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["x", "a b", "ä" * 3, "$chat", "chat:"])
 def test_a_namespace_has_a_name_that_the_server_takes(name: str) -> None:
-    with pytest.raises(InvalidSetting, match="is no name of a namespace"):
+    with pytest.raises(InvalidSetting, match="is not a valid namespace"):
         options(name)
 
 
 def test_the_namespace_of_sockets_is_kept() -> None:
-    with pytest.raises(InvalidSetting, match="kept for WebSocket handlers"):
+    with pytest.raises(InvalidSetting, match="reserved for WebSocket handlers"):
         options("ws")
 
 

@@ -107,7 +107,7 @@ def test_a_new_rule_is_known_to_the_running_server(app: Callable[..., App], serv
             here.publish("$post:1")
             client.wait(lambda: len(client.received) >= 1)
             assert [event for event, _ in client.happened].count("connected") == 1
-    here.wait_for(lambda: here.said("The server has read its config again. Namespaces: post.") == 1)
+    here.wait_for(lambda: here.said("The server has reloaded its config. Namespaces: post.") == 1)
     here.write(RULES % "chat")
     here.wait_for(lambda: here.publish("$chat:1") == 0 and here.publish("$post:1") == 102)
     assert here.end(signal.SIGTERM) == 0
@@ -124,7 +124,9 @@ def test_a_project_that_is_broken_for_a_moment(app: Callable[..., App], server_k
     here.start("--server", server_kind)
     assert here.publish("$post:1") == 0
     here.write("def broken(:\n")
-    here.wait_for(lambda: here.said("The server keeps its config: the project makes none: SyntaxError") == 1)
+    here.wait_for(
+        lambda: here.said("The server keeps its current config: the config could not be rendered: SyntaxError") == 1
+    )
     here.write("from instant import rule\nrule('$p:<int:pk>')(print)\nINSTANT_NAMESPACES = 1\n")
     here.wait_for(lambda: here.publish("$post:1") == 102)
     here.write(RULES % "post")
@@ -136,7 +138,7 @@ def test_what_the_server_refuses_changes_nothing(app: Callable[..., App], centri
     here = app(INSTANT_NAMESPACES={"chat": {}})
     here.start("--server", "centrifugo")
     here.change(INSTANT_NAMESPACES={"chat": {"channel_regex": "["}})
-    here.wait_for(lambda: here.said("The server keeps its config: Centrifugo refuses its config") == 1)
+    here.wait_for(lambda: here.said("The server keeps its current config: Centrifugo refuses its config") == 1)
     assert here.publish("chat:1") == 0
     here.change(INSTANT_NAMESPACES={"chat": {"histroy_size": 5}})
     here.wait_for(lambda: here.said("Centrifugo 6 has no option histroy_size") == 1)
@@ -147,7 +149,7 @@ def test_what_needs_another_start_is_told_once(app: Callable[..., App], server_k
     here = app()
     here.start("--server", server_kind)
     here.change(ALLOWED_HOSTS=["example.org"], INSTANT_NAMESPACES={"chat": {}})
-    told = "Start runws again: the server reads client.allowed_origins at its start only."
+    told = "Restart runws: the server reads client.allowed_origins only when it starts."
     here.wait_for(lambda: here.said(told) == 1 and here.publish("chat:1") == 0)
     here.change(ALLOWED_HOSTS=["example.org"], INSTANT_NAMESPACES={"team": {}})
     here.wait_for(lambda: here.publish("team:1") == 0)
@@ -162,9 +164,9 @@ def test_by_hand_without_debug(app: Callable[..., App], server_kind: str) -> Non
     assert here.publish("$post:1") == 102  # nobody watches
     here.hang_up()
     here.wait_for(lambda: here.publish("$post:1") == 0)
-    here.wait_for(lambda: here.said("has read its config again") == 1)
+    here.wait_for(lambda: here.said("has reloaded its config") == 1)
     here.hang_up()
-    here.wait_for(lambda: here.said("The config is what the server has.") == 1)
+    here.wait_for(lambda: here.said("The config has not changed.") == 1)
     assert here.end(signal.SIGTERM) == 0
 
 
@@ -174,7 +176,7 @@ def test_new_keys_are_taken(app: Callable[..., App], server_kind: str) -> None:
     with override_settings(CENTRIFUGO_HMAC_KEY="k" * 40):
         token = connection_token_of("5")
     here.change(CENTRIFUGO_HMAC_KEY="k" * 40, INSTANT_NAMESPACES={"chat": {}})
-    here.wait_for(lambda: here.said("has read its config again") == 1)
+    here.wait_for(lambda: here.said("has reloaded its config") == 1)
     here.wait_for(lambda: here.publish("chat:1") == 0)  # it reads when it has been told
     with SyncClient(f"ws://127.0.0.1:{here.port}", token) as client:
         assert ("connected", 0) in client.happened
@@ -246,8 +248,8 @@ def test_what_is_handed_over_is_the_first_config_with_the_new_channels() -> None
     reloader._renew(handed.append, False)
     assert handed == [config(channel={"namespaces": [{"name": "x1"}]}, client={"token": "b", "concurrency": 8})]
     assert said == [
-        "The server has read its config again. Namespaces: x1.",
-        "Start runws again: the server reads client.concurrency, http_server.port at its start only.",
+        "The server has reloaded its config. Namespaces: x1.",
+        "Restart runws: the server reads client.concurrency, http_server.port only when it starts.",
     ]
 
 
@@ -262,7 +264,7 @@ def test_what_could_not_be_handed_over_is_tried_again() -> None:
     handed: list[Any] = []
     reloader._renew(handed.append, False)
     assert len(handed) == 1
-    assert said == ["The server keeps its config: no", "The server has read its config again. Namespaces: none."]
+    assert said == ["The server keeps its current config: no", "The server has reloaded its config. Namespaces: none."]
 
 
 def test_differences() -> None:

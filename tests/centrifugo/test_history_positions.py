@@ -51,7 +51,7 @@ def test_nothing_is_asked_for_nothing(ask: Ask) -> None:
 def test_a_thousand_in_each_request(ask: Ask) -> None:
     with fake_server(histories()) as server:
         assert len(ask([f"c{number}" for number in range(2_001)])) == 2_001
-    assert [len(asked(request)) for request in server.requests] == [1000, 1000, 1]
+    assert sorted(len(asked(request)) for request in server.requests) == [1, 1000, 1000]  # the async ones overlap
 
 
 def test_channels_with_an_error_are_left_out(ask: Ask) -> None:

@@ -20,6 +20,7 @@ from instant.exceptions import ServerError
 from instant.testing import LiveServer
 from instant.testing.live_servers import free_port
 from tests.fakes import FakeServer, accepted, answer, closed, fake_server, half, silent
+from tests.waiting import PATIENCE
 
 BODY = json.dumps({"channel": "public", "data": "hi", "idempotency_key": "key"}).encode()
 
@@ -199,10 +200,10 @@ def test_meanwhile_is_when_the_server_has_the_request() -> None:
 
     def waiting(server: FakeServer, client: Any, request: Any) -> bool:
         begun.set()
-        return done.wait(10) and accepted(server, client, request)
+        return done.wait(PATIENCE) and accepted(server, client, request)
 
     def meanwhile() -> None:
-        assert begun.wait(10)  # it has the whole request
+        assert begun.wait(PATIENCE)  # it has the whole request
         done.set()  # and answers when this is over
 
     with fake_server(waiting) as server:
@@ -288,6 +289,7 @@ def test_one_session_serves_a_loop_and_ends_with_it() -> None:
     assert [request.connection for request in server.requests] == [0] * 5 + [1] * 5
 
 
+@pytest.mark.slow
 def test_an_ended_loop_is_forgotten() -> None:
     """async_to_sync makes a loop for each call of a WSGI site: none may stay in memory."""
 

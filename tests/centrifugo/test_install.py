@@ -266,7 +266,7 @@ def test_another_archive(kind: object, sums: str | None, site: Site, tmp_path: P
         "http": f"{site.url}/x/{LINUX.archive}?sig=S",
     }
     if kind == "http" and sums is None:
-        with failing("no SHA-256 sums beside .*gz .*pass the file with --from", tmp_path):
+        with failing("no SHA-256 checksums beside .*gz .*pass the file with --from", tmp_path):
             install(LINUX, tmp_path / "new", sources[kind])
         return
     install(LINUX, tmp_path / "new", sources[kind], warn=warned.append)
@@ -276,14 +276,14 @@ def test_another_archive(kind: object, sums: str | None, site: Site, tmp_path: P
 def failing_answers(content: bytes) -> dict[str, tuple[str, Answer | bytes | int]]:
     """What goes wrong on the way of an archive: the words of the error, and what the server does."""
     return {
-        "missing": ("HTTP 404", 404),
-        "overloaded": ("HTTP 503 Service Unavailable: check", 503),
-        "cut": ("was cut in the middle of", cut(content)),
+        "missing": ("HTTP status 404", 404),
+        "overloaded": ("HTTP status 503 Service Unavailable. Check", 503),
+        "cut": ("was interrupted in the middle of", cut(content)),
         "hanging": ("127.0.0.1 did not answer in time", lambda handler: time.sleep(0.4)),
         "stalled": ("127.0.0.1 did not answer in time", cut(content, pause=0.4)),
         "closed": ("Cannot reach 127.0.0.1", lambda handler: None),
         "endless redirects": ("Exceeded 3 redirects", redirect(f"/v6.9.1/{LINUX.archive}")),
-        "changed": ("is not what its SHA-256 sum promises", content[:-1] + b"!"),
+        "changed": ("does not match its SHA-256 checksum", content[:-1] + b"!"),
         "too large": ("larger than", content + bytes(5000)),
     }
 
@@ -304,7 +304,7 @@ def test_a_short_body_is_noticed_without_the_http_library(
     content = site.publish(LINUX)
     monkeypatch.setattr(requests.Response, "iter_content", lambda self, size: iter([self.raw.read(50)]))
     monkeypatch.setattr(module, "_expected_sum", lambda *_, **__: "0" * 64)
-    with failing(f"broke off after 50 of {len(content)} bytes", tmp_path):
+    with failing(f"ended after 50 of {len(content)} bytes", tmp_path):
         install(LINUX, tmp_path, releases=site.url)
 
 
@@ -312,7 +312,7 @@ def test_without_the_network(site: Site, tmp_path: Path, monkeypatch: pytest.Mon
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{free.getsockname()[1]}"
-    with failing(r"Cannot reach 127.0.0.1 \(Connection refused\): check .*--from", tmp_path):
+    with failing(r"Cannot reach 127.0.0.1 \(Connection refused\). Check .*--from", tmp_path):
         install(LINUX, tmp_path / "new", releases=closed)
 
     def lost(*_: object, **__: object) -> None:
@@ -328,14 +328,14 @@ def test_versions_and_sums_that_do_not_exist(site: Site, tmp_path: Path) -> None
         install(LINUX, tmp_path / "new", releases=site.url)
     site.publish(LINUX)
     site.answers[f"/v6.9.1/{LINUX.sums}"] = sums_line(b"other", "other.tar.gz") + b"junk\n\xff\n" + b"0" * 64
-    with failing(f"{LINUX.sums} has no SHA-256 sum for {LINUX.archive}", tmp_path):
+    with failing(f"{LINUX.sums} has no SHA-256 checksum for {LINUX.archive}", tmp_path):
         install(LINUX, tmp_path / "new", releases=site.url)
 
 
 def test_a_local_file_is_checked_too(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(release_of("6.9.1"))
     (tmp_path / "a.tar.gz.sha256").write_bytes(sums_line(b"other", "a.tar.gz"))
-    with failing(f"{tmp_path}/a.tar.gz is not what its SHA-256 sum promises", tmp_path):
+    with failing(f"{tmp_path}/a.tar.gz does not match its SHA-256 checksum", tmp_path):
         install(LINUX, tmp_path / "new", tmp_path / "a.tar.gz")
 
 
@@ -405,17 +405,17 @@ def test_nothing_but_the_binary_is_taken(case: str, tmp_path: Path) -> None:
 
 
 WRONG_ARCHIVES = {
-    "empty": (b"", "broken|holds 0 files"),
+    "empty": (b"", "broken|contains 0 files"),
     "html": (b"<!doctype html>", "The archive is broken .*Not a gzipped file.* download it again"),
     "cut": (release_of("6.9.1")[:-60], "The archive is broken"),
     "cut before gzip's sum": (release_of("6.9.1")[:-6], "The archive is broken"),
     "wrong sum of gzip": (release_of("6.9.1")[:-8] + bytes(8), "The archive is broken .*CRC"),
     "no tar inside": (gzip.compress(b"x" * 2000), "The archive is broken"),
     "broken zip": (zipped((*GOOD, 0))[:-30], "The archive is broken .*not a zip file"),
-    "no binary": (tar_gz(("LICENSE", b"MIT")), "holds 0 files centrifugo: pass the release for this system"),
-    "the one of Windows": (zipped(("centrifugo.exe", b"MZ", 0)), "holds 0 files centrifugo"),
-    "links only": (tar_gz((entry("centrifugo", tarfile.SYMTYPE, "/bin/sh"), b"")), "holds 0 files"),
-    "two": (tar_gz(GOOD, GOOD), "holds 2 files"),
+    "no binary": (tar_gz(("LICENSE", b"MIT")), "contains 0 files named centrifugo instead of one: choose the release"),
+    "the one of Windows": (zipped(("centrifugo.exe", b"MZ", 0)), "contains 0 files named centrifugo"),
+    "links only": (tar_gz((entry("centrifugo", tarfile.SYMTYPE, "/bin/sh"), b"")), "contains 0 files"),
+    "two": (tar_gz(GOOD, GOOD), "contains 2 files"),
     "no content": (tar_gz(("centrifugo", b"")), "centrifugo is empty"),
     "bomb": (tar_gz(("centrifugo", bytes(300_000))), "unpacks to more than 100,000 bytes"),
     "bomb beside": (tar_gz(("LICENSE", bytes(300_000)), GOOD), "unpacks to more than 100,000 bytes"),
@@ -466,7 +466,7 @@ def test_damage_anywhere_is_an_install_error(content: bytes, tmp_path: Path) -> 
 def test_a_source_that_cannot_be_read(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     warned = list[str]()
-    with failing("^(Cannot read|Cannot fetch|http://.* is no valid address)", tmp_path):
+    with failing("^(Cannot read|Cannot download|http://.* is not a valid URL)", tmp_path):
         install(LINUX, tmp_path / "new", place, warn=warned.append)
     assert not warned
 
@@ -475,7 +475,11 @@ def test_a_place_that_cannot_be_used(site: Site, tmp_path: Path) -> None:
     site.publish(LINUX)
     (tmp_path / "file").write_text("kept")
     (tmp_path / "taken" / "centrifugo").mkdir(parents=True)
-    for folder, text in (("file", "is a file where a folder"), ("file/below", "is a file"), ("taken", "is a folder")):
+    for folder, text in (
+        ("file", "is a file, not a directory"),
+        ("file/below", "is a file"),
+        ("taken", "is a directory"),
+    ):
         with failing(f"{text}.* --dir", tmp_path):
             install(LINUX, tmp_path / folder, releases=site.url)
     assert not site.seen, "the download did not wait for the check"
@@ -543,14 +547,14 @@ def test_a_server_is_asked_for_its_version(body: str, version: str | None, tmp_p
     if version:
         assert reported_version(binary) == version
         return
-    with failing("does not run as Centrifugo on this machine: ", tmp_path):
+    with failing("cannot be run as Centrifugo on this machine: ", tmp_path):
         reported_version(binary)
 
 
 def test_what_cannot_run_has_no_version(tmp_path: Path) -> None:
     (tmp_path / "centrifugo").write_bytes(b"\x7fELF nothing for this CPU")
-    with failing("does not run as Centrifugo on this machine: Permission denied", tmp_path):
+    with failing("cannot be run as Centrifugo on this machine: Permission denied", tmp_path):
         reported_version(tmp_path / "centrifugo")
     (tmp_path / "centrifugo").chmod(0o755)
-    with failing("does not run as Centrifugo on this machine: Exec format error", tmp_path):
+    with failing("cannot be run as Centrifugo on this machine: Exec format error", tmp_path):
         reported_version(tmp_path / "centrifugo")

@@ -125,12 +125,13 @@ def test_a_namespace_open_to_clients_says_what_that_means() -> None:
     opened = {"allow_subscribe_for_client": True, "allow_publish_for_subscriber": True}
     joined, published = found(INSTANT_NAMESPACES={"chat": {**opened, "allow_publish_for_client": False}})
     assert joined.msg == (
-        "INSTANT_NAMESPACES['chat'] sets allow_subscribe_for_client: clients join channels without a token from Django."
+        "INSTANT_NAMESPACES['chat'] sets allow_subscribe_for_client: "
+        "clients can join channels without a token from Django."
     )
     assert published.msg == (
-        "INSTANT_NAMESPACES['chat'] sets allow_publish_for_subscriber: clients publish without Django's permission."
+        "INSTANT_NAMESPACES['chat'] sets allow_publish_for_subscriber: clients can publish without Django's permission."
     )
-    for what in ("data of clients", "onWhisper() only", "does not limit its rate", "push out Django's messages"):
+    for what in ("only through instant.onWhisper()", "does not limit their rate", "displace Django's messages"):
         assert what in str(published.hint)
 
 

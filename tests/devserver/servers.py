@@ -21,12 +21,13 @@ import jwt
 import pytest
 
 from instant.devserver.thread import ThreadedDevServer
+from tests.waiting import PATIENCE
 
 SECRET = "a-secret-for-tests-" + "0123456789" * 5
 OLD_SECRET = "the-secret-before-" + "0123456789" * 5
 KEY = "api-key-for-tests"
 ORIGIN = "http://localhost:8000"
-TIMEOUT = 60
+TIMEOUT = PATIENCE
 UNKNOWN = {"code": 102, "message": "unknown channel"}
 
 _OPEN = {"allow_subscribe_for_client": True, "allow_subscribe_for_anonymous": True}
@@ -253,7 +254,7 @@ def _centrifugo(settings: dict[str, Any]) -> Iterator[int]:
             yield port
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE)
 
 
 def _await_health(port: int, process: subprocess.Popen[bytes]) -> None:

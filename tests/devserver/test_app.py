@@ -20,6 +20,9 @@ from instant.devserver.app import DevServer
 from instant.devserver.foreground import run
 from instant.devserver.thread import ThreadedDevServer
 from tests.devserver.servers import Server, config, token, until
+from tests.waiting import PATIENCE
+
+pytestmark = pytest.mark.slow
 
 CLIENTS = 1000
 
@@ -118,7 +121,7 @@ def test_python_m(tmp_path, name):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as response:
             assert response.read() == b"{}"
         process.send_signal(getattr(signal, name))
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
         process.stderr.close()

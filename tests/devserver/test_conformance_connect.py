@@ -12,6 +12,8 @@ import pytest
 
 from tests.devserver.servers import OLD_SECRET, ORIGIN, SECRET, token
 
+pytestmark = pytest.mark.slow
+
 FREE = {"expires": None}
 EVER = {"expires": True, "ttl": 31536000}
 MINUTES = {"expires": True}

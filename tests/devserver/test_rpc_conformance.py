@@ -11,6 +11,8 @@ from tests.devserver.backend import ANSWERS, fake_backend, rpc_section
 from tests.devserver.conftest import KINDS
 from tests.devserver.servers import config, running, token
 
+pytestmark = pytest.mark.slow
+
 INTERNAL = {"code": 100, "message": "internal server error", "temporary": True}
 SPAM = {"code": 1000, "message": "spam"}
 EXPECTED = {

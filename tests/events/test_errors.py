@@ -67,7 +67,7 @@ def test_all_fields_are_worth_a_warning() -> None:
     Events().register()
     (warning,) = checks.check_events(None)
     assert warning.id == "instant.W020"
-    assert "all fields of blog.Author but password_hash, api_Token" in warning.msg
+    assert "all fields of blog.Author except password_hash, api_Token" in warning.msg
     assert [name for name, _ in events.registered()[0].plan.fields] == ["id", "name"]
     assert ids() == ["instant.W020"]
 

@@ -127,7 +127,7 @@ def test_the_version_may_stand_beside_the_file(name: str, project: Path) -> None
 
 def test_a_file_that_does_not_run_is_replaced_by_force_only(project: Path, releases: Site) -> None:
     binary = put(project / "centrifugo", b"not a program")
-    with pytest.raises(CommandError, match=r"does not run as Centrifugo .* Replace it with --force"):
+    with pytest.raises(CommandError, match=r"cannot be run as Centrifugo .* Replace it with --force"):
         run("--version", VERSION)
     assert binary.read_bytes() == b"not a program"
     run("--force")
@@ -140,10 +140,10 @@ def test_from_a_local_file(project: Path, site: Site) -> None:
     out, err = run("--from", name)
     assert "Installed Centrifugo 6.8.0" in out
     assert err == (
-        f"Warning: {name} was not checked: neither centrifugo_6.8.0_checksums.txt nor {name}.sha256 is beside it.\n"
+        f"Warning: {name} was not checked: there is no centrifugo_6.8.0_checksums.txt and no {name}.sha256 beside it.\n"
     )
     assert "already installed" in run("--from", name)[0]
-    with pytest.raises(CommandError, match=r"is 6.8.0, but --version asks for 6.9.0: leave --version out"):
+    with pytest.raises(CommandError, match=r"is version 6.8.0, but --version is 6.9.0. Remove --version"):
         run("--from", name, "--version", "6.9.0")
 
 
@@ -156,7 +156,7 @@ def test_from_an_address(project: Path, site: Site) -> None:
 def test_a_server_for_another_cpu_is_told(project: Path) -> None:
     Path("a.tar.gz").write_bytes(tar_gz(("centrifugo", b"\x7fELF for another CPU")))
     out, err = run("--from", "a.tar.gz")
-    assert "does not run as Centrifugo on this machine: Exec format error" in err
+    assert "cannot be run as Centrifugo on this machine: Exec format error" in err
     assert "Installed" not in out
 
 
@@ -169,9 +169,9 @@ def test_quiet(project: Path, releases: Site) -> None:
     ("args", "text"),
     [
         (("--version", "6.7.7"), "There is no Centrifugo 6.7.7 at .* pass it with --version"),
-        (("--version", "latest"), "'latest' is no version of Centrifugo"),
+        (("--version", "latest"), "'latest' is not a version of Centrifugo"),
         (("--from", "missing.tar.gz"), "Cannot read missing.tar.gz: No such file"),
-        (("--dir", "manage.py"), "manage.py is a file where a folder is needed"),
+        (("--dir", "manage.py"), "manage.py is a file, not a directory"),
     ],
 )
 def test_a_failure_is_one_line_and_status_1(

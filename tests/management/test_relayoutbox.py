@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,14 @@ from instant.testing.live_servers import free_port, wait_until_listening
 from tests.clients import SyncClient
 from tests.conftest import need_server
 from tests.fakes import Answer, accepted, fake_server
+from tests.waiting import PATIENCE, until
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60
 SITE = """
 from tests.settings import *
+from tests.waiting import PATIENCE, until
 
 DATABASES = {"default": DATABASES["default"] | %r}
 CENTRIFUGO_HOST, CENTRIFUGO_PORT = %r, %r
@@ -80,7 +83,7 @@ class Processes:
         """A relay that is at work."""
         process = self.start("relayoutbox", *arguments)
         assert process.stdout is not None
-        assert process.stdout.readline() == "Delivering the outbox; Ctrl-C ends it.\n"
+        assert process.stdout.readline() == "Delivering the outbox. Press Ctrl-C to stop.\n"
         return process
 
     def end(self, process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[int, str]:
@@ -103,15 +106,8 @@ def processes(tmp_path: Path, settings: Settings, sqlite: str) -> Iterator[Proce
     made.close()
 
 
-def wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def wait_until_empty() -> None:
-    wait(lambda: not OutboxEntry.objects.exists())
+    until(lambda: not OutboxEntry.objects.exists())
 
 
 def fill(number: int, first: int = 0) -> None:
@@ -151,13 +147,13 @@ def test_the_server_goes_and_comes_back(processes: Processes, server: LiveServer
     server.stop()
     fill(1000)
     assert relay.stdout is not None
-    assert relay.stdout.readline().startswith("the outbox waits: no connection to the server")
+    assert relay.stdout.readline().startswith("The outbox is not delivered: no connection to the server")
     assert OutboxEntry.objects.count() == 1000
     server.start()
     wait_until_empty()
     for number in range(5):
         assert history(f"c{number}") == list(range(number, 1000, 5))
-    assert processes.end(relay) == (0, "the outbox is delivered again\n")
+    assert processes.end(relay) == (0, "The outbox is delivered again.\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
@@ -202,7 +198,7 @@ def test_a_killed_relay_loses_nothing(processes: Processes, server: LiveServer) 
     """What it had sent and not yet deleted is sent again, and taken once: by its idempotency key."""
     fill(4000)
     relay = processes.relay()
-    wait(lambda: OutboxEntry.objects.count() < 4000)
+    until(lambda: OutboxEntry.objects.count() < 4000)
     assert processes.end(relay, signal.SIGKILL)[0] == -signal.SIGKILL
     assert OutboxEntry.objects.exists()
     OutboxLease.objects.update(until=timezone.now())  # LEASE seconds later
@@ -236,20 +232,22 @@ def test_once_delivers_what_waits(sqlite: str) -> None:
     output = io.StringIO()
     with fake_server() as server:
         call_command("relayoutbox", "--once", stdout=output)
-    assert output.getvalue() == "600 messages delivered, 0 left.\n"
+    assert output.getvalue() == "Delivered 600 messages, 0 remain.\n"
     assert [number for _, number in sent(server)] == list(range(600))
 
 
 def test_once_says_what_is_wrong(sqlite: str, settings: Settings) -> None:
     settings.CENTRIFUGO_HOST, settings.CENTRIFUGO_PORT = "http://127.0.0.1", free_port()
     fill(3)
-    with pytest.raises(CommandError, match="0 messages delivered, the rest waits: no connection to the server"):
+    with pytest.raises(
+        CommandError, match="Delivered 0 messages, the others remain in the outbox: no connection to the server"
+    ):
         call_command("relayoutbox", "--once")
     assert OutboxEntry.objects.count() == 3
 
 
 def test_it_is_refused_where_the_server_does_it(postgres: str) -> None:
-    with pytest.raises(CommandError, match=r"the server delivers the outbox by itself.*--force"):
+    with pytest.raises(CommandError, match=r"The server delivers the outbox itself.*--force"):
         call_command("relayoutbox", "--once")
     fill(3)
     with fake_server():

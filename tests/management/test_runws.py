@@ -22,6 +22,9 @@ from django.test import override_settings
 from instant.centrifugo import http
 from instant.testing.live_servers import free_port, wait_until_listening
 from tests.conftest import need_server
+from tests.waiting import PATIENCE
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
@@ -31,8 +34,6 @@ SETTINGS = {
     "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
     "USE_TZ": True,
 }
-#: Seconds that anything may take before the test is given up.
-PATIENCE = 60
 
 
 class Site:
@@ -135,7 +136,7 @@ def test_it_runs_and_ends_cleanly(site: Callable[..., Site], server_kind: str, n
     assert here.end(number) == 0
     assert is_free(here.port)
     assert list(here.temporary.iterdir()) == []
-    assert f"at 127.0.0.1:{here.port}; Ctrl-C" in here.output[0]
+    assert f"at 127.0.0.1:{here.port}. Press Ctrl-C" in here.output[0]
     assert "Traceback" not in "".join(here.output)
 
 
@@ -162,7 +163,7 @@ def test_auto_says_that_it_takes_the_devserver(site: Callable[..., Site]) -> Non
     here.start()
     assert here.end(signal.SIGTERM) == 0
     first, second = here.output[:2]
-    assert "Centrifugo is not installed: run `manage.py installws`" in first
+    assert "Centrifugo is not installed. Run `manage.py installws`" in first
     assert "Starting the devserver instead." in first
     assert "Starting the devserver at" in second
 
@@ -191,7 +192,7 @@ def test_the_config_file_is_ours_alone_and_goes_with_a_killed_server(
     assert here.end() == 128 + signal.SIGKILL
     assert list(here.temporary.iterdir()) == []
     assert is_free(here.port)  # nothing was started again
-    assert here.output[-1] == "The server ended with status 137.\n"
+    assert here.output[-1] == "The server exited with status 137.\n"
 
 
 def test_the_environment_of_a_dotenv_file_is_no_trouble(site: Callable[..., Site], centrifugo: None) -> None:
@@ -237,13 +238,13 @@ def test_a_port_in_use(site: Callable[..., Site], server_kind: str) -> None:
     here = site()
     with socket.create_server(("127.0.0.1", here.port)):
         line = here.fails("--server", server_kind)
-    assert f"CommandError: cannot listen on 127.0.0.1:{here.port}: Address already in use" in line
+    assert f"CommandError: Cannot listen on 127.0.0.1:{here.port}: Address already in use" in line
     assert "--port" in line
 
 
 def test_a_missing_binary(site: Callable[..., Site]) -> None:
     here = site(CENTRIFUGO_BINARY="/nowhere/centrifugo")
-    assert "CENTRIFUGO_BINARY is '/nowhere/centrifugo': no program" in here.fails("--server", "centrifugo")
+    assert "CENTRIFUGO_BINARY is '/nowhere/centrifugo', but there is no" in here.fails("--server", "centrifugo")
 
 
 def test_the_devserver_needs_debug(site: Callable[..., Site]) -> None:
@@ -259,7 +260,7 @@ def test_the_devserver_needs_debug(site: Callable[..., Site]) -> None:
 def test_auto_without_debug_and_without_a_binary(site: Callable[..., Site]) -> None:
     here = site(DEBUG=False, ALLOWED_HOSTS=["example.org"])
     here.environment["PATH"] = "/nowhere"
-    assert "DEBUG is off: run `manage.py installws`" in here.fails()
+    assert "DEBUG is off. Run `manage.py installws`" in here.fails()
 
 
 def test_an_old_centrifugo_is_refused(site: Callable[..., Site], tmp_path: Path) -> None:
@@ -267,7 +268,7 @@ def test_an_old_centrifugo_is_refused(site: Callable[..., Site], tmp_path: Path)
     binary.write_text(SCRIPT.replace("6.9.1", "4.0.4"))
     binary.chmod(0o755)
     line = site(CENTRIFUGO_BINARY=str(binary)).fails()
-    assert "is Centrifugo 4.0.4, and 6 is needed: run `manage.py installws --force`" in line
+    assert "is Centrifugo 4.0.4, but version 6 is required: run `manage.py installws --force`" in line
 
 
 @pytest.mark.parametrize(
@@ -276,7 +277,7 @@ def test_an_old_centrifugo_is_refused(site: Callable[..., Site], tmp_path: Path)
         ({"CENTRIFUGO_API_KEY": "from a file\n"}, "CENTRIFUGO_API_KEY has characters"),
         ({"CENTRIFUGO_HMAC_KEY": 5}, "CENTRIFUGO_HMAC_KEY is wrong; it must be of type str or None"),
         ({"CENTRIFUGO_PORT": 70000}, "70000"),
-        ({"INSTANT_NAMESPACES": {"chat": {"history_ttl": 60}}}, "write it with its unit"),
+        ({"INSTANT_NAMESPACES": {"chat": {"history_ttl": 60}}}, "must be text with a unit"),
     ],
 )
 def test_a_bad_setting(site: Callable[..., Site], settings: dict[str, Any], text: str) -> None:
@@ -300,8 +301,8 @@ def test_a_port_that_is_none(port: str) -> None:
 
 def test_several_nodes_need_an_engine_that_they_share(site: Callable[..., Site], centrifugo: None) -> None:
     here = site()
-    assert 'with INSTANT_ENGINE = "memory" the nodes would not share' in here.fails("--nodes", "2")
-    assert "the devserver has no nodes" in here.fails("--server", "dev", "--nodes", "2")
+    assert 'With INSTANT_ENGINE = "memory" the nodes would not share' in here.fails("--nodes", "2")
+    assert "The devserver has no nodes" in here.fails("--server", "dev", "--nodes", "2")
 
 
 @pytest.mark.parametrize("number", ["0", "65", "x"])
@@ -339,4 +340,4 @@ def test_a_node_that_ends_is_started_anew(site: Callable[..., Site], tmp_path: P
     wait_until_listening(here.port)
     assert before[1] in children.read_text().split()
     assert here.end(signal.SIGTERM) == 0
-    assert any("node 1 ended by itself with status -9" in line for line in here.output)
+    assert any("node 1 exited with status -9" in line for line in here.output)

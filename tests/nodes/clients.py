@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import centrifuge
 
-PATIENCE = 90
+from tests.waiting import PATIENCE, until
 
 
 class Reader(centrifuge.ClientEventHandler, centrifuge.SubscriptionEventHandler):
@@ -81,12 +80,3 @@ def reading(url: str, channel: str, tokens: Sequence[tuple[str, str]]) -> Iterat
         loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE)
         loop.close()
-
-
-def until(happened: Callable[[], object], what: str) -> float:
-    """Return how many seconds it took."""
-    started = time.monotonic()
-    while not happened():
-        assert time.monotonic() < started + PATIENCE, what
-        time.sleep(0.01)
-    return time.monotonic() - started

@@ -28,9 +28,9 @@ from tests.clients import SyncClient
 from tests.conftest import need_server
 from tests.postgres import Cluster, cluster  # noqa: F401 - a fixture
 from tests.tcp_proxies import Cable
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
-PATIENCE = 60
 #: The code with which the server unsubscribes clients.
 SERVER_UNSUBSCRIBED = 2000
 

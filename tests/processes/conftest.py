@@ -23,10 +23,10 @@ from instant.centrifugo import http
 from instant.conf import conf
 from instant.testing import LiveServer
 from tests.backends.conftest import end, listener
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 WORKERS, MESSAGES = 3, 150
-PATIENCE = 60
 BACKENDS = ("python", "thread", "go")
 ALL = os.environ.get("PROCESSES") == "all"
 

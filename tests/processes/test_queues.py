@@ -72,5 +72,5 @@ def test_rq(model: str, backend: str, broker: str, environment: dict[str, str], 
         with ExitStack() as stack:
             for worker in [stack.enter_context(running(command, environment, log)) for _ in range(WORKERS)]:
                 assert worker.wait(PATIENCE) == 0, log.read_text()
-    assert ("So publish() waits for the server's answer" in log.read_text()) == (backend == "thread")
+    assert ("So publish() waits for the server's response" in log.read_text()) == (backend == "thread")
     assert_each_once(environment, log.read_text())

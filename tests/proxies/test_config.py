@@ -94,7 +94,7 @@ def test_the_devserver_takes_it_without_a_warning(in_use: None, caplog: pytest.L
 
 def test_the_namespace_of_pages_is_taken(in_use: None, settings: Settings) -> None:
     settings.INSTANT_NAMESPACES = {"page": {"presence": True}}
-    with pytest.raises(InvalidSetting, match="kept for the channels of pages"):
+    with pytest.raises(InvalidSetting, match="reserved for the channels of pages"):
         render()
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 #: Another connection writes between what we read and what we write. If it could begin, it waits for us at its commit,
 #: and SQLite lets us fail. If it could not begin, we go on.

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from instant.testing.live_servers import free_port, wait_until_listening
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 #: How each stack serves the site at a port, as arguments of Python.
@@ -28,8 +29,6 @@ STACKS = {
     "uvicorn": ["-m", "uvicorn", "tests.security.staffing.servers:asgi", "--port={port}", "--log-level=warning"],
     "daphne": ["-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", "-v", "0", "tests.security.staffing.servers:asgi"],
 }
-#: Seconds that anything may take before a test is given up.
-PATIENCE = 60
 _numbers = itertools.count(1)
 #: So many hostile clients lose their right at once: with more, their tokens would be old when their turn comes.
 FEW_AT_ONCE = threading.Semaphore(3)

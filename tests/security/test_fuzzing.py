@@ -33,10 +33,13 @@ from instant.views.json_views import Refused
 from instant.windows import WindowInfo, everyone, is_authenticated, registry, signal
 from tests.features import use_features
 from tests.sockets import handlers
-from tests.sockets.running import RunningWorker, wait
+from tests.sockets.running import RunningWorker
+from tests.waiting import until
 
 from . import fuzzing, fuzzing_frames, fuzzing_http
 from .fuzzing_frames import Connection, frame
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -261,7 +264,7 @@ def test_frames_to_the_bridge(addresses: None) -> None:
         plain, streams = _Running("plain", faults), _Running("streams", faults)
         asyncio.run(plain.run(0.1, lambda rng, number: fuzzing_frames.try_plain(rng, port, number)))
         asyncio.run(streams.run(0.05, lambda rng, _: fuzzing_frames.try_stream(rng, port, secret)))
-        wait(lambda: not len(worker))
+        until(lambda: not len(worker))
         assert asyncio.run(_echo(port)) == "still here"
         left = faults.take()
     plain.found.report()
@@ -271,7 +274,7 @@ def test_frames_to_the_bridge(addresses: None) -> None:
 
 def _is_refused_stream(record: logging.LogRecord) -> bool:
     """Whether a wrong secret is reported: an error for operators, on purpose."""
-    return "it shows another secret" in record.getMessage()
+    return "with a wrong secret" in record.getMessage()
 
 
 async def _echo(port: int) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
@@ -25,23 +24,6 @@ from instant.worker.options import Options
 from instant.worker.serving import Serving
 
 #: Seconds after which a test is given up.
-PATIENCE = 60
-
-
-def wait(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-async def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
-    """Wait until something is so, on an event loop."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
 
 
 @contextmanager

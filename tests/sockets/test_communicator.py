@@ -13,9 +13,9 @@ from django.core.exceptions import PermissionDenied
 from instant.exceptions import Deny, InvalidHandler, InvalidMessage, SocketClosed, TooLarge
 from instant.sockets import AUTHENTICATED, EVERYONE, SocketInfo, WebSocketHandler, connection, send_buffer
 from instant.testing import SocketCommunicator
+from tests.waiting import auntil
 
 from . import handlers
-from .running import until
 
 
 class Recorder(WebSocketHandler):
@@ -192,7 +192,7 @@ async def test_a_client_that_does_not_read_holds_up_a_thread(monkeypatch: pytest
     monkeypatch.setattr(send_buffer, "MOST", 10)
     async with SocketCommunicator(handlers.Flood) as socket:
         await socket.open(50)
-        await until(lambda: socket._open().outgoing.is_full)
+        await auntil(lambda: socket._open().outgoing.is_full)
         assert len(socket._open().outgoing._items) == 10
         assert [await socket.receive() for _ in range(50)] == list(range(50))
 
@@ -226,7 +226,7 @@ async def test_a_thread_waits_no_longer_than_the_socket_is_open(monkeypatch: pyt
     monkeypatch.setattr(send_buffer, "MOST", 10)
     socket = SocketCommunicator(handlers.Flood)
     await socket.open(50)
-    await until(lambda: socket._open().outgoing.is_full)
+    await auntil(lambda: socket._open().outgoing.is_full)
     await asyncio.wait_for(socket.close(), 2)
 
 
@@ -234,7 +234,7 @@ async def test_nor_does_a_task(monkeypatch: pytest.MonkeyPatch, told: list[Any])
     monkeypatch.setattr(send_buffer, "MOST", 10)
     socket = SocketCommunicator(handlers.AsyncFlood)
     await socket.open(50)
-    await until(lambda: socket._open().outgoing.is_full)
+    await auntil(lambda: socket._open().outgoing.is_full)
     await asyncio.wait_for(socket.close(), 2)
 
 
@@ -242,7 +242,7 @@ async def test_a_task_that_waits_hears_of_a_close_in_a_thread(monkeypatch: pytes
     monkeypatch.setattr(send_buffer, "MOST", 10)
     async with SocketCommunicator(handlers.AsyncFlood) as socket:
         await socket.open(50)
-        await until(lambda: socket._open().outgoing.is_full)
+        await auntil(lambda: socket._open().outgoing.is_full)
         await asyncio.get_running_loop().run_in_executor(None, socket.handler.close)
         await asyncio.wait_for(socket._pool.wait(), 2)
 
@@ -260,7 +260,7 @@ async def test_a_client_that_sends_too_much_is_told(
 
     async with SocketCommunicator(Slow) as socket:
         await socket.open(0)
-        await until(lambda: ("message", 0) in socket.handler.calls)
+        await auntil(lambda: ("message", 0) in socket.handler.calls)
         with pytest.raises(SocketClosed):
             for number in range(20):
                 await socket.send(number)
@@ -388,10 +388,10 @@ def test_in_a_test_without_async(transactional_db: None) -> None:
 
 async def test_the_communicator_says_what_is_wrong() -> None:
     socket = SocketCommunicator(handlers.Echo)
-    with pytest.raises(AssertionError, match=r"await open\(\) first"):
+    with pytest.raises(AssertionError, match=r"Call `await open\(\)` first"):
         await socket.send("early")
     await socket.open()
-    with pytest.raises(AssertionError, match=r"nothing came within 0\.01 seconds"):
+    with pytest.raises(AssertionError, match=r"No message arrived within 0\.01 seconds"):
         await socket.receive(0.01)
     await socket.close()
     with pytest.raises(SocketClosed, match="1006"):

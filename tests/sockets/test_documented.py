@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +15,12 @@ from django.test import Client
 from instant.conf import conf
 from instant.management.commands.run_wsserver import WEBSOCKET_URL, Command
 from instant.sockets import close_codes, connection, message_order, send_buffer
-from instant.testing.live_servers import free_port, wait_until_listening
-from tests.integration.test_nginx import NGINX
+from instant.testing.live_servers import free_port
+from tests import nginx
 from tests.snippets import ROOT, snippets
+from tests.waiting import PATIENCE
 
-from .running import PATIENCE, RunningWorker
+from .running import RunningWorker
 
 PAGE = ROOT / "docs/sockets.md"
 TEXT = PAGE.read_text()
@@ -72,27 +72,10 @@ def test_the_unit_starts_the_worker() -> None:
 
 @pytest.fixture
 def proxy(worker: RunningWorker, tmp_path: Path) -> Iterator[int]:
-    if NGINX is None:
-        pytest.skip("nginx: not on PATH")
-    port, config = free_port(), tmp_path / "nginx.conf"
-    folders = "".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
-    here = block("nginx").replace("http://127.0.0.1:8429", conf.sockets_bridge)
-    config.write_text(
-        f"""
-        pid {tmp_path}/pid; daemon off; error_log {tmp_path}/error.log;
-        events {{ worker_connections 64; }}
-        http {{
-            access_log off; client_body_temp_path {tmp_path}/body; {folders}
-            server {{ listen 127.0.0.1:{port}; {here} location / {{ return 404; }} }}
-        }}
-        """
-    )
-    command = [str(NGINX), "-c", str(config), "-p", str(tmp_path), "-e", str(tmp_path / "error.log")]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    wait_until_listening(port)
-    yield port
-    process.terminate()
-    process.wait(PATIENCE)
+    nginx.need_nginx()
+    port, here = free_port(), block("nginx").replace("http://127.0.0.1:8429", conf.sockets_bridge)
+    with nginx.running(tmp_path, f"server {{ listen 127.0.0.1:{port}; {here} location / {{ return 404; }} }}", port):
+        yield port
 
 
 @pytest.fixture

@@ -13,11 +13,12 @@ import pytest
 from pytest_django import Settings
 
 from instant.testing import LiveServer
+from tests.waiting import auntil, until
 
 from . import handlers
 from .clients import SocketClient
 from .raw import RawSocket, crowd, session
-from .running import RunningWorker, killable, until, wait
+from .running import RunningWorker, killable
 
 #: Sockets that are open at once. `make bench` opens 1,000.
 COUNT = 200
@@ -32,13 +33,13 @@ async def opened(url: str, http: aiohttp.ClientSession, told: list[Any]) -> list
     sockets = await crowd(http, url, "story", COUNT)
     for socket in sockets:
         await socket.send("hello")
-    await until(lambda: told.count(("message", "hello")) == COUNT)
+    await auntil(lambda: told.count(("message", "hello")) == COUNT)
     return sockets
 
 
 async def all_closed_once(told: list[Any], worker: RunningWorker) -> None:
-    await until(lambda: closes(told) >= COUNT)
-    await until(lambda: len(worker) == 0)
+    await auntil(lambda: closes(told) >= COUNT)
+    await auntil(lambda: len(worker) == 0)
     connects = Counter(client for event, client in told if event == "connect")
     assert Counter(client for event, client in told if event == "close") == connects
     assert set(connects.values()) == {1}
@@ -82,11 +83,11 @@ def test_a_server_that_is_lost(site: Settings, told: list[Any]) -> None:
     ):
         client.open("story")
         client.send("hello")
-        wait(lambda: ("message", "hello") in told)
+        until(lambda: ("message", "hello") in told)
         server.send_signal(signal.SIGSTOP)
         try:
-            wait(lambda: closes(told) == 1)
-            wait(lambda: len(worker) == 0)
+            until(lambda: closes(told) == 1)
+            until(lambda: len(worker) == 0)
         finally:
             server.send_signal(signal.SIGCONT)
 
@@ -105,7 +106,7 @@ def test_a_worker_that_stops(live: LiveServer, site: Settings, told: list[Any]) 
     with RunningWorker() as worker, SocketClient(live.websocket_url) as client:
         client.open("story")
         client.send("hello")
-        wait(lambda: ("message", "hello") in told)
+        until(lambda: ("message", "hello") in told)
         worker.stop()
         assert worker.left == 0
     assert closes(told) == 1
@@ -117,7 +118,7 @@ def test_a_handler_that_does_not_end(
     with RunningWorker(patience=0.3) as worker, SocketClient(live.websocket_url) as client:
         client.open("story")
         client.send("slow")
-        wait(lambda: ("message", "slow") in told)
+        until(lambda: ("message", "slow") in told)
         worker.stop()
         assert worker.left == 1
     assert "1 sockets did not end within 0.3 seconds" in caplog.text

@@ -20,8 +20,9 @@ from pytest_django import Settings
 from instant.management.commands import run_wsserver
 from instant.testing.live_servers import free_port, wait_until_listening
 from instant.worker import processes
+from tests.waiting import PATIENCE, auntil
 
-from .running import PATIENCE, until
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
@@ -177,7 +178,8 @@ def test_it_says_what_it_serves(site: Site) -> None:
     site.start()
     status, output = site.stop()
     expected = (
-        f"Serving chat, other at 127.0.0.1:{site.port}, plain WebSockets at 127.0.0.1:{site.bridge}; Ctrl-C ends it."
+        f"Serving chat, other at 127.0.0.1:{site.port}, plain WebSockets at 127.0.0.1:{site.bridge}. "
+        "Press Ctrl-C to stop."
     )
     assert (status, output.strip()) == (0, expected)
 
@@ -188,7 +190,7 @@ def test_a_method_that_hangs_ends_with_it(site: Site) -> None:
     async def talk(site: Site, http: aiohttp.ClientSession) -> None:
         ws = await site.open(http)
         await ws.send_str("hang")
-        await until(lambda: site.count("hang") == 1)
+        await auntil(lambda: site.count("hang") == 1)
         status, output = await asyncio.get_running_loop().run_in_executor(None, site.stop)
         assert status == 1
         assert "1 sockets did not end within 1" in output
@@ -210,7 +212,7 @@ def test_processes_share_the_port_and_are_replaced(site: Site) -> None:
             pass
         first, second = site.pids()
         os.kill(first, signal.SIGKILL)
-        await until(lambda: not _is_alive(first))
+        await auntil(lambda: not _is_alive(first))
         while len(site.pids() - {first, second}) == 0:
             try:
                 await site.asked(await site.open(http))
@@ -220,7 +222,7 @@ def test_processes_share_the_port_and_are_replaced(site: Site) -> None:
     site.run(talk)
     status, output = site.stop()
     assert status == 0
-    assert output.count("ended by itself; another is started") == 1
+    assert output.count("exited by itself and is replaced") == 1
     assert not [pid for pid in site.pids() if _is_alive(pid)]
 
 
@@ -265,7 +267,7 @@ def test_without_grpc_it_says_what_to_install(site: Site) -> None:
 
 def test_without_handlers(site: Site) -> None:
     (site.folder / "chat" / "sockets.py").write_text("")
-    assert site.fails().startswith("CommandError: there is no handler: set INSTANT_SOCKET_HANDLERS")
+    assert site.fails().startswith("CommandError: There is no socket handler. Set INSTANT_SOCKET_HANDLERS")
 
 
 def test_a_wrong_setting(site: Site) -> None:
@@ -282,7 +284,7 @@ def test_other_ports_and_no_bridge(site: Site) -> None:
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", old))
     status, output = site.stop()
-    assert (status, output.strip()) == (0, f"Serving chat at 127.0.0.1:{given}; Ctrl-C ends it.")
+    assert (status, output.strip()) == (0, f"Serving chat at 127.0.0.1:{given}. Press Ctrl-C to stop.")
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,12 @@ from pytest_django import Settings
 from instant.sockets import EVERYONE, WebSocketHandler
 from instant.testing import LiveServer
 from tests.postgres import cluster, postgres  # noqa: F401 - fixtures
+from tests.waiting import auntil, until
 
 from . import handlers
 from .clients import SocketClient
 from .raw import crowd, session
-from .running import RunningWorker, until, wait
+from .running import RunningWorker
 
 THREADS = 4
 COUNT = 60
@@ -99,7 +100,7 @@ def test_a_slow_method_holds_up_nobody_else(live: LiveServer, worker: RunningWor
     with SocketClient(live.websocket_url) as slow, SocketClient(live.websocket_url) as other:
         slow.open("story")
         slow.send("slow")
-        wait(lambda: ("message", "slow") in told)
+        until(lambda: ("message", "slow") in told)
         other.open("echo")
         other.send("alive")
         assert other.messages(1) == ["alive"]
@@ -118,8 +119,8 @@ def test_threaded_gives_each_socket_a_thread_of_its_own(live: LiveServer, site: 
             assert len(names) == 20
             for socket in sockets:
                 await socket.close()
-            await until(lambda: len(worker) == 0)
-            await until(lambda: threading.active_count() <= before)
+            await auntil(lambda: len(worker) == 0)
+            await auntil(lambda: threading.active_count() <= before)
 
     with RunningWorker(threaded=True) as worker:
         asyncio.run(talk(worker))
@@ -178,4 +179,4 @@ class TestDatabase:
         connections.databases[postgres]["CONN_MAX_AGE"] = max_age
         with RunningWorker(threads=THREADS, **options) as worker:
             asyncio.run(talk())
-            wait(lambda: len(worker) == 0)
+            until(lambda: len(worker) == 0)

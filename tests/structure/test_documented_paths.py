@@ -86,6 +86,7 @@ def test_settings_may_hold_our_paths_for_them() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_wrong_path_in_these_settings_is_reported() -> None:
     """Without this report the two tests above would not show that the settings are read."""
     serializer = "df_websockets.topics.serialize_topic"

@@ -86,7 +86,7 @@ def test_questions_have_the_answers_of_a_server_without_clients(ann: User) -> No
 
 @pytest.mark.usefixtures("at_home")
 def test_what_only_a_server_knows_is_an_error() -> None:
-    with pytest.raises(ServerError, match=r"no server is asked, because .*; live_server\(\) runs one for a test"):
+    with pytest.raises(ServerError, match=r"no request was sent to the server, because .*; use live_server\(\)"):
         cent_api.call("info")
 
 

@@ -20,6 +20,7 @@ from django.test import Client
 
 from instant.conf import conf
 from instant.testing.live_servers import free_port
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 ENDPOINTS = [
@@ -91,7 +92,7 @@ def port(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[int
         yield port
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 def _wait(port: int) -> None:

@@ -8,7 +8,7 @@ import signal as signals
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -25,6 +25,7 @@ from instant.windows.topics import channel_of
 from tests.benchmarks import redis
 from tests.fakes import FakeServer, fake_server
 from tests.postgres import migrated_file, sqlite  # noqa: F401 - fixtures
+from tests.waiting import PATIENCE, until
 
 celery = pytest.importorskip("celery", reason="Celery is not installed")
 from instant.windows.celery import has_broker  # noqa: E402 - where Celery is
@@ -34,7 +35,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="Redis: no redis-server (apt-get install redis)"),
 ]
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60
 
 
 @pytest.fixture(scope="module")
@@ -72,22 +72,15 @@ class Worker:
         ready = self.log.read_text().count("ready.") if self.log.exists() else 0
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=output, stderr=output)
-        until(lambda: self.log.read_text().count("ready.") > ready, self.log)
+        until(lambda: self.log.read_text().count("ready.") > ready, self.log.read_text)
 
     def stop(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(15)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-
-def until(happened: Callable[[], object], log: Path | None = None) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline, log.read_text() if log else "it did not happen"
-        time.sleep(0.05)
 
 
 def lines(path: Path) -> list[str]:
@@ -135,22 +128,22 @@ def test_calls_go_through_the_queues(worker: Worker, server: FakeServer, tmp_pat
     info = WindowInfo(window_key="w", user_id=str(user.pk), username="ann")
 
     trigger(info, "worker.note", to=SERVER, path=str(path), day=date(2026, 11, 21))
-    until(lambda: len(lines(path)) == 2, worker.log)
+    until(lambda: len(lines(path)) == 2, worker.log.read_text)
     assert sorted(lines(path)) == ["fast", "slow ann True 2026"]
 
     assert call("worker.answer", {}, info) == Queued()
-    until(lambda: server.requests, worker.log)
+    until(lambda: server.requests, worker.log.read_text)
     assert server.requests[0].json["channel"] == channel_of(WINDOW, info)
     assert server.requests[0].json["data"]["data"] == {"name": "worker.answered", "opts": {"by": "ann"}}
 
     trigger(info, "later", to=[WINDOW], countdown=0.5, n=1)
     trigger(info, "later", to=[WINDOW], eta=datetime.now(timezone.utc) + timedelta(seconds=1), n=2)
-    until(lambda: len(server.requests) == 3, worker.log)
+    until(lambda: len(server.requests) == 3, worker.log.read_text)
     assert [request.json["data"]["data"]["opts"]["n"] for request in server.requests[1:]] == [1, 2]
 
     User.objects.update(is_active=False)
     trigger(info, "worker.note", to=SERVER, path=str(path))
-    until(lambda: len(lines(path)) == 4, worker.log)
+    until(lambda: len(lines(path)) == 4, worker.log.read_text)
     assert "slow ann False None" in lines(path), "the server's own calls go on, for a visitor"
 
 
@@ -162,7 +155,7 @@ def test_a_deactivated_users_call_is_refused(worker: Worker, tmp_path: Path, mon
     assert call("worker.note", {"path": str(path)}, info) == Queued()
     User.objects.update(is_active=False)
     worker.start()
-    until(lambda: worker.log.read_text().count("is not active any more") == 2, worker.log)
+    until(lambda: worker.log.read_text().count("is not active any more") == 2, worker.log.read_text)
     assert lines(path) == []
 
 
@@ -173,30 +166,30 @@ def kill(line: str, which: int) -> None:
 def test_a_call_whose_workers_child_is_killed_is_done(worker: Worker, tmp_path: Path) -> None:
     path = tmp_path / "notes"
     trigger(None, "worker.long", to=SERVER, path=str(path))
-    until(lambda: lines(path), worker.log)
+    until(lambda: lines(path), worker.log.read_text)
     kill(lines(path)[0], 1)
-    until(lambda: "done" in lines(path), worker.log)
+    until(lambda: "done" in lines(path), worker.log.read_text)
     assert len(lines(path)) == 3
 
 
 def test_a_call_whose_worker_is_killed_is_done(worker: Worker, tmp_path: Path) -> None:
     path = tmp_path / "notes"
     trigger(None, "worker.long", to=SERVER, path=str(path))
-    until(lambda: lines(path), worker.log)
+    until(lambda: lines(path), worker.log.read_text)
     worker.process.kill()
     kill(lines(path)[0], 1)
     worker.process.wait()
     time.sleep(2.5)  # the visibility timeout: a worker looks for what is overdue at its start, and every 100 seconds
     worker.start()
-    until(lambda: "done" in lines(path), worker.log)
+    until(lambda: "done" in lines(path), worker.log.read_text)
 
 
 def test_a_call_that_kills_its_workers_is_given_up(worker: Worker, tmp_path: Path) -> None:
     deadly, path = tmp_path / "deadly", tmp_path / "notes"
     trigger(None, "worker.deadly", to=SERVER, path=str(deadly))
-    until(lambda: "is given up: 3 workers ended that had taken it" in worker.log.read_text(), worker.log)
+    until(lambda: "is given up: 3 workers ended that had taken it" in worker.log.read_text(), worker.log.read_text)
     trigger(None, "worker.note", to=SERVER, path=str(path))
-    until(lambda: len(lines(path)) == 2, worker.log)
+    until(lambda: len(lines(path)) == 2, worker.log.read_text)
     time.sleep(2.5)  # the visibility timeout
     assert lines(deadly) == ["began"] * 3
 

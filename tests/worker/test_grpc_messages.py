@@ -53,7 +53,7 @@ def test_there_and_back() -> None:
 
 
 def test_bytes_that_are_no_message() -> None:
-    with pytest.raises(ValueError, match="no message"):
+    with pytest.raises(ValueError, match="not a message"):
         grpc_messages.decode(b"\xff\xff\xff")
 
 

@@ -1,4 +1,4 @@
-/** The user as Django knows them, and their tokens. */
+/** The user of the page, and the tokens that Django issues for them. */
 
 import { DjangoApi } from "./djangoApi.js";
 import { ChannelRefused, ConfigurationError, UnauthorizedError } from "./errors.js";
@@ -6,24 +6,24 @@ import { MAX_RECONNECT_DELAY, MIN_RECONNECT_DELAY, type Options, serverAddress }
 import { TokenRenewal, type TokenRenewalOwner } from "./tokenRequests.js";
 import { type Credentials, parseCredentials, Tokens, withoutStrictTokens } from "./credentials.js";
 
-/** What an account reports to its session. */
+/** The callbacks by which an account reports to its session. */
 export interface AccountOwner {
-  /** Django's answer to a request for the channels `names`, null for all. `isOther`: the user is not the previous one. */
+  /** Django answered a request for the channels `names`, null for all. `isOther`: the user has changed. */
   credentialsReceived(credentials: Credentials, names: readonly string[] | null, isOther: boolean): void;
-  /** Django no longer accepts the page's window, and the user is the same. */
+  /** Django no longer accepts the page's window, although the user is the same. */
   rightsChanged(): void;
   failed(error: unknown): void;
   debug(text: string): void;
 }
 
-/** The user and their tokens, which are requested when they are needed. */
+/** The user and their tokens. Tokens are requested when they are needed. */
 export class Account implements TokenRenewalOwner {
   /** The `sub` of the tokens, without a tenant; "" for a visitor who is not logged in, null while unknown. */
   user: string | null = null;
   /** The site's tenant on the server, "" for none. */
   tenant = "";
   readonly tokens = new Tokens();
-  /** The user of the channels that the page has; unlike `user` it is kept when Django refuses. */
+  /** The user to whom the page's channels belong. Unlike `user`, it is kept when Django refuses a request. */
   private lastUser: string | null = null;
   private websocketUrl = "";
   /** Whether Django has listed all the user's channels. */
@@ -43,7 +43,7 @@ export class Account implements TokenRenewalOwner {
     const since = Date.now();
     const credentials = await this.django.login(username, password);
     this.renewal.cancel();
-    // Logging in starts another session; the window belongs to the one in which its page was rendered.
+    // Logging in starts a new Django session, but the window belongs to the session that rendered the page.
     this.django.window = null;
     this.keep(credentials, null, since);
   }
@@ -56,47 +56,48 @@ export class Account implements TokenRenewalOwner {
     if (await this.isLoggedIn()) await this.django.logout();
   }
 
-  /** Note the id of the connection, "" for none. Tokens that join on the previous connection only are dropped. */
+  /** Store the id of the connection, "" for none. Tokens that are bound to the previous connection are dropped. */
   connectedAs(client: string): void {
     if (this.django.client === client) return;
     this.django.client = client;
     this.tokens.dropStrict();
   }
 
-  /** Forget the user. The page may still have the user's channels. */
+  /** Forget the user and the tokens. The page may still have the user's channels. */
   forget(): void {
     this.tokens.clear();
     this.user = null;
     this.hasAllChannels = false;
   }
 
-  /** Cancel the request under way. */
+  /** Cancel the pending request for tokens. */
   cancelRequest(): void {
     this.renewal.cancel();
   }
 
-  /** Have all channels requested again if the connection token has expired. */
+  /** Request all channels again before the next connection if the connection token has expired. */
   forgetChannelsIfExpired(): void {
     if (this.tokens.connection === null) this.hasAllChannels = false;
   }
 
-  /** Request the tokens of all channels, unless that was done. */
+  /** Request the tokens of all channels, unless Django has already listed them. */
   async requestAllChannels(): Promise<void> {
     if (!this.hasAllChannels) await this.renewal.ask(null);
   }
 
-  /** Get a valid connection token and valid tokens of these channels, with one request or none. */
+  /** Renew the connection token and the tokens of these channels if any has expired, with at most one request. */
   async renew(names: readonly string[]): Promise<void> {
     const expired = names.filter((name) => this.tokens.channel(name) === null);
     if (expired.length > 0 || this.tokens.connection === null) await this.renewal.ask(expired);
   }
 
+  /** Return a token of the channel: a valid one if there is one, else a new one. Rejects with `ChannelRefused`. */
   async channelToken(name: string): Promise<string> {
     const valid = this.tokens.channel(name);
     if (valid !== null) return valid;
     await this.renewal.ask([name]);
     const token = this.tokens.latestChannel(name);
-    if (token === null) throw new ChannelRefused(name, "no token");
+    if (token === null) throw new ChannelRefused(name, "Django returned no token for it");
     return token;
   }
 
@@ -104,7 +105,7 @@ export class Account implements TokenRenewalOwner {
     return this.django.csrfToken;
   }
 
-  /** Ask Django who is logged in now: a user, "" for a visitor, null for nobody. The answer's tokens are not kept. */
+  /** Ask Django for the current user: an id, "" for a visitor, null for nobody. The answer's tokens are not stored. */
   async currentUser(): Promise<string | null> {
     try {
       return (await this.django.getToken([], new AbortController().signal)).connection.user;
@@ -114,6 +115,7 @@ export class Account implements TokenRenewalOwner {
     }
   }
 
+  /** Return the address of the server. Throws `ConfigurationError` if it is missing or not a URL. */
   serverAddress(): string {
     const url = this.options.websocketUrl ?? this.websocketUrl;
     try {
@@ -121,16 +123,16 @@ export class Account implements TokenRenewalOwner {
     } catch {
       // thrown below
     }
-    throw new ConfigurationError(`where is the server? Django's answer or \`websocketUrl\` must say it, not "${url}"`);
+    throw new ConfigurationError(`"${url}" is not the URL of a server: set the option \`websocketUrl\`, or INSTANT_WEBSOCKET_URL in Django`);
   }
 
-  // What the renewal needs
+  // TokenRenewalOwner
 
   async request(names: readonly string[] | null, signal: AbortSignal): Promise<Credentials> {
-    this.owner.debug(`asking Django for tokens of ${names === null ? "all" : names.length} channels`);
+    this.owner.debug(`requesting tokens from Django for ${names === null ? "all" : names.length} channels`);
     const { client } = this.django;
     const credentials = await this.django.getToken(names, signal);
-    // Another connection has begun meanwhile.
+    // A new connection may have started during the request. Strict tokens are bound to the previous one.
     return client === this.django.client ? credentials : withoutStrictTokens(credentials);
   }
 
@@ -162,14 +164,14 @@ export class Account implements TokenRenewalOwner {
     try {
       const credentials = parseCredentials(raw);
       this.django.note(credentials);
-      // Django rendered them with the page, so they are as old as the page.
+      // Django rendered the tokens into the page, so they are as old as the page.
       this.keep(credentials, null, typeof document === "undefined" ? Date.now() : performance.timeOrigin);
     } catch (error) {
       throw new ConfigurationError(`credentials: ${(error as Error).message}`);
     }
   }
 
-  /** Logging out needs a CSRF token, which is in every answer of Django. */
+  /** Return whether a user is logged in. Each answer also contains the CSRF token that logging out needs. */
   private async isLoggedIn(): Promise<boolean> {
     return this.django.csrfToken !== "" || (await this.currentUser()) !== null;
   }

@@ -1,4 +1,4 @@
-/** One channel of the page: its subscriptions with the SDK, its token, its position, and what it receives. */
+/** One channel of the page: its SDK subscriptions, its token, its position in the history, and its publications. */
 
 import {
   type Centrifuge,
@@ -33,7 +33,7 @@ import { PAGE, REVOKED_REASON, SIGNAL } from "./protocol.js";
 import { channelOnServer, infoInSite } from "./tenants.js";
 import { toWhisper } from "./whispers.js";
 
-/** What a channel needs from its session. */
+/** The session, as a channel uses it. */
 export interface ChannelOwner {
   readonly account: { readonly tenant: string };
   readonly events: ClientEvents;
@@ -42,38 +42,38 @@ export interface ChannelOwner {
   /** Return a token of the channel: the current one while it is valid, else a new one. */
   channelToken(name: string): Promise<string>;
   dropChannelToken(name: string): void;
-  /** The server says that this token has expired. */
+  /** The server rejected this token as expired. */
   channelTokenExpired(name: string, token: string): void;
-  /** Return whether this page itself has sent the publication with these tags. */
+  /** Return whether this page caused the publication with these tags. */
   hasSent(tags: Tags | undefined): boolean;
   subscribed(event: SubscribeEvent): void;
-  /** The channel has ended. `error` is null if the page wanted that, `event` is null if it was never joined. */
+  /** The channel has ended. `error` is null if the page left it, `event` is null if it was never joined. */
   channelEnded(channel: ChannelSubscription, event: UnsubscribeEvent | null, error: InstantError | null): void;
   failed(error: InstantError): void;
 }
 
-/** Codes with which a channel ends if its user loses access: unsubscribed by the server, or refused by it or by Django. */
+/** Codes of a channel whose user has lost access: the server unsubscribed it, or the server or Django refused it. */
 const REVOCATIONS: ReadonlySet<number> = new Set([SERVER_UNSUBSCRIBED, PERMISSION_DENIED, UNAUTHORIZED]);
 
-/** A position that no history has, so that the server answers "not recovered". */
-const NOWHERE: StreamPosition = { offset: 0, epoch: "_" };
+/** A position that does not exist in any history, so that the server answers "not recovered". */
+const UNKNOWN_POSITION: StreamPosition = { offset: 0, epoch: "_" };
 
 /**
- * One channel, over all connections. A subscription of the SDK keeps its token even after that has expired, so each is
- * used to subscribe once: the next one gets a new token, and the position that is remembered here.
+ * One channel, across all connections. An SDK subscription keeps its token even after the token has expired. So each
+ * SDK subscription subscribes only once; the next one gets a new token and the position that is stored here.
  */
 export class ChannelSubscription {
   level = "";
-  /** Its tokens join on one connection only. */
+  /** Each of its tokens is bound to one connection. */
   strict = false;
-  /** The page asked for it by name; it is kept when another user logs in. */
+  /** The page subscribed to it by name. It is kept when another user logs in. */
   explicit = false;
   leaving = false;
-  /** The page is also shown to users who may not join: a refusal is not an error. */
+  /** Users without permission to join also see the page, so a refusal is not an error. */
   optional = false;
-  /** Returns the channel's tokens if Django's get_token does not. */
+  /** Returns the channel's tokens if another view than get_token issues them. */
   tokenSource: (() => Promise<string>) | null = null;
-  /** Whether the page has listeners for who joins and leaves this channel, rather than any channel. */
+  /** Whether the page has join or leave listeners for this channel in particular. */
   joinLeave = false;
   private position: StreamPosition | null = null;
   private subscription: Subscription | null = null;
@@ -90,7 +90,7 @@ export class ChannelSubscription {
     private readonly owner: ChannelOwner,
   ) {}
 
-  /** Whether the server has not answered yet. */
+  /** Whether the subscription waits for the server's answer. */
   get isPending(): boolean {
     return this.subscription?.state === "subscribing";
   }
@@ -99,19 +99,19 @@ export class ChannelSubscription {
     return this.subscription?.state === "subscribed";
   }
 
-  /** Resolves as soon as the channel is joined, and rejects when it is refused. */
+  /** Resolves once the channel is joined. Rejects if it is refused, left, or the connection is closed for good. */
   whenJoined(): Promise<void> {
     if (this.isJoined) return Promise.resolve();
     this.waiting ??= new Deferred();
     return this.waiting.promise;
   }
 
-  /** Join at this position of the channel's history, unless it was joined before. */
+  /** Start at this position of the channel's history, unless the channel was joined before. */
   startAt(position: StreamPosition): void {
     if (!this.joined && this.position === null) this.position = position;
   }
 
-  /** Subscribe with this client, at the remembered position. A subscription that was not used yet is kept. */
+  /** Subscribe with this client, at the stored position. A subscription that was not used yet is kept. */
   attach(client: Centrifuge): void {
     const name = channelOnServer(this.name, this.owner.account.tenant);
     if (this.subscription !== null && !this.used && this.subscription.channel === name) return;
@@ -127,7 +127,7 @@ export class ChannelSubscription {
     subscription.subscribe();
   }
 
-  /** Subscribe, unless there is a subscription. */
+  /** Subscribe with this client, unless there is a subscription. */
   join(client: Centrifuge): void {
     if (this.subscription === null) this.attach(client);
   }
@@ -139,7 +139,7 @@ export class ChannelSubscription {
     client.removeSubscription(subscription);
   }
 
-  /** Leave for good. Returns false if the server must first confirm that the channel was joined. */
+  /** Leave the channel. Returns false if the server must first confirm the pending subscription. */
   leave(client: Centrifuge | null): boolean {
     this.leaving = true;
     this.rejectWaiting(new ChannelLeft(this.name));
@@ -165,9 +165,9 @@ export class ChannelSubscription {
     this.joined = false;
   }
 
-  /** Missed messages cannot be recovered. */
+  /** Mark the stored position as lost: missed messages cannot be recovered. */
   invalidate(): void {
-    if (this.position !== null) this.position = NOWHERE;
+    if (this.position !== null) this.position = UNKNOWN_POSITION;
   }
 
   private listen(client: Centrifuge, subscription: Subscription): void {
@@ -186,8 +186,8 @@ export class ChannelSubscription {
     if (this.position !== null && offset !== undefined) this.position = { ...this.position, offset };
     if (this.leaving) return;
     const { messages, signals, whispers } = this.owner.events;
-    // A client published this, not Django. Whatever it contains, it is no message, and its uid is not remembered:
-    // otherwise a client could suppress a message of Django by publishing that message's uid first.
+    // A client published this, not Django, so it is never treated as a message. Its uid is not remembered either:
+    // otherwise a client could suppress a message from Django by publishing that message's uid first.
     if (info !== undefined) return whispers.emit(toWhisper(this.name, data, this.inSite(info)));
     const message = toMessage(this.name, data);
     const handlers = message.eventClass === SIGNAL ? signals : messages;
@@ -200,21 +200,21 @@ export class ChannelSubscription {
 
   private async token(subscription: Subscription): Promise<string> {
     this.used = true;
-    // In the next turn: tokens asked for in one turn become one request. And the SDK then does not put all channels
-    // into one frame, which the server would not read if it is larger than 64 KiB.
+    // Waiting for the next turn batches all tokens of one turn into one request. It also keeps the SDK from sending
+    // all subscriptions in one frame: the server rejects frames larger than 64 KiB.
     await this.owner.tick();
-    if (this.subscription !== subscription) throw new Final("given up");
+    if (this.subscription !== subscription) throw new Final("subscription replaced");
     try {
       this.usedToken = await (this.tokenSource?.() ?? this.owner.channelToken(this.name));
       return this.usedToken;
     } catch (error) {
       if (!(error instanceof ChannelRefused) || this.subscription !== subscription) throw error;
-      this.refusal = error.reason; // the SDK does not pass it to "unsubscribed"
+      this.refusal = error.reason; // the SDK does not include it in "unsubscribed"
       throw new Final(error.reason);
     }
   }
 
-  /** The server asks to subscribe again on a living connection: a new subscription gets a valid token first. */
+  /** The server requested a new subscription on an open connection: replace it by one that gets a valid token first. */
   private onSubscribing(client: Centrifuge, { code }: SubscribingContext): void {
     if (client.state !== "connected" || code === CALLED) return;
     if (code === SUBSCRIPTION_INVALIDATED) {
@@ -231,7 +231,7 @@ export class ChannelSubscription {
       this.owner.channelEnded(this, null, null);
       return;
     }
-    this.position = context.recoverable ? { ...(context.streamPosition ?? NOWHERE) } : null;
+    this.position = context.recoverable ? { ...(context.streamPosition ?? UNKNOWN_POSITION) } : null;
     this.joined = true;
     this.waiting?.resolve();
     this.waiting = null;
@@ -261,7 +261,7 @@ export class ChannelSubscription {
     if (code === TOKEN_EXPIRED) {
       this.owner.channelTokenExpired(this.name, this.usedToken);
       this.expirations += 1;
-      // The clocks differ: the token seemed valid here. The first time it is renewed at once, without an error.
+      // The token seemed valid here, so the clocks differ. The first time, renew it immediately and report no error.
       if (this.expirations === 1) return this.attach(client);
     }
     if (!this.leaving) this.owner.failed(new ChannelError(this.name, code ?? 0, message));

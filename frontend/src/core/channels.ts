@@ -1,13 +1,13 @@
-/** All channels of the page. */
+/** The channels of a page. */
 
 import type { Centrifuge } from "centrifuge";
 import { type ChannelOwner, ChannelSubscription } from "./channelSubscription.js";
 import type { ChannelToken } from "./credentials.js";
 
-/** The page's channels by name, in the order in which they became known. */
+/** The page's channels by name, in the order in which they were added. */
 export class Channels {
   private readonly byName = new Map<string, ChannelSubscription>();
-  /** Channels that the page left: they are not joined again just because Django lists them. */
+  /** Channels that the page left. They are not joined again when Django lists them. */
   private readonly left = new Set<string>();
 
   constructor(private readonly owner: ChannelOwner) {}
@@ -24,7 +24,7 @@ export class Channels {
     return this.byName.get(name);
   }
 
-  /** Note what Django said about a channel. With `adds` this includes a channel that the page did not ask for. */
+  /** Store Django's answer about a channel. With `adds`, a channel that the page does not have yet is added. */
   note({ name, level, strict, position }: ChannelToken, adds: boolean): void {
     const channel = adds && !this.left.has(name) ? this.add(name) : this.byName.get(name);
     if (channel === undefined) return;
@@ -33,7 +33,7 @@ export class Channels {
     if (position !== null) channel.startAt(position);
   }
 
-  /** Note a channel that the page asks for, and return it. */
+  /** Add a channel that the page subscribes to by name, if it is new, and return it. */
   want(name: string): ChannelSubscription {
     this.left.delete(name);
     const channel = this.add(name);
@@ -42,6 +42,7 @@ export class Channels {
     return channel;
   }
 
+  /** Leave a channel. Until the server has confirmed a pending subscription, the channel stays in the list. */
   leave(channel: ChannelSubscription, client: Centrifuge | null): void {
     this.left.add(channel.name);
     if (channel.leave(client)) this.remove(channel);
@@ -51,7 +52,7 @@ export class Channels {
     if (this.byName.get(channel.name) === channel) this.byName.delete(channel.name);
   }
 
-  /** Before this client connects, subscribe with it to each channel for which `isWanted` returns true. */
+  /** Subscribe to each channel for which `isWanted` returns true, with a client that is about to connect. */
   attach(client: Centrifuge, isWanted: (channel: ChannelSubscription) => boolean): void {
     for (const channel of [...this.byName.values()]) {
       if (channel.leaving) this.drop(channel, client);
@@ -59,7 +60,7 @@ export class Channels {
     }
   }
 
-  /** Remove all subscriptions. With an `error`, `subscribe()` calls that still wait are rejected with it. */
+  /** Remove all subscriptions. With an `error`, pending `subscribe()` calls are rejected with it. */
   detach(client: Centrifuge, error: Error | null): void {
     for (const channel of this.byName.values()) {
       channel.detach(client);
@@ -68,11 +69,12 @@ export class Channels {
     }
   }
 
+  /** Mark the stored positions of all channels as lost. */
   invalidate(): void {
     for (const channel of this.byName.values()) channel.invalidate();
   }
 
-  /** Another user has logged in: keep only the channels that the page itself asked for. */
+  /** Keep only the channels that the page subscribed to by name, because another user has logged in. */
   changeUser(client: Centrifuge | null): void {
     this.left.clear();
     for (const channel of [...this.byName.values()]) {
@@ -81,7 +83,7 @@ export class Channels {
     }
   }
 
-  /** Allow that channels which the page left are joined again. */
+  /** Allow Django's list to add the channels again that the page has left. */
   forgetLeft(): void {
     this.left.clear();
   }

@@ -1,4 +1,4 @@
-/** What happens to a page's connection and channels: the listeners of `onConnect`, `onSubscribe`, `on` and the rest. */
+/** The events of a page's connection and channels, and the listeners for them (`onConnect`, `onSubscribe`, `on`, …). */
 
 import type { ConnectedContext } from "centrifuge";
 import { HandlerError, type InstantError } from "./errors.js";
@@ -9,45 +9,48 @@ import type { Whisper } from "./whispers.js";
 
 export type State = "disconnected" | "connecting" | "connected";
 
-/** How a connection ended. */
+/** The code and reason with which a connection was closed. */
 export interface DisconnectEvent {
   readonly code: number;
   readonly reason: string;
 }
 
+/** The page joined a channel. */
 export interface SubscribeEvent {
   readonly channel: string;
+  /** Whether the client asked the server for missed messages. */
   readonly wasRecovering: boolean;
-  /** False only if messages were missed that the server no longer has: load the page's data anew. */
+  /** False only if the server no longer has some of the missed messages: reload the page's data. */
   readonly recovered: boolean;
 }
 
+/** The page left or lost a channel that it had joined. `code` is 0 if the page called `unsubscribe()`. */
 export interface UnsubscribeEvent {
   readonly channel: string;
   readonly code: number;
   readonly reason: string;
 }
 
-/** The page lost a channel that it had joined, because its user may not be in it any more. */
+/** The page lost a channel that it had joined, because the user no longer has permission to be in it. */
 export interface RevokedEvent {
   readonly channel: string;
   /** Django's or the server's reason: "access revoked" if the server unsubscribed the user. */
   readonly reason: string;
 }
 
-/** What the page may do depends on rights that its user has lost or got since Django rendered it. */
+/** The user's permissions have changed since Django rendered the page. */
 export interface RightsChangedEvent {
   readonly defaultPrevented: boolean;
-  /** Keep the page as it is. Otherwise a page that Django rendered is loaded again as soon as it is visible. */
+  /** Do not reload the page. By default, a page that Django rendered is reloaded once it is visible. */
   preventDefault(): void;
 }
 
 /** All listeners and message handlers of a page. */
 export class ClientEvents {
   readonly connected = new Listeners<ConnectedContext>();
-  /** The connection broke, and the SDK will reconnect. */
+  /** The connection was lost, and the client reconnects. */
   readonly lost = new Listeners<DisconnectEvent>();
-  /** An attempt to connect failed, and will be repeated. */
+  /** An attempt to connect failed, and the client retries. */
   readonly attempt = new Listeners<DisconnectEvent>();
   readonly disconnected = new Listeners<DisconnectEvent>();
   readonly error = new Listeners<InstantError>();
@@ -59,23 +62,23 @@ export class ClientEvents {
   readonly joined = new Listeners<PresenceEvent>();
   readonly left = new Listeners<PresenceEvent>();
   readonly whispers = new Listeners<Whisper>();
-  /** Handlers of what Django publishes. Publications of clients are whispers. */
+  /** Handlers of Django's messages. Publications of clients go to `whispers`. */
   readonly messages = new Handlers((message, cause) => {
     console.error("instant: a handler threw", cause);
     this.error.emit(new HandlerError(message.channel, cause));
   });
-  /** Handlers of signals, which are not given to the handlers of messages. */
+  /** Handlers of signals. The handlers of messages do not get signals. */
   readonly signals = new Handlers((message, cause) => this.error.emit(new HandlerError(message.channel, cause)));
 
-  /** With `logs` the console gets debug messages. */
+  /** With `logs`, debug messages go to the console. */
   constructor(private readonly logs: boolean) {}
 
-  /** Whether the page has listeners for users who join or leave channels. */
+  /** Whether the page has join or leave listeners. */
   get hasPresenceListeners(): boolean {
     return this.joined.size + this.left.size > 0;
   }
 
-  /** Report changed rights to the listeners. Returns whether one of them prevents the default. */
+  /** Emit `rightsChanged`. Returns whether a listener called `preventDefault()`. */
   reportRightsChanged(): boolean {
     let defaultPrevented = false;
     this.rightsChanged.emit({
@@ -89,7 +92,7 @@ export class ClientEvents {
     return defaultPrevented;
   }
 
-  /** Report an error to the listeners; without any, to the console, unless a promise `isRejected` with it. */
+  /** Emit an error. If there are no listeners, it goes to the console, unless a promise `isRejected` with it. */
   report(error: InstantError, isRejected = false): void {
     if (this.error.size > 0) this.error.emit(error);
     else if (!isRejected) console.error(`instant: ${error.name}: ${error.message}`);

@@ -1,4 +1,4 @@
-/** The ids of this page's clients, by which its own requests are not answered with a message to itself. */
+/** The ids of this page's clients. Django uses them to exclude the sender of a request from its messages. */
 
 import { addLimited } from "./limitedSet.js";
 import { MAX_SENDER_IDS, SENDER_HEADER, TAG_CLIENT, TAG_USER } from "./protocol.js";
@@ -8,7 +8,7 @@ export type Tags = { readonly [name: string]: string };
 
 /** The ids that the page's connections have had. */
 export class ClientIds {
-  /** Newest last. */
+  /** The newest is the last. */
   private readonly ids = new Set<string>();
 
   /** The value of the request header; "" before the first connection. */
@@ -26,8 +26,8 @@ export class ClientIds {
   }
 
   /**
-   * Return whether this page has sent the publication. A request can carry any client's id, but only its own user: so
-   * both tags must match. Without a user, Django's own code named the client.
+   * Return whether this page caused the publication. A request may contain any client's id, but it always has its own
+   * user, so both tags must match. Without a user tag, code on the Django side set the client.
    */
   hasSent(tags: Tags | undefined, user: string | null): boolean {
     const clients = tags?.[TAG_CLIENT];

@@ -15,15 +15,15 @@ import { ConfigurationError, ConnectionError, type InstantError } from "./errors
 import { onlyWhile } from "./listeners.js";
 import { MAX_RECONNECT_DELAY, MIN_RECONNECT_DELAY, type Options } from "./options.js";
 
-/** What a connection needs from its session. */
+/** The session, as a connection uses it. */
 export interface ConnectionOwner {
   readonly events: ClientEvents;
-  /** Get valid tokens of the connection and of all channels to join, with at most one request. */
+  /** Renew the tokens of the connection and of all channels to join, with at most one request. */
   prepare(connection: Connection): Promise<string>;
   /** Return a connection token other than `used`. */
   renewedToken(connection: Connection, used: string | null): Promise<string>;
   serverAddress(): string;
-  /** Return whether this failure ends the connection for good. */
+  /** Return whether this error ends the connection for good. */
   isFinal(error: unknown): boolean;
   dropTokens(): void;
   stateInvalidated(): void;
@@ -35,14 +35,14 @@ export interface ConnectionOwner {
 
 type SocketClass = new (url: string) => object;
 
-/** One client of the SDK, for one user, until it is closed. The SDK reconnects; this class provides the tokens. */
+/** One client of the SDK, for one user, until it is closed. The SDK reconnects; this class supplies the tokens. */
 export class Connection {
   readonly client: Centrifuge;
-  /** The connection token that the client was given last. */
+  /** The last connection token that the client got. */
   private used: string | null = null;
   private closed = false;
   private expirations = 0;
-  /** Whether a failure of the transport was reported since the last connection. */
+  /** Whether a transport error was reported since the last connection. */
   private reported = false;
 
   constructor(
@@ -56,13 +56,13 @@ export class Connection {
       minReconnectDelay: options.minReconnectDelay ?? MIN_RECONNECT_DELAY,
       maxReconnectDelay: options.maxReconnectDelay ?? MAX_RECONNECT_DELAY,
       getToken: () => this.tokenFrom(() => owner.renewedToken(this, this.used)),
-      // The SDK awaits this before each attempt to connect: the only time to renew tokens that have expired.
+      // The SDK awaits getData before each attempt to connect. It is the only hook in which tokens can be renewed.
       getData: () => this.prepare(),
     });
     this.listen();
   }
 
-  /** Whether the server has, or may have, seen a token of this client. */
+  /** Whether a token of this client may have been sent to the server. */
   get hasUsedToken(): boolean {
     return this.used !== null;
   }
@@ -81,7 +81,7 @@ export class Connection {
     return null;
   }
 
-  /** Ask for a connection token, and report to the SDK whether a failure is final. */
+  /** Return a connection token from `ask`. Errors that end the connection are converted to the SDK's final error. */
   private async tokenFrom(ask: () => Promise<string>): Promise<string> {
     try {
       const token = await ask();
@@ -95,7 +95,7 @@ export class Connection {
   private listen(): void {
     const { client, owner } = this;
     const mine = onlyWhile(() => !this.closed);
-    // "disconnected" is reported by `closed`: if the session then connects anew, the page's state is "connecting".
+    // `closed` reports "disconnected": if the session then reconnects, the page's state is "connecting".
     client.on("state", mine<StateContext>(({ newState }) => {
       if (newState !== "disconnected") owner.stateChanged(this);
     }));
@@ -135,7 +135,7 @@ export class Connection {
     }
   }
 
-  /** The clocks differ: the token seemed valid here. It is an error only when it happens twice in a row. */
+  /** The token seemed valid here, so the clocks differ. It is an error only if it happens twice in a row. */
   private onExpired(message: string): void {
     this.owner.dropTokens();
     this.expirations += 1;
@@ -143,11 +143,11 @@ export class Connection {
   }
 }
 
-/** Return a WebSocket class that asks for its address when it connects: Django's answer says which one it is. */
+/** Return a WebSocket class that determines its address when it connects, because Django's answer may contain it. */
 function socketTo(address: () => string, given: unknown): SocketClass {
   const Socket = (given ?? globalThis.WebSocket) as SocketClass | undefined;
   if (typeof Socket !== "function") {
-    throw new ConfigurationError("there is no global WebSocket: give the class of the package ws as `websocket`");
+    throw new ConfigurationError("there is no global WebSocket: pass the class of the package `ws` as option `websocket`");
   }
   return function () {
     return new Socket(address());

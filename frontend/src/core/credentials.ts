@@ -1,4 +1,4 @@
-/** Tokens: how Django's answer is read, and how long each token is used. */
+/** Tokens: parsing of Django's answers, and the time for which each token is used. */
 
 import type { StreamPosition } from "centrifuge";
 import { bytesOfBase64 } from "./base64.js";
@@ -6,31 +6,31 @@ import { InstantError } from "./errors.js";
 import { isObject, type JsonObject, text } from "./json.js";
 import { userInSite } from "./tenants.js";
 
-/** A JWT. `lifetime` is in milliseconds from the time of the request. */
+/** A JWT. `lifetime` is in milliseconds, counted from the time of the request. */
 export interface Token {
   readonly value: string;
   readonly user: string;
-  /** The site's tenant, "" for none; only the token of a connection says it. */
+  /** The site's tenant, "" for none. Only connection tokens contain it. */
   readonly tenant: string;
   readonly lifetime: number;
 }
 
-/** One channel of an answer. */
+/** One channel of an answer of Django. */
 export interface ChannelToken {
   readonly name: string;
   readonly level: string;
-  /** Whether a token joins on one connection only. */
+  /** Whether each token is bound to one connection. */
   readonly strict: boolean;
-  /** Null for a strict channel if Django does not know the connection yet. */
+  /** Null for a strict channel if the request did not contain a connection id. */
   readonly token: Token | null;
-  /** The position of the channel's history before Django read the page's data; null if it is not known. */
+  /** The position in the channel's history before Django read the page's data; null if it is unknown. */
   readonly position: StreamPosition | null;
 }
 
-/** A checked answer of login or get_token. */
+/** A validated answer of login or get_token. */
 export interface Credentials {
   readonly csrfToken: string;
-  /** The page's window, for later requests for tokens; null if it is not valid, undefined if the answer has none. */
+  /** The page's window, for later token requests; null if it is no longer valid, undefined if the answer has none. */
   readonly window: string | null | undefined;
   readonly websocketUrl: string;
   readonly connection: Token;
@@ -38,9 +38,9 @@ export interface Credentials {
   readonly refused: readonly { readonly name: string; readonly reason: string }[];
 }
 
-/** Read an answer of login or get_token. Throws an InstantError, which quotes no part of the answer. */
+/** Parse an answer of login or get_token. Throws an InstantError, whose message contains no part of the answer. */
 export function parseCredentials(raw: unknown): Credentials {
-  if (!isObject(raw)) throw new InstantError("the answer is no JSON object");
+  if (!isObject(raw)) throw new InstantError("the answer is not a JSON object");
   const channels = new Map(list(raw, "channels").map((item) => [field(item, "name"), parseChannel(item)] as const));
   return {
     csrfToken: text(raw["csrf_token"]),
@@ -52,13 +52,16 @@ export function parseCredentials(raw: unknown): Credentials {
   };
 }
 
-/** Return the answer without the tokens that join on one connection only. */
+/** Return the answer without the tokens that are bound to one connection. */
 export function withoutStrictTokens(credentials: Credentials): Credentials {
   const channels = credentials.channels.map((channel) => (channel.strict ? { ...channel, token: null } : channel));
   return { ...credentials, channels };
 }
 
-/** Read a JWT. Its lifetime is `exp` minus `iat`, so the clock of this computer does not matter. */
+/**
+ * Parse a JWT. Its lifetime is `exp` minus `iat`, so that the local clock does not matter. Throws an InstantError if it
+ * is not a JWT.
+ */
 export function parseToken(value: string): Token {
   const claims = decoded(value);
   const { sub, exp, iat, meta } = claims;
@@ -78,9 +81,9 @@ function decoded(token: string): JsonObject {
     const claims = JSON.parse(new TextDecoder().decode(bytesOfBase64(payload))) as unknown;
     if (isObject(claims)) return claims;
   } catch {
-    // thrown below: the original error could quote the token
+    // thrown below: the original error could contain the token
   }
-  throw new InstantError("the answer holds a token that is no JWT");
+  throw new InstantError("the answer contains a token that is not a JWT");
 }
 
 function parseChannel(item: JsonObject): ChannelToken {
@@ -101,7 +104,7 @@ function isPosition(value: unknown): value is StreamPosition {
 
 function list(raw: JsonObject, key: string): JsonObject[] {
   const value = raw[key] ?? [];
-  if (!Array.isArray(value) || !value.every(isObject)) throw new InstantError(`the answer's "${key}" is no list of objects`);
+  if (!Array.isArray(value) || !value.every(isObject)) throw new InstantError(`the answer's "${key}" is not a list of objects`);
   return value;
 }
 
@@ -111,7 +114,7 @@ function field(raw: JsonObject, key: string): string {
   return value;
 }
 
-/** Milliseconds before its end from which a token is not used. `iat` is in whole seconds: it may be 1 s too late. */
+/** Milliseconds before expiry from which a token is no longer used. `iat` has whole seconds, so 1 s is added. */
 const margin = ({ lifetime }: Token): number => Math.min(5000, 1000 + lifetime / 10, lifetime / 2);
 
 class HeldToken {
@@ -125,14 +128,14 @@ class HeldToken {
   }
 }
 
-/** The tokens of one user. Expired ones are not returned, except by `latest…`. */
+/** The tokens of one user. Only the methods `latest…` return expired tokens. */
 export class Tokens {
   private ofConnection: HeldToken | null = null;
   private readonly byChannel = new Map<string, HeldToken>();
-  /** The channels whose tokens join on one connection only. */
+  /** The channels whose tokens are bound to one connection. */
   private readonly strict = new Set<string>();
 
-  /** Keep the tokens of an answer; `since` is the time of the request, in milliseconds. */
+  /** Store the tokens of an answer. `since` is the time of the request, in milliseconds since the epoch. */
   keep(credentials: Credentials, since: number): void {
     this.ofConnection = new HeldToken(credentials.connection, since);
     for (const { name, token, strict } of credentials.channels) {
@@ -167,7 +170,7 @@ export class Tokens {
     this.byChannel.delete(name);
   }
 
-  /** Forget the tokens that join on one connection only. */
+  /** Drop the tokens that are bound to one connection. */
   dropStrict(): void {
     for (const name of this.strict) this.byChannel.delete(name);
     this.strict.clear();

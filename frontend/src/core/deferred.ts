@@ -1,4 +1,4 @@
-/** A promise with its `resolve` and `reject`. A rejection that nobody handles is not "unhandled". */
+/** A promise with its `resolve` and `reject`. It never causes an "unhandled rejection". */
 export class Deferred {
   readonly promise: Promise<void>;
   resolve: () => void = () => undefined;

@@ -1,23 +1,24 @@
-/** The HTTP requests to Django: login, get_token and logout. */
+/** HTTP requests to Django: login, get_token and logout. */
 
 import { InstantError, RequestFailed, UnauthorizedError } from "./errors.js";
 import { isObject } from "./json.js";
 import { DEFAULT_PREFIX, type Options } from "./options.js";
 import { type Credentials, parseCredentials } from "./credentials.js";
 
-/** Milliseconds after which a request that Django has not answered has failed. */
+/** Milliseconds after which an unanswered request fails. */
 const TIMEOUT = 20_000;
 
+/** The views of `instant.urls`. Each method rejects with `RequestFailed`; a 401 or 403 is an `UnauthorizedError`. */
 export class DjangoApi {
   csrfToken = "";
-  /** The page's window: Django returns tokens of the window's channels only for requests that contain it. */
+  /** The page's window. Django returns tokens of the window's channels only for requests that contain it. */
   window: string | null = null;
-  /** The id of the connection; "" while there is none. Tokens of strict channels are for this connection only. */
+  /** The id of the connection; "" while there is none. Tokens of strict channels are bound to it. */
   client = "";
-  /** Whether Django has refused the page's window since this was last set to false. */
+  /** Whether Django has refused the page's window since this was last reset. */
   windowHasEnded = false;
   private readonly base: string;
-  /** The body that asks for all channels of the user; with the page's path, if that is known. */
+  /** The request body for all channels of the user. It contains the page's path if that is known. */
   private readonly all: { readonly path?: string };
   private readonly fetch: typeof fetch;
 
@@ -32,7 +33,7 @@ export class DjangoApi {
     return this.credentials("login/", { username, password, ...this.all });
   }
 
-  /** Request the tokens of these channels, or with null of all the user's channels. */
+  /** Request the tokens of these channels; with null, of all the user's channels. */
   getToken(channels: readonly string[] | null, signal: AbortSignal): Promise<Credentials> {
     const body = {
       ...(channels === null ? this.all : { channels }),
@@ -47,7 +48,7 @@ export class DjangoApi {
     this.csrfToken = "";
   }
 
-  /** Remember the parts of an answer that later requests need. */
+  /** Store the parts of an answer that later requests need. */
   note({ csrfToken, window }: Credentials): void {
     this.csrfToken = csrfToken || this.csrfToken;
     if (window === undefined) return;
@@ -62,7 +63,7 @@ export class DjangoApi {
       this.note(credentials);
       return credentials;
     } catch (error) {
-      const reason = error instanceof InstantError ? error.message : "the answer is no JSON";
+      const reason = error instanceof InstantError ? error.message : "the answer is not JSON";
       throw new RequestFailed(path, 200, "invalid_answer", reason);
     }
   }

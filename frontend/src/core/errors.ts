@@ -1,4 +1,4 @@
-/** Base of all errors of this package. None of them ever contains a token. */
+/** The base class of all errors of this package. No error message contains a token. */
 export class InstantError extends Error {
   override name = "InstantError";
 
@@ -11,7 +11,7 @@ export class InstantError extends Error {
   }
 }
 
-/** The options cannot work: no WebSocket, no address of the server, credentials of a wrong shape. */
+/** An option is invalid: there is no WebSocket class, no address of the server, or the credentials are malformed. */
 export class ConfigurationError extends InstantError {
   override name = "ConfigurationError";
 }
@@ -23,12 +23,12 @@ export class RequestFailed extends InstantError {
   constructor(
     readonly path: string,
     readonly status: number,
-    /** Django's name for the error, or "network" or "invalid_answer". */
+    /** Django's code of the error, or "network", "http" or "invalid_answer". */
     readonly code: string,
     readonly reason: string,
     cause?: unknown,
   ) {
-    super(`${path}: ${status === 0 ? "no answer" : status} (${code}) ${reason}`.trim(), cause);
+    super(`request to ${path} failed: ${status === 0 ? "no answer" : status} (${code}) ${reason}`.trim(), cause);
   }
 
   /** Whether the same request may succeed later. */
@@ -58,7 +58,7 @@ export class ChannelRefused extends InstantError {
   }
 }
 
-/** A channel cannot be joined for now; the client tries again. */
+/** A channel cannot be joined now. The client retries. */
 export class ChannelError extends InstantError {
   override name = "ChannelError";
 
@@ -71,7 +71,7 @@ export class ChannelError extends InstantError {
   }
 }
 
-/** The connection failed; the client reconnects. */
+/** The connection failed. The client reconnects. */
 export class ConnectionError extends InstantError {
   override name = "ConnectionError";
 
@@ -83,7 +83,7 @@ export class ConnectionError extends InstantError {
   }
 }
 
-/** The connection is closed, and the client does not reconnect by itself. */
+/** The connection is closed, and the client does not reconnect. */
 export class ConnectionClosed extends InstantError {
   override name = "ConnectionClosed";
 
@@ -95,7 +95,7 @@ export class ConnectionClosed extends InstantError {
   }
 }
 
-/** The page left the channel before it was joined. */
+/** The page left a channel before the server had confirmed the subscription. */
 export class ChannelLeft extends InstantError {
   override name = "ChannelLeft";
 

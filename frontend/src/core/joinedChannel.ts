@@ -1,17 +1,17 @@
-/** The object that `subscribe()` resolves with: one channel that the page has joined. */
+/** The object with which `subscribe()` resolves: one channel that the page has joined. */
 
 import { type Person, presence } from "./presence.js";
 import type { Session } from "./siteSession.js";
 
-/** A channel that was joined. Its functions need no `this`. */
+/** A channel that the page has joined. Its functions do not use `this`. */
 export interface Subscription {
   readonly channel: string;
-  /** Return who is in the channel. Rejects if the options of its namespace do not allow it. */
+  /** Return the users in the channel. Rejects as `presence()` of the client does. */
   presence(): Promise<Person[]>;
   unsubscribe(): void;
 }
 
-/** Join the channel. A rejection that nobody handles is not "unhandled". */
+/** Join the channel. The promise never causes an "unhandled rejection". */
 export function subscribe(session: Session, channel: string): Promise<Subscription> {
   const joined = session.subscribe(channel).then(() => ({
     channel,

@@ -1,9 +1,9 @@
-/** Functions that are called when something happens, and their undo. */
+/** Listeners, and the functions that remove them. */
 
-/** Undoes what returned it. Calling it again does nothing. */
+/** Removes the listener or handler whose registration returned it. Calling it again does nothing. */
 export type Undo = () => void;
 
-/** The functions for one kind of event. A function that throws does not stop the others. */
+/** The listeners of one event. If a listener throws, the others still run. */
 export class Listeners<Event> {
   private readonly all = new Set<{ run: (event: Event) => void }>();
 
@@ -33,7 +33,7 @@ export class Listeners<Event> {
 
 const NONE: ReadonlySet<never> = new Set<never>();
 
-/** Functions by name. The same function may be added several times; each addition has its own undo. */
+/** Functions by name. The same function may be added several times; each addition has its own `Undo`. */
 export class FunctionsByName<Run> {
   private readonly byName = new Map<string, Set<{ readonly run: Run }>>();
 
@@ -57,7 +57,7 @@ export class FunctionsByName<Run> {
   }
 }
 
-/** Return a wrapper for listeners: they do nothing when `isCurrent` returns false. */
+/** Return a wrapper for listeners that skips the listener while `isCurrent` returns false. */
 export function onlyWhile(isCurrent: () => boolean) {
   return <Context>(run: (context: Context) => void) =>
     (context: Context): void => {

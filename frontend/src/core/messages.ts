@@ -1,11 +1,11 @@
-/** Received messages: how a publication is read, and which handlers of the page get it. */
+/** Received messages: parsing of publications, and dispatch to the page's handlers. */
 
 import { isObject, type JsonObject, type JsonValue, parsedIfText, text } from "./json.js";
 import { addLimited } from "./limitedSet.js";
 import { FunctionsByName, type Undo } from "./listeners.js";
 import { BUCKET, DATA, EVENT_CLASS, MESSAGE, REMEMBERED_UIDS, SITE, TIMESTAMP, UID } from "./protocol.js";
 
-/** One published message. A part that the publisher left out is "", or null for `data`. */
+/** One published message. A field that the publisher left out is "", or null for `data`. */
 export interface Message {
   readonly channel: string;
   readonly site: string;
@@ -23,7 +23,7 @@ export type Handler = (message: Message) => void;
 /** The selector of handlers that get every message. */
 export const EVERY = "*";
 
-/** Read a publication of either payload kind. A publication in a foreign format becomes the `data` of a message. */
+/** Parse a publication of either payload kind. A publication in another format becomes the `data` of a message. */
 export function toMessage(channel: string, raw: unknown): Message {
   const content = parsedIfText(raw);
   if (!isPayload(content)) {
@@ -41,12 +41,12 @@ export function toMessage(channel: string, raw: unknown): Message {
   };
 }
 
-/** The page's handlers by channel, event class or "*". They get each uid once. */
+/** The page's handlers by channel, event class or "*". Messages with a uid that was seen before are dropped. */
 export class Handlers {
   private readonly bySelector = new FunctionsByName<Handler>();
   private readonly seen = new Set<string>();
 
-  /** `failed` is called with what a handler threw. */
+  /** `failed` is called with the error that a handler threw. */
   constructor(private readonly failed: (message: Message, error: unknown) => void) {}
 
   on(selector: string, handle: Handler): Undo {
@@ -54,8 +54,8 @@ export class Handlers {
   }
 
   /**
-   * Run the channel's handlers, then those of the event class, then those of "*". A message that is the
-   * page's own runs none, but its uid is remembered: the message may arrive in another channel too.
+   * Run the channel's handlers, then those of the event class, then those of "*". With `isOwn`, no handler runs, but
+   * the uid is remembered, because the message may also arrive in another channel.
    */
   dispatch(message: Message, isOwn = false): void {
     if (!this.isNew(message.uid) || isOwn) return;

@@ -1,21 +1,21 @@
-/** Events of Django models, and a site's own events (`instant.events` in Python). */
+/** Events of Django models, and custom events of the site (`instant.events` in Python). */
 
 import { isObject, type JsonValue, text } from "./json.js";
 import type { Undo } from "./listeners.js";
 import { EVERY, type Handlers, type Message } from "./messages.js";
 
 export type Operation = "create" | "update" | "delete";
-/** The fields of an object, as its event class sends them. */
+/** The fields of a model object, as its event class sends them. */
 export type Fields = { readonly [field: string]: JsonValue };
 
-/** One event. `Data` is the type that the handlers expect; it is not checked. */
+/** One event. `Data` is the type that the handlers expect. It is not checked at run time. */
 export interface InstantEvent<Data = Fields> {
-  /** Its name: "blog.Post". */
+  /** The name of the event, such as "blog.Post". */
   readonly event: string;
-  /** Null for events of no model. */
+  /** Null for events that do not belong to a model. */
   readonly operation: Operation | null;
   readonly verboseName: string;
-  /** The object's primary key; null for events of no model. */
+  /** The object's primary key; null for events that do not belong to a model. */
   readonly pk: JsonValue;
   readonly data: Data;
   /** The names of the changed fields; null if Django does not know them. */
@@ -33,9 +33,9 @@ export interface EventHandlers<Data = Fields> {
   deleted?: EventHandler<Data>;
 }
 
-/** `instant.events`. */
+/** The interface of `instant.events`. */
 export interface InstantEvents {
-  /** Handle the events of this name in any channel: with one function per operation, or one for all. */
+  /** Handle the events with this name, from any channel, with one function per operation or one function for all. */
   on<Data = Fields>(name: string, handlers: EventHandlers<Data> | EventHandler<Data>): Undo;
 }
 
@@ -45,6 +45,7 @@ const HANDLER_OF: { readonly [operation in Operation]: keyof EventHandlers } = {
   delete: "deleted",
 };
 
+/** Return the `instant.events` interface of these message handlers. */
 export function eventsOf(messages: Handlers): InstantEvents {
   return {
     on: <Data>(name: string, handlers: EventHandlers<Data> | EventHandler<Data>) =>
@@ -57,7 +58,7 @@ export function eventsOf(messages: Handlers): InstantEvents {
   };
 }
 
-/** Return the event in a message; null if it contains none. */
+/** Return the event that a message contains, or null. */
 export function toEvent<Data = Fields>(message: Message): InstantEvent<Data> | null {
   const { data } = message;
   if (!isObject(data) || typeof data["event"] !== "string" || !("operation" in data && "pk" in data)) return null;

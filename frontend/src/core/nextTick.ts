@@ -1,4 +1,4 @@
-/** The next turn of the event loop. All calls before it get the same promise, so that what follows is batched. */
+/** The next turn of the event loop. All calls before it get the same promise, so that the work after it is batched. */
 export class NextTick {
   private coming: Promise<void> | null = null;
 

@@ -1,15 +1,15 @@
-/** How often the page connects anew with new tokens after the server closed its connection. */
+/** The limit of reconnects with new tokens after the server has closed the connection. */
 
 import type { DisconnectEvent } from "./clientEvents.js";
 import { INVALID_TOKEN } from "./codes.js";
 import { REVOKED_CODE } from "./protocol.js";
 
-/** How many times in a row a page reconnects after a disconnect with this code: limited, so that it is never a loop. */
+/** The number of reconnects in a row, by the code of the disconnect. The limit prevents endless loops. */
 const ALLOWED: { readonly [code: number]: number } = { [REVOKED_CODE]: 3, [INVALID_TOKEN]: 1 };
 
 /** Counts the reconnects since the server last accepted all tokens. */
 export class Reconnects {
-  /** Why the server closed the first of these connections. */
+  /** The disconnect that started these reconnects. */
   firstDisconnect: DisconnectEvent | null = null;
   private count = 0;
 

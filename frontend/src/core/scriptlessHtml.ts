@@ -1,6 +1,6 @@
-/** HTML from the server, without its scripts. */
+/** Parsing of HTML from the server, without its scripts. */
 
-/** Elements that a browser runs, and `noscript`, which it does not show as scripts are enabled. JSON data is kept. */
+/** Scripts, and `noscript`, whose content is not for browsers with scripts. Scripts that are JSON data are kept. */
 export const SCRIPTS = "script:not([type='application/json']), noscript";
 
 export function removeScripts(root: ParentNode): void {
@@ -8,7 +8,7 @@ export function removeScripts(root: ParentNode): void {
   for (const template of root.querySelectorAll("template")) removeScripts(template.content);
 }
 
-/** Parse HTML, and leave out its scripts. */
+/** Parse HTML and remove its scripts. */
 export function parseHtml(html: string): DocumentFragment {
   const template = document.createElement("template");
   template.innerHTML = html;

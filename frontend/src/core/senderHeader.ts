@@ -1,23 +1,26 @@
-/** Adds the header with the ids of this page's clients to the page's own requests, by fetch and XMLHttpRequest. */
+/** Adds the header with the ids of this page's clients to the page's requests by fetch and XMLHttpRequest. */
 
 import { ConfigurationError } from "./errors.js";
 import { SENDER_HEADER } from "./protocol.js";
 
-/** All copies of this script in a page share these, so the names stay the same in all releases. */
+/** All copies of this script in a page share these entries, so the names must not change between releases. */
 interface Entry {
   readonly senders: { readonly value: string };
   readonly origins: ReadonlySet<string>;
 }
 
 interface Page {
-  /** One list for the page, so that several copies of this script replace `fetch` only once. */
+  /** The shared list. With it, several copies of this script replace `fetch` only once. */
   [KEY]?: Entry[];
 }
 
 const KEY = Symbol.for("django-instant.senders");
 const page = globalThis as typeof globalThis & Page;
 
-/** Add the header to all requests to these origins; its value is `senders.value` at the time of the request. */
+/**
+ * Add the header to all requests to these origins. Its value is `senders.value` at the time of the request. Throws
+ * `ConfigurationError` if an origin is not a URL.
+ */
 export function addHeaderToRequests(senders: Entry["senders"], origins: readonly string[]): void {
   const named = new Set(origins.map(originOf));
   if (page[KEY] === undefined) {
@@ -32,20 +35,20 @@ function originOf(text: string): string {
   try {
     return new URL(text).origin;
   } catch {
-    throw new ConfigurationError(`sendersTo has origins, as "https://example.org", not "${text}"`);
+    throw new ConfigurationError(`sendersTo contains "${text}", which is not an origin such as "https://example.org"`);
   }
 }
 
-/** Return the header's value for this address, "" for none. A page may have several clients. */
+/** Return the header's value for this address, or "" to send no header. A page may have several clients. */
 function valueFor(address: string): string {
   try {
     const { protocol, origin } = new URL(address, globalThis.document?.baseURI);
-    // A blob: has the origin of its page, but there is no request.
+    // A blob: URL has the origin of its page, but causes no request.
     if (protocol !== "http:" && protocol !== "https:") return "";
     const named = (page[KEY] ?? []).filter(({ origins }) => origins.has(origin));
     return named.flatMap(({ senders }) => senders.value || []).join();
   } catch {
-    return ""; // no address: the browser's own error says so
+    return ""; // not a URL: the browser reports it
   }
 }
 
@@ -66,11 +69,11 @@ function replaceXhr(prototype: XMLHttpRequest): void {
   const addresses = new WeakMap<XMLHttpRequest, string>();
   prototype.open = function (this: XMLHttpRequest, method: string, url: string | URL, ...rest: unknown[]) {
     addresses.set(this, String(url));
-    // An argument that was left out is not passed as undefined: that means false, and the request would block the page.
+    // `async` must not be passed as undefined if it was left out: undefined means false, and the request would block.
     return Reflect.apply(open, this, [method, url, ...rest]) as void;
   };
   prototype.setRequestHeader = function (this: XMLHttpRequest, name, value) {
-    // The page sets the header itself: a second value would be appended to it.
+    // The page sets the header itself. A second value would be appended to its value.
     if (name.toLowerCase() === SENDER_HEADER.toLowerCase()) addresses.delete(this);
     return setRequestHeader.call(this, name, value);
   };

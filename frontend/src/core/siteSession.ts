@@ -1,4 +1,4 @@
-/** Everything that a page has with one Django site: its user, its channels, and its connection while there is one. */
+/** The session of a page with one Django site: its user, its channels, and its connection. */
 
 import type { Centrifuge, ConnectedContext } from "centrifuge";
 import { Account, type AccountOwner } from "./account.js";
@@ -22,19 +22,19 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
   readonly events: ClientEvents;
   readonly account: Account;
   readonly channels = new Channels(this);
-  /** The ids of the SDK's clients that this page has had. */
+  /** The ids of all connections that this page has had. */
   readonly clientIds = new ClientIds();
-  /** Called if the page was rendered for other rights than its user has now. */
+  /** Called if the user's permissions have changed since the page was rendered. */
   onStale: () => void = () => undefined;
   private connection: Connection | null = null;
-  /** What `connect()` awaits. */
+  /** The promise of pending `connect()` calls. */
   private connecting: Deferred | null = null;
   private joinsAll = false;
   private wasConnected = false;
   private readonly reconnects = new Reconnects();
   private readonly connectionLimit: ConnectionLimit;
   private readonly nextTick = new NextTick();
-  /** The state that the listeners know. */
+  /** The state that was last reported to the listeners. */
   private reportedState: State = "disconnected";
 
   constructor(private readonly options: Options) {
@@ -53,7 +53,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     return this.connection === null || this.connection.isClosed ? "disconnected" : this.connection.client.state;
   }
 
-  // What the page calls
+  // Called by the page
 
   async login(username: string, password: string): Promise<void> {
     await this.account.login(username, password);
@@ -61,7 +61,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
   }
 
   async logout(): Promise<void> {
-    // Closed first: Django has the server close the user's connections, and this one must not reconnect.
+    // Close first: on logout the server closes the user's connections, and this one must not reconnect.
     const event = { code: CALLED, reason: "logout called" };
     const error = new ConnectionClosed(event.code, event.reason);
     this.end(event, error);
@@ -69,7 +69,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     await this.account.logout();
   }
 
-  /** Return the SDK's client; make one if there is none. It does not connect yet. */
+  /** Return the SDK's client, and create it if needed. This does not connect. */
   open(): Centrifuge {
     if (this.connection === null) {
       this.connection = new Connection(this, this.options);
@@ -88,7 +88,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     await promise;
   }
 
-  /** Join all the user's channels, now or once there is a connection. */
+  /** Join all the user's channels, now or once the page is connected. */
   joinAll(): void {
     this.joinsAll = true;
     this.joinNew();
@@ -117,19 +117,19 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     if (isJoined) this.events.unsubscribed.emit({ channel: name, code: CALLED, reason: "unsubscribe called" });
   }
 
-  // What the account reports
+  // AccountOwner
 
   credentialsReceived(credentials: Credentials, names: readonly string[] | null, isOther: boolean): void {
     if (isOther) this.channels.changeUser(this.client);
     for (const channel of credentials.channels) this.channels.note(channel, names === null);
     this.refuse(credentials, names ?? []);
-    // Limits are per user: the new user's connection does not wait for the previous user's limit.
+    // The connection limit is per user, so the new user's connection does not wait for it.
     const isStale = this.connection?.hasUsedToken || this.connectionLimit.isWaiting;
     if (isOther && isStale && this.connection !== null) this.replaceConnection(this.connection).connect();
   }
 
   rightsChanged(): void {
-    this.debug("the rights of the user have changed: the page leaves its topics");
+    this.debug("the user's permissions have changed: the page has left its topics");
     if (!this.events.reportRightsChanged()) this.onStale();
   }
 
@@ -149,12 +149,12 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     this.events.debug(text);
   }
 
-  // What the connection needs and reports
+  // ConnectionOwner
 
   async prepare(connection: Connection): Promise<string> {
     await this.renewAll();
     const token = this.account.tokens.latestConnection;
-    if (connection.isClosed || token === null) throw new InstantError("the connection was given up");
+    if (connection.isClosed || token === null) throw new InstantError("the connection was closed before it was established");
     this.account.serverAddress();
     this.channels.attach(connection.client, (channel) => this.isWanted(channel));
     return token;
@@ -212,14 +212,14 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     else this.end({ code, reason }, new ConnectionClosed(code, reason));
   }
 
-  // What the channels need and report
+  // ChannelOwner
 
   tick(): Promise<void> {
     return this.nextTick.wait();
   }
 
   async channelToken(name: string): Promise<string> {
-    // A strict channel's token is for one connection, whose id is not known before.
+    // A strict channel's token is bound to a connection, whose id is unknown until the page is connected.
     if (this.account.tokens.channel(name) === null) await this.whenConnected();
     return await this.account.channelToken(name);
   }
@@ -255,7 +255,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
 
   // Private
 
-  /** Get valid tokens of the connection and of all channels to join, with one request or none. */
+  /** Renew the tokens of the connection and of all channels to join, with at most one request. */
   private async renewAll(): Promise<void> {
     await this.account.requestAllChannels();
     const wanted = this.channels.all.filter(
@@ -274,14 +274,14 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     });
   }
 
-  /** The server unsubscribed the page from a topic. Django gives a new token if the page's window is still valid. */
+  /** Subscribe to a topic again after the server ended it. Django returns a token if the page's window is valid. */
   private rejoinTopic(name: string): void {
     this.dropChannelToken(name);
     const channel = this.channels.want(name);
     channel.level = PAGE;
     channel.explicit = false;
     channel.optional = true;
-    channel.whenJoined().catch(() => undefined); // the window has ended: reported by `rightsChanged`
+    channel.whenJoined().catch(() => undefined); // if the window is no longer valid, `rightsChanged` reports it
     if (this.connection !== null) channel.join(this.connection.client);
   }
 
@@ -298,11 +298,11 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     const given = new Set(credentials.channels.map(({ name }) => name));
     const reasons = new Map(credentials.refused.map(({ name, reason }) => [name, reason]));
     for (const name of names) {
-      if (!given.has(name)) this.channels.get(name)?.refuse(reasons.get(name) || "Django gave no token for it", this.client);
+      if (!given.has(name)) this.channels.get(name)?.refuse(reasons.get(name) || "Django returned no token for it", this.client);
     }
   }
 
-  /** The server closed the connection, but Django may return new tokens: a new client requests them. */
+  /** Reconnect with a new client and new tokens after the server has closed the connection. */
   private reconnect(connection: Connection, event: DisconnectEvent): void {
     this.debug(`closed by the server: ${event.reason} (${event.code})`);
     this.reconnects.add(event);
@@ -311,7 +311,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     this.replaceConnection(connection).connect();
   }
 
-  /** The user has too many connections: a new client connects after a pause, with the tokens that there are. */
+  /** Reconnect after a pause, with a new client and the current tokens, because the user has too many connections. */
   private connectLater(connection: Connection, event: DisconnectEvent): void {
     const { lost, attempt } = this.events;
     const failed = this.reportedState === "connected" ? lost : attempt;
@@ -323,7 +323,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     if (error !== null) this.failed(error);
   }
 
-  /** Return the SDK's client of a new connection, which does not connect yet. */
+  /** Replace the connection, and return the new SDK client. This does not connect. */
   private replaceConnection(old: Connection): Centrifuge {
     this.connectionLimit.stop();
     old.close();
@@ -332,7 +332,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
     return this.connection.client;
   }
 
-  /** Once the server has answered all subscriptions, the new tokens are proven valid. */
+  /** Reset the count of reconnects once the server has accepted the connection and answered all subscriptions. */
   private clearReconnects(): void {
     if (!this.reconnects.areUnderWay || this.state !== "connected" || this.channels.arePending) return;
     this.reconnects.clear();

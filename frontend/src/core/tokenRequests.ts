@@ -1,17 +1,17 @@
-/** Requests tokens from Django when they are needed: one request at a time. */
+/** Token requests to Django: batched, one at a time, with retries after a delay. */
 
 import { Deferred } from "./deferred.js";
 import { InstantError } from "./errors.js";
 import type { Credentials, Tokens } from "./credentials.js";
 
-/** What one request will ask for: the channels `names`, or all channels of the user. */
+/** The next request: for the channels `names`, or for all channels of the user. */
 interface Batch {
   readonly names: Set<string>;
   all: boolean;
   readonly done: Deferred;
 }
 
-/** Names that Django takes in one request: as many channels as a connection may join. */
+/** The number of channels that Django accepts in one request: as many as a connection may join. */
 const MAX_NAMES = 1024;
 
 function* parts(names: readonly string[] | null): Generator<readonly string[] | null> {
@@ -19,17 +19,17 @@ function* parts(names: readonly string[] | null): Generator<readonly string[] | 
   for (let from = 0; from < names.length; from += MAX_NAMES) yield names.slice(from, from + MAX_NAMES);
 }
 
-/** What the renewal needs from its account. */
+/** The account, as the renewal uses it. */
 export interface TokenRenewalOwner {
   request(names: readonly string[] | null, signal: AbortSignal): Promise<Credentials>;
-  /** Keep a new answer; `since` is the time of the request, in milliseconds. */
+  /** Store an answer. `since` is the time of the request, in milliseconds since the epoch. */
   keep(credentials: Credentials, names: readonly string[] | null, since: number): void;
   failed(error: unknown): void;
-  /** Milliseconds to wait after so many failed requests in a row. */
+  /** Return the delay in milliseconds before the next request, after this number of failures in a row. */
   delay(failures: number): number;
 }
 
-/** Whatever is asked for during a request, or in one turn of the event loop, becomes one request. */
+/** Batches token requests: all calls of `ask` in one turn of the event loop, or during a request, become one. */
 export class TokenRenewal {
   private batch: Batch | null = null;
   private running = false;
@@ -42,7 +42,7 @@ export class TokenRenewal {
     private readonly tokens: Tokens,
   ) {}
 
-  /** Ask for the tokens of these channels, or with null of all the user's channels, and for a connection token. */
+  /** Request a connection token and the tokens of these channels; with null, of all the user's channels. */
   ask(names: readonly string[] | null): Promise<void> {
     this.batch ??= { names: new Set(), all: false, done: new Deferred() };
     if (names === null) this.batch.all = true;
@@ -51,7 +51,7 @@ export class TokenRenewal {
     return this.batch.done.promise;
   }
 
-  /** Reject what was asked for, and ignore the answer to the request under way. */
+  /** Reject the pending calls of `ask`, and ignore the answer to the current request. */
   cancel(): void {
     this.abort.abort();
     this.abort = new AbortController();
@@ -59,7 +59,7 @@ export class TokenRenewal {
     this.timer = null;
     this.running = false;
     this.failures = 0;
-    this.batch?.done.reject(new InstantError("the request for tokens was given up"));
+    this.batch?.done.reject(new InstantError("the request for tokens was cancelled"));
     this.batch = null;
   }
 
@@ -100,7 +100,7 @@ export class TokenRenewal {
     const since = Date.now();
     this.failures += 1;
     const credentials = await this.owner.request(names, signal);
-    if (signal.aborted) throw new InstantError("the request for tokens was given up");
+    if (signal.aborted) throw new InstantError("the request for tokens was cancelled");
     this.failures = 0;
     this.owner.keep(credentials, names, since);
   }

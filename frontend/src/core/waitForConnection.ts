@@ -1,10 +1,10 @@
-/** Waits for the connection, on behalf of calls and sockets. */
+/** Lets calls and sockets wait for the connection. */
 
 import type { Centrifuge } from "centrifuge";
 import type { ClientEvents, State } from "./clientEvents.js";
 import { ConnectionClosed, type InstantError } from "./errors.js";
 
-/** What calls and sockets need from a session. */
+/** The session, as calls and sockets use it. */
 export interface ConnectionWaitOwner {
   readonly events: ClientEvents;
   readonly client: Centrifuge | null;
@@ -12,12 +12,12 @@ export interface ConnectionWaitOwner {
   connect(): Promise<void>;
 }
 
-/** Waits as long as a connection is possible. */
+/** Waits for a connection, until it is closed for good. */
 export class ConnectionWait {
   private closed: InstantError | null = null;
   private waiting: (() => void)[] = [];
 
-  /** With `connects` the first wait connects; without it, the page does. */
+  /** With `connects`, waiting opens a connection if there is none. Without it, the page must connect. */
   constructor(
     private readonly owner: ConnectionWaitOwner,
     private readonly connects: boolean,
@@ -30,13 +30,13 @@ export class ConnectionWait {
     disconnected.add(({ code, reason }) => this.reject(new ConnectionClosed(code, reason)));
   }
 
-  /** Reject all that wait, and all later ones until a connection is attempted again. */
+  /** Reject all pending and later waits, until the next attempt to connect. */
   reject(error: InstantError): void {
     this.closed = error;
     this.resume();
   }
 
-  /** Return the SDK's client once it is connected. Rejects if the connection is closed for good. */
+  /** Return the SDK's client once it is connected. Rejects with the error that closed the connection for good. */
   async client(): Promise<Centrifuge> {
     for (;;) {
       const { client, state } = this.owner;

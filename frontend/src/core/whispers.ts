@@ -1,20 +1,20 @@
-/** Whispers: what clients publish themselves. They are data of a user, never messages of Django. */
+/** Whispers: publications that clients send themselves. They are user input, never messages from Django. */
 
 import type { ClientInfo } from "centrifuge";
 import type { JsonValue } from "./json.js";
 
-/** A publication of a client, your own included. Only a namespace with `allow_publish_for_…` lets clients publish. */
+/** A publication of a client, this page included. Clients may publish only in namespaces with `allow_publish_for_…`. */
 export interface Whisper {
   readonly channel: string;
-  /** What the client sent: any JSON. Do not trust it. */
+  /** The content: any JSON. It is untrusted. */
   readonly data: JsonValue;
-  /** The user's id in Centrifugo, as the server knows it; "" for a visitor. */
+  /** The sender's id in Centrifugo, set by the server; "" for a visitor. */
   readonly user: string;
-  /** The id of the connection that sent it. */
+  /** The id of the sender's connection, set by the server. */
   readonly client: string;
 }
 
-/** Read a publication that has the `info` of a client. The server sets it, and Django's publications have none. */
+/** Return the whisper of a publication. The server adds `info` to publications of clients, never to Django's. */
 export function toWhisper(channel: string, data: unknown, { user, client }: ClientInfo): Whisper {
   return { channel, data: (data ?? null) as JsonValue, user, client };
 }

@@ -14,16 +14,16 @@ import type { ExtraClients } from "../page/engine.js";
 import { runUserCode } from "../page/userCode.js";
 
 type Callback = (context: unknown) => void;
-/** By the name of the event. A function alone gets the messages. */
+/** Callbacks by the name of the event. */
 type Callbacks = { [name: string]: Callback | undefined };
 
-/** A message as callbacks of 0.1 get it. */
+/** A message in the format of version 0.1. */
 interface Dataset {
   readonly channel: string;
   readonly data: JsonObject;
 }
 
-/** What `centrifuge.subscribe` returns. */
+/** The object that `centrifuge.subscribe` returns. */
 export interface LegacySubscription {
   readonly channel: string;
   on(name: string, callback: Callback): LegacySubscription;
@@ -35,16 +35,16 @@ export type LegacyClient = Centrifuge & {
 };
 
 /**
- * The channels that a page's own JavaScript joins. They are channels of the session, so that they stay when another
- * client replaces the SDK's client. If the site has its own auth view, that returns their tokens.
+ * The channels that a page's own JavaScript joins. They belong to the session, so that they are kept when the SDK's
+ * client is replaced. If the site has its own auth view, it issues their tokens.
  */
 export class CentrifugeSubscribe implements ExtraClients {
   private readonly byChannel = new Map<string, Set<Callbacks>>();
-  /** Channels that only the page's JavaScript joins. */
+  /** Channels that only the page's JavaScript has joined. */
   private readonly own = new Set<string>();
   private readonly watched = new WeakSet<Subscription>();
   private connected = new Deferred();
-  /** The id of the SDK's client; "" while there is no connection. */
+  /** The id of the connection; "" while there is none. */
   private clientId = "";
 
   constructor(
@@ -94,7 +94,7 @@ export class CentrifugeSubscribe implements ExtraClients {
       },
       unsubscribe: () => {
         if (!all.has(callbacks)) return;
-        // A channel that Django listed stays joined: the page's templates may have handlers for it.
+        // A channel that Django listed stays joined, because the page's templates may have handlers for it.
         if (all.size === 1 && this.own.delete(channel)) this.session.unsubscribe(channel);
         all.delete(callbacks);
         if (all.size === 0) this.byChannel.delete(channel);
@@ -105,7 +105,7 @@ export class CentrifugeSubscribe implements ExtraClients {
 
   private join(channel: string, { join, leave }: Callbacks): void {
     const { session, authUrl } = this;
-    // get_token returns tokens of the channels that it listed. For others, only the site's own view knows who may join.
+    // get_token issues tokens of the channels that it listed. For others, only the site's own view can decide.
     const isListed = session.channels.get(channel) !== undefined;
     const wanted = session.channels.want(channel);
     if (join !== undefined || leave !== undefined) wanted.joinLeave = true;
@@ -122,7 +122,7 @@ export class CentrifugeSubscribe implements ExtraClients {
     }
   }
 
-  /** The SDK's subscription reports who joins and leaves. The session makes a new one each time it subscribes. */
+  /** Listen to joins and leaves. They are reported by the SDK's subscription, which the session may replace. */
   private watch(channel: string): void {
     const subscription = this.has(channel) ? this.session.client?.getSubscription(channel) : null;
     if (!subscription || this.watched.has(subscription)) return;
@@ -133,16 +133,16 @@ export class CentrifugeSubscribe implements ExtraClients {
 
   /** Request a token from the site's auth view, as clients of version 0.1 did. */
   private async token(authUrl: string, channel: string): Promise<string> {
-    // The SDK may ask for the token before it knows its client id, which such a view expects.
+    // Such a view expects the client id, but the SDK may request the token before it is connected.
     await this.connected.promise;
     const answer = await this.ask(authUrl, channel).catch((error: unknown) => {
-      const failure = error instanceof ChannelError ? error : new ChannelError(channel, 0, `${authUrl} does not answer`);
+      const failure = error instanceof ChannelError ? error : new ChannelError(channel, 0, `the request to ${authUrl} failed`);
       this.session.events.report(failure);
       throw failure;
     });
     const entry = isObject(answer) ? answer[channel] : undefined;
     const sign = isObject(entry) ? entry["sign"] : undefined;
-    if (typeof sign !== "string" || sign === "") throw new ChannelRefused(channel, `${authUrl} gave no token for it`);
+    if (typeof sign !== "string" || sign === "") throw new ChannelRefused(channel, `${authUrl} returned no token for it`);
     return sign;
   }
 
@@ -157,7 +157,7 @@ export class CentrifugeSubscribe implements ExtraClients {
       },
       body: JSON.stringify({ client: this.clientId, channels: [channel] }),
     });
-    if (response.status >= 500) throw new ChannelError(channel, response.status, `${authUrl} failed`);
+    if (response.status >= 500) throw new ChannelError(channel, response.status, `${authUrl} responded with a server error`);
     return response.ok ? ((await response.json()) as unknown) : null;
   }
 }

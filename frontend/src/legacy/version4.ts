@@ -1,5 +1,5 @@
 /**
- * The interface of `instant/index.min.js` in django-instant 2 to 4, with today's client inside.
+ * The interface of `instant/index.min.js` in django-instant 2 to 4, implemented with the current client.
  *
  * Dropped in django-instant 6.0.
  */
@@ -10,7 +10,7 @@ import type { JsonValue } from "../core/json.js";
 import { EVERY, type Message as Received } from "../core/messages.js";
 import { Session } from "../core/siteSession.js";
 
-/** The parts of a message: the keys of a "string" payload. */
+/** The keys of a "string" payload. */
 export interface MessageContract {
   channel: string;
   site: string;
@@ -20,7 +20,7 @@ export interface MessageContract {
   bucket?: string | null;
 }
 
-/** A message as handlers of 4.x get it. */
+/** A message in the format of version 4. */
 export class Message {
   readonly channelName: string;
   readonly site: string;
@@ -28,7 +28,7 @@ export class Message {
   readonly data: JsonValue;
   readonly eventClass: string;
   readonly bucket: string;
-  /** The time when it was received. */
+  /** The time of receipt. */
   readonly date = new Date();
 
   constructor(content: MessageContract) {
@@ -41,14 +41,14 @@ export class Message {
   }
 }
 
-/** A channel as in Django's answer. */
+/** A channel in the format of Django's answer. */
 export interface ChannelEntry {
   name: string;
   level: string;
   token: string;
 }
 
-/** What `useInstant()` of 4.x returns. */
+/** The object that `useInstant()` of version 4 returns. */
 export interface InstantCompat {
   init(backendUrl: string, websocketsUrl: string, verbose?: boolean): Promise<void>;
   connect(autosub?: boolean): Promise<void>;
@@ -90,7 +90,7 @@ class Adapter {
   }
 
   get session(): Session {
-    if (this.current === null) throw new ConfigurationError("call init(backendUrl, websocketsUrl) first");
+    if (this.current === null) throw new ConfigurationError("there is no session: call init(backendUrl, websocketsUrl) first");
     return this.current;
   }
 

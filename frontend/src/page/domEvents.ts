@@ -1,4 +1,4 @@
-/** DOM events for the page's scripts and for htmx. */
+/** DOM events for scripts of the page and for htmx. */
 
 import type { Message } from "../core/messages.js";
 
@@ -10,8 +10,8 @@ export function dispatchDomEvent(name: string, detail: unknown, target: EventTar
 }
 
 /**
- * Dispatch `instant:<event class>` for a message, on the body and on the elements whose hx-trigger names it. It does
- * not bubble: an element with such a trigger inside another one would trigger both twice.
+ * Dispatch `instant:<event class>` for a message, on the body and on the elements whose hx-trigger contains the event.
+ * It does not bubble: otherwise, nested elements with such triggers would get it twice.
  */
 export function dispatchMessage(message: Message): void {
   const name = `instant:${(message.eventClass || "message").replace(/\s/g, "-")}`;
@@ -19,7 +19,7 @@ export function dispatchMessage(message: Message): void {
   for (const target of targets.add(document.body)) dispatchDomEvent(name, message, target);
 }
 
-/** Return the events of an element's trigger: the first word of each part, without a filter in brackets. */
+/** Return the event names in an element's hx-trigger: the first word of each part, without a filter in brackets. */
 function triggersOf(element: Element): string[] {
   const specifications = ATTRIBUTES.map((name) => element.getAttribute(name) ?? "").join();
   return specifications.split(",").map((part) => part.trim().split(/[\s[]/)[0] ?? "");

@@ -1,4 +1,4 @@
-/** The page of a Django site: connects it, and gives what is received to its templates. */
+/** The engine of a page that Django renders. It connects the page, and passes messages and events to its templates. */
 
 import type { Centrifuge } from "centrifuge";
 import { ConfigurationError, UnauthorizedError } from "../core/errors.js";
@@ -19,7 +19,7 @@ import { reloadWhenVisible } from "./reload.js";
 import { type UnpackedData, unpackData } from "./unpackData.js";
 import { runUserCode } from "./userCode.js";
 
-/** A handler template. It gets each message of its channel as seven variables. */
+/** A handler template. It gets each message of its channel in seven variables. */
 export type PageHandler = (
   event_class: string,
   channel: string,
@@ -30,40 +30,46 @@ export type PageHandler = (
   timestamp: string,
 ) => void;
 
-/** A template of instant/events/: "connect" gets the SDK's context, "disconnect" code and reason. */
+/** A template in instant/events/. "connect" gets the SDK's context; "disconnect" gets the code and the reason. */
 export type PageEvent = (...details: unknown[]) => void;
 type ClientHook = (centrifuge: Centrifuge, unpack_data: (dataset: unknown) => UnpackedData, instantDebug: boolean) => void;
 
-/** `instant.page`: what the rendered scripts call. Of several calls with the same name, the last one counts. */
+/** The interface of `instant.page`, for the rendered scripts. A handler replaces the previous one for the same name. */
 export interface Page {
   readonly debug: boolean;
+  /** Set the handler of a channel; null for the default handler. */
   handler(channel: string | null, handle: PageHandler): void;
+  /** Set the handler of an event template. */
   event(name: string, handle: PageEvent): void;
+  /** Set the labels of the event classes. */
   labels(table: () => LabelTable): void;
   /** Return the HTML of an event class's label. */
   label(eventClass: string): string;
+  /** Set the function that gets the SDK's client before it connects. */
   client(use: ClientHook): void;
   /** Connect once the page is parsed. Calling it again does nothing. */
   start(): void;
+  /** Return the fields of a message for the page's own JavaScript. */
   unpack_data(dataset: unknown): UnpackedData;
   /** Join the channels of `<template data-instant-stream>` under this node. */
   scan(root?: ParentNode): void;
-  /** Apply the `data` of a message of live HTML. */
+  /** Apply the `data` of a live HTML message. */
   stream(data: unknown): void;
 }
 
-const SWAPPED = ["htmx:afterSwap", "htmx:after:swap"]; // of htmx 1 and 2, and of htmx 4
+const SWAPPED = ["htmx:afterSwap", "htmx:after:swap"]; // htmx 1 and 2, htmx 4
 
-/** Gives a page's own JavaScript the SDK's client, for `instant/extra_clients.js`. */
+/** Provides the SDK's client to the page's own JavaScript, in `instant/extra_clients.js`. */
 export interface ExtraClients {
   /** Return the client, with the methods that the page's JavaScript expects. */
   client(centrifuge: Centrifuge): Centrifuge;
-  /** Whether the page's JavaScript handles this channel, so that the default handler does not. */
+  /** Return whether the page's JavaScript handles this channel. The default handler then does not run. */
   has(channel: string): boolean;
 }
 
 export type MakeExtraClients = (session: Session, authUrl: string | null) => ExtraClients;
 
+/** Connects one page: its session, its handlers, live HTML and live lists. */
 export class Engine {
   readonly session: Session;
   readonly page: Page;
@@ -74,7 +80,7 @@ export class Engine {
   private readonly messageLabels = new MessageLabels();
   private readonly extraClients: ExtraClients;
   private readonly liveHtml = new LiveHtml(() => this.scan(document));
-  /** The channels that the page's HTML has joined. */
+  /** The channels that were joined for the page's HTML and its live lists. */
   private readonly joined = new Set<string>();
   /** The channels of the page's live lists. */
   private readonly wanted = new Set<string>();
@@ -149,7 +155,7 @@ export class Engine {
       if (persisted) void this.reloadForOtherUser();
     });
     for (const name of SWAPPED) document.addEventListener(name, () => this.scan(document));
-    // Not earlier: messages may arrive at once, for elements further down in the page.
+    // Not before the page is parsed: the first messages may be for elements further down.
     if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => this.connect());
     else this.connect();
   }
@@ -159,7 +165,7 @@ export class Engine {
     if (!data.known || data.user === null) return;
     this.connects = true;
     const centrifuge = this.extraClients.client(session.open());
-    // Before it connects: its channels are then joined together with all others.
+    // Run before connecting, so that its channels are joined together with all others.
     if (hook !== null) runUserCode("instant/extra_clients.js", () => hook(centrifuge, this.page.unpack_data, data.debug));
     session.connect().catch((error: Error) => {
       if (error instanceof UnauthorizedError) console.warn("instant: not connected: nobody is logged in");
@@ -170,7 +176,7 @@ export class Engine {
 
   private received(message: Message): void {
     const { eventClass, channel, message: text, data, site, uid, timestamp } = message;
-    if (this.data.debug) console.debug(`instant: message of ${channel}`, message);
+    if (this.data.debug) console.debug(`instant: received a message in ${channel}`, message);
     if (eventClass === STREAM) return this.liveHtml.apply(data);
     const handle = this.handlers.get(channel) ?? (this.extraClients.has(channel) ? undefined : this.handlers.get(null));
     if (handle !== undefined) {
@@ -192,7 +198,7 @@ export class Engine {
   }
 
   private scan(root: ParentNode): void {
-    // Subscribing would connect a page that is not to be connected.
+    // Subscribing would open a connection, even for a page that must not connect.
     if (!this.connects || this.session.client === null) return;
     const templates = [...root.querySelectorAll(`template[${STREAM_ATTRIBUTE}]`)];
     const named = templates.map((element) => element.getAttribute(STREAM_ATTRIBUTE));
@@ -209,27 +215,27 @@ export class Engine {
     this.scan(document);
   }
 
-  /** The page is from the back/forward cache: its user may have logged out since. */
+  /** Reload a page from the back/forward cache if its user has changed or logged out since. */
   private async reloadForOtherUser(): Promise<void> {
     if (!this.data.known) return;
     const before = this.session.account.user ?? this.data.user;
     try {
       if ((await this.session.account.currentUser()) !== before) location.reload();
     } catch {
-      // Django does not answer: the connection keeps trying, and Django refuses it if the user may not connect.
+      // Django cannot be reached. The connection retries, and Django refuses it if the user may not connect.
     }
   }
 }
 
 function sessionOf({ prefix, path, debug, timeout, credentials }: PageData): Session {
-  // A page in a sandbox has the origin "null": no request has the same one.
+  // A sandboxed page has the origin "null", which no request matches.
   const sendersTo = location.origin === "null" ? [] : [location.origin];
   const options: Options = { debug, prefix, path, sendersTo, timeout };
   try {
     return new Session({ ...options, credentials });
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    console.error(`instant: ${error.message}; asking Django for others`);
+    console.error(`instant: ${error.message}; requesting new credentials from Django`);
     return new Session(options);
   }
 }

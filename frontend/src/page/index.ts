@@ -1,4 +1,4 @@
-/** The script of a page that Django renders (`instant/client.html`): it makes the global `instant`. */
+/** The script of a page that Django renders (`instant/client.html`). It defines the global `instant`. */
 
 import { type Instant, instantOf } from "../client.js";
 import { CentrifugeSubscribe } from "../legacy/centrifugeSubscribe.js";
@@ -7,23 +7,23 @@ import { Engine, type Page } from "./engine.js";
 import type { MakeLiveList } from "./liveList.js";
 import { readPageData } from "./pageData.js";
 
-/** The global: what `useInstant` returns, and the functions of the page. */
+/** The global `instant`: the interface of `useInstant()`, and the functions of the page. */
 export type PageInstant = Instant & {
   readonly page: Page;
-  /** Update the items of an element by the events of a model. */
+  /** Keep the items of an element up to date with the events of a model. */
   readonly liveList: MakeLiveList;
 };
 
 declare global {
   interface Window {
-    /** Without `page` it is not this package's: it may be an element with the id "instant". */
+    /** Without `page`, it is not of this package: it may be an element with the id "instant". */
     instant?: PageInstant;
-    /** The name of `instant.windows` in pages written for df_websockets. */
+    /** An alias of `instant.windows` for pages written for df_websockets. */
     DFSignals?: InstantWindows;
   }
 }
 
-// A second include in the same page must not replace the first, which has the handlers and the connection.
+// If the page includes this script twice, the second must not replace the first, which has handlers and a connection.
 if (window.instant?.page === undefined) {
   const engine = new Engine(readPageData(), (session, authUrl) => new CentrifugeSubscribe(session, authUrl));
   window.instant = Object.assign(instantOf(engine.session, engine.windows), { page: engine.page, liveList: engine.liveList });

@@ -1,29 +1,32 @@
-/** Makes the items of a live list, from a `<template>` with fields or with a function of the page. */
+/** Creates the items of a live list, from a `<template>` with fields or by a function of the page. */
 
 import { ConfigurationError } from "../core/errors.js";
 import { isObject } from "../core/json.js";
 import type { Fields, InstantEvent } from "../core/modelEvents.js";
 
-/** Returns the element of an object. */
+/** A function that returns the element for a model object. */
 export type MakeItem<Data = Fields> = (data: Data, event: InstantEvent<Data>) => Element;
 
-/** The attribute that names the field with the element's text. */
+/** The attribute with the name of the field that becomes the element's text. */
 export const FIELD = "data-field";
-/** `data-attr-<name>` names the field with the value of the attribute `name`. */
+/** `data-attr-<name>` contains the name of the field that becomes the value of the attribute `name`. */
 const ATTRIBUTE = "data-attr-";
-/** Attributes that a browser runs as code, or reads as HTML or CSS: they cannot be filled with data. */
+/** Attributes that browsers run as code, or parse as HTML or CSS. They cannot be filled with data. */
 const REFUSED = /^(on.*|srcdoc|style)$/;
-/** Attributes that are addresses, and the protocols that are not code. */
+/** Attributes that contain addresses, and the protocols that are allowed in them. */
 const ADDRESSES = ["href", "src", "action", "formaction", "poster", "data", "xlink:href"];
 const PROTOCOLS = ["http:", "https:", "mailto:", "tel:"];
 
-/** Return a function that makes items: the given one, or one that fills the template, or the template with this id. */
+/**
+ * Return a function that creates items: the given function, or one that fills the template or the template with this
+ * id. Throws `ConfigurationError` if there is no such template, or the template is invalid.
+ */
 export function itemMaker<Data>(template: HTMLTemplateElement | string | MakeItem<Data>): MakeItem<Data> {
   if (typeof template === "function") return template;
   const found = typeof template === "string" ? document.getElementById(template) : template;
-  if (!(found instanceof HTMLTemplateElement)) throw new ConfigurationError(`there is no <template> "${String(template)}"`);
+  if (!(found instanceof HTMLTemplateElement)) throw new ConfigurationError(`the page has no <template> with the id "${String(template)}"`);
   const [root, ...more] = found.content.children;
-  if (root === undefined || more.length > 0) throw new ConfigurationError("the <template> of a live list holds one element");
+  if (root === undefined || more.length > 0) throw new ConfigurationError("the <template> of a live list must contain exactly one element");
   for (const element of within(root)) filledAttributes(element);
   return (data, { pk }) => {
     const item = document.importNode(root, true);
@@ -32,7 +35,7 @@ export function itemMaker<Data>(template: HTMLTemplateElement | string | MakeIte
   };
 }
 
-/** Return a field as text: "" if it is missing, JSON of an object or list. A dot in its name goes one level deeper. */
+/** Return a field as text: "" if it is missing, JSON for objects and lists. Dots in its name select nested fields. */
 export function fieldText(data: unknown, field: string): string {
   const value = fieldValue(data, field);
   if (value === undefined || value === null) return "";
@@ -50,12 +53,12 @@ function within(root: Element): Element[] {
   return [root, ...root.querySelectorAll("*")];
 }
 
-/** Return the attributes of an element that are filled, as pairs of name and field. */
+/** Return the attributes of an element that are filled, as pairs of attribute and field. */
 function filledAttributes(element: Element): [string, string][] {
   const names = element.getAttributeNames().filter((name) => name.startsWith(ATTRIBUTE));
   return names.map((place) => {
     const name = place.slice(ATTRIBUTE.length);
-    if (REFUSED.test(name)) throw new ConfigurationError(`${place}: no data is put into ${name}`);
+    if (REFUSED.test(name)) throw new ConfigurationError(`${place} is not allowed: the attribute ${name} cannot be filled with data`);
     return [name, element.getAttribute(place) ?? ""];
   });
 }

@@ -1,4 +1,4 @@
-/** Live HTML: applies the changes of the page that Django sends (`instant.html` in Python). */
+/** Live HTML: applies changes of the page that Django sends (`instant.html` in Python). */
 
 import { parseHtml } from "../core/scriptlessHtml.js";
 import { isObject } from "../core/json.js";
@@ -20,7 +20,7 @@ const insert =
     const parent = parentOf(target);
     if (parent === null) return [];
     const content = parseHtml(html);
-    // An element whose id is there already is replaced in its place: a message about it may arrive twice.
+    // An element with an id that exists already is replaced in its place, because a message may arrive twice.
     const known = [...content.children].flatMap((element) => {
       const old = element.id === "" ? null : parent.querySelector(`[id="${CSS.escape(element.id)}"]`);
       return old === null ? [] : [{ old, element }];
@@ -51,35 +51,36 @@ const CHANGES: ReadonlyMap<unknown, Change> = new Map<string, Change>([
   ],
 ]);
 
+/** Applies the changes, and refreshes elements. */
 export class LiveHtml {
   private readonly refresher = new Refresher((changed) => this.process(changed));
 
-  /** `changed` is called when elements were added to the page, or changed. */
+  /** `changed` is called after elements were added or changed. */
   constructor(private readonly changed: () => void) {}
 
-  /** Apply the `data` of a message. Errors in it are logged to the console. */
+  /** Apply the `data` of a message. Errors are logged to the console. */
   apply(data: unknown): void {
     const { action, target, html } = isObject(data) ? data : {};
     try {
       if (action === "refresh") return this.refresh(typeof target === "string" ? target : null);
       const change = CHANGES.get(action);
-      if (change === undefined) throw new Error(`there is no action "${String(action)}"`);
-      if (typeof target !== "string") throw new Error(`"${String(action)}" needs a target`);
-      // Selected once, before the changes: their own elements are not targets.
+      if (change === undefined) throw new Error(`the action "${String(action)}" does not exist`);
+      if (typeof target !== "string") throw new Error(`the action "${String(action)}" needs a target`);
+      // Selected before the changes, so that the new elements are not targets.
       const elements = [...document.querySelectorAll(target)].filter((element) => element !== document.documentElement);
       const content = typeof html === "string" ? html : "";
       this.process(elements.flatMap((element) => (element.isConnected ? change(element, content) : [])));
     } catch (error) {
-      console.error("instant: live HTML that cannot be applied:", (error as Error).message);
+      console.error("instant: live HTML cannot be applied:", (error as Error).message);
     }
   }
 
-  /** Load the elements of this selector anew; null means the whole page. */
+  /** Load the elements of this selector from the server again; null means the whole page. */
   refresh(target: string | null): void {
     this.refresher.ask(target);
   }
 
-  /** Have htmx and this script process these elements, which are new or changed. */
+  /** Let htmx and this script process new or changed elements. */
   process(changed: readonly Element[]): void {
     for (const element of changed) if (element.isConnected) window.htmx?.process?.(element);
     if (changed.length > 0) this.changed();

@@ -1,4 +1,4 @@
-/** `instant.liveList`: a list of elements that follows the events of a model. */
+/** `instant.liveList`: a list of elements that is updated by the events of a model. */
 
 import { ConfigurationError } from "../core/errors.js";
 import type { JsonValue } from "../core/json.js";
@@ -8,20 +8,24 @@ import { EVENTS_PREFIX } from "../core/protocol.js";
 import { FIELD, fieldText, itemMaker, type MakeItem } from "./itemMaker.js";
 import { morph } from "./morph.js";
 
+/** Options of `instant.liveList`. */
 export interface LiveListOptions<Data = Fields> {
-  /** The place of a new item: "append" (default), "prepend", or the field that orders the list; "-field" descending. */
+  /** "append" (default), "prepend", or the name of the field by which the list is sorted; "-field" sorts descending. */
   order?: string;
-  /** Returns whether an object is in the list. An object for which it becomes false is removed. */
+  /** Return whether an object belongs in the list. Items for which it becomes false are removed. */
   filter?: (data: Data) => boolean;
-  /** The channel to join. Default: that of the event class, "$events.blog.Post". Null: none, it is joined already. */
+  /** The channel to join. Default: that of the event class, such as "$events.blog.Post". Null: join no channel. */
   channel?: string | null;
-  /** The element, or its id, that is shown only while the list has no items. */
+  /** An element, or its id, that is shown only while the list has no items. */
   empty?: Element | string;
-  /** Load the list from this page's address when messages were missed. The list needs an id. Default: false. */
+  /** Load the list from this page's address if messages were lost. The list needs an id. Default: false. */
   refresh?: boolean;
 }
 
-/** `instant.liveList`. The undo does not change the list. */
+/**
+ * The type of `instant.liveList`. The returned function stops the updates and leaves the items in the page. Throws
+ * `ConfigurationError` if an element or the template is missing or invalid.
+ */
 export type MakeLiveList = <Data = Fields>(
   element: Element | string,
   name: string,
@@ -29,31 +33,32 @@ export type MakeLiveList = <Data = Fields>(
   options?: LiveListOptions<Data>,
 ) => Undo;
 
-/** What a list needs from the page's engine. */
+/** The page's engine, as a list uses it. */
 export interface LiveListHost {
   readonly events: InstantEvents;
-  /** Join a channel once the page connects. */
+  /** Join a channel, now or once the page connects. */
   want(channel: string): void;
   /** Load the elements of this selector from this page's address. */
   refresh(target: string): void;
-  /** These elements were added or changed. */
+  /** Process elements that were added or changed. */
   changed(elements: readonly Element[]): void;
 }
 
-/** The attribute with the object's primary key, on each item. */
+/** The attribute of each item with the object's primary key. */
 const PK = "data-pk";
-/** The attribute with the value that orders an item, if its text does not show it. */
+/** The attribute of an item with the value by which it is sorted. Without it, the text of the field is used. */
 const ORDER = "data-order";
 
+/** Return the function `instant.liveList` of a page. */
 export function liveLists(host: LiveListHost): MakeLiveList {
   return (element, name, template, options = {}) => {
-    const list = new LiveList(host, named(element), itemMaker(template), options);
+    const list = new LiveList(host, toElement(element), itemMaker(template), options);
     return list.follow(name, options.channel === undefined ? EVENTS_PREFIX + name : options.channel);
   };
 }
 
 class LiveList<Data> {
-  /** The field that orders the items; null if none does. */
+  /** The field by which the items are sorted; null if they are not sorted. */
   private readonly field: string | null;
   private readonly descending: boolean;
   private readonly empty: Element | null;
@@ -67,8 +72,8 @@ class LiveList<Data> {
     const { order = "append", empty, refresh } = options;
     this.field = order === "append" || order === "prepend" ? null : order.replace(/^-/, "");
     this.descending = order.startsWith("-");
-    this.empty = empty === undefined ? null : named(empty);
-    if (refresh === true && element.id === "") throw new ConfigurationError("a live list that is refreshed needs an id");
+    this.empty = empty === undefined ? null : toElement(empty);
+    if (refresh === true && element.id === "") throw new ConfigurationError("a live list with the option `refresh` needs an id");
   }
 
   follow(name: string, channel: string | null): Undo {
@@ -77,7 +82,7 @@ class LiveList<Data> {
       if ((happened as CustomEvent<{ channel: string }>).detail.channel === channel) this.refresh();
     };
     document.addEventListener("instant:missed", missed);
-    // Live HTML and a refresh may also add and remove items.
+    // Live HTML and refreshes may also add and remove items.
     const observer = new MutationObserver(() => this.showEmpty());
     observer.observe(this.element, { childList: true });
     this.showEmpty();
@@ -89,7 +94,7 @@ class LiveList<Data> {
     };
   }
 
-  /** The same event may arrive twice, or be older than the page: the item is set to its data, whatever it is now. */
+  /** Apply an event. It may arrive twice, or be older than the page, so it sets the item regardless of its state. */
   private apply(event: InstantEvent<Data>): void {
     if (event.operation === null) return;
     const { filter } = this.options;
@@ -129,7 +134,7 @@ class LiveList<Data> {
     this.host.changed(changed);
   }
 
-  /** Move an item to its place, unless it is there: moving it may remove the focus. */
+  /** Move an item to its place. An item in its place is not moved, because moving may remove the focus. */
   private sortIn(item: Element): void {
     const { items } = this;
     const index = items.indexOf(item);
@@ -168,7 +173,7 @@ class LiveList<Data> {
   }
 }
 
-function named(element: Element | string): Element {
+function toElement(element: Element | string): Element {
   const found = typeof element === "string" ? document.getElementById(element) : element;
   if (found === null) throw new ConfigurationError(`the page has no element with the id "${String(element)}"`);
   return found;
@@ -178,7 +183,7 @@ function textOf(pk: JsonValue): string {
   return typeof pk === "object" ? JSON.stringify(pk) : String(pk);
 }
 
-/** Compare as numbers if both are, else as text. */
+/** Compare two values as numbers if both are numbers, else as text. */
 function compared(one: string, other: string): number {
   if (INTEGER.test(one) && INTEGER.test(other)) return comparedIntegers(one, other);
   const [first, second] = [one, other].map((text) => (text === "" ? NaN : Number(text)));
@@ -186,7 +191,7 @@ function compared(one: string, other: string): number {
   return one < other ? -1 : Number(one > other);
 }
 
-/** Large integers are text: as numbers, two of them could be one. */
+/** Integers are compared as text, because large ones lose precision as numbers. */
 const INTEGER = /^-?(0|[1-9]\d*)$/;
 
 function comparedIntegers(one: string, other: string): number {

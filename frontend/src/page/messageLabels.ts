@@ -1,6 +1,6 @@
-/** The labels of messages: HTML with the CSS class and the icon of an event class. */
+/** Labels of messages: HTML with the CSS class and the icon of an event class. */
 
-/** What the template instant/event_class_format.js declares: CSS classes and icons by event class. */
+/** The CSS classes and icons by event class, from the template instant/event_class_format.js. */
 export interface LabelTable {
   readonly classes: { readonly [eventClass: string]: string };
   /** HTML. */
@@ -16,17 +16,18 @@ const ESCAPED = new Map([
   ["'", "&#x27;"],
 ]);
 
+/** Renders labels. */
 export class MessageLabels {
   private classes = new Map<string, string>();
   private icons = new Map<string, string>();
 
   use({ classes, icons }: LabelTable): void {
-    // Maps, because an event class may be called "constructor".
+    // Maps, because an event class may have a name such as "constructor".
     this.classes = new Map(Object.entries(classes));
     this.icons = new Map(Object.entries(icons));
   }
 
-  /** Return the HTML of a label. The icon is the page author's HTML; everything else is escaped. */
+  /** Return the HTML of a label. The icon is trusted HTML of the site; the rest is escaped. */
   html(eventClass: string): string {
     const name = eventClass === "" ? DEFAULT : eventClass;
     const known = this.classes.has(name) ? name : DEFAULT;

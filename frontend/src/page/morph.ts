@@ -1,21 +1,21 @@
-/** Changes elements of the page into others, and keeps focus, selection and what the user has typed. */
+/** Morphs elements of the page, and keeps the focus, the selection and the user's input. */
 
 import { Idiomorph } from "idiomorph";
 import { SCRIPTS } from "../core/scriptlessHtml.js";
 
 type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 
-/** Elements that the page's own JavaScript fills: they are not changed. */
+/** Elements that the page's own JavaScript fills. They are not changed. */
 const KEPT = "[data-instant-keep]";
-/** Attributes that the user or htmx sets, by the elements for which that is so: they are not changed. */
+/** Attributes that the user or htmx sets, and the elements on which they are not changed. */
 const STATE: { readonly [attribute: string]: string } = { open: "details, dialog", "data-htmx-powered": "*" };
 
 const CHECKED = ["checkbox", "radio"];
 
 /**
- * Change an element, or its content, into `content`, with as few changes as possible: focus, selection, scroll
- * positions and what the user has typed or chosen are kept. Returns the elements that are there afterwards. With
- * `keepsScripts` the page's scripts stay, although `content` has none.
+ * Change an element, or its content, into `content`, with as few changes as possible. The focus, the selection, scroll
+ * positions and the user's input are kept. Returns the resulting elements. With `keepsScripts`, scripts in the page
+ * are kept, although `content` has none.
  */
 export function morph(old: Element, content: Node[], style: "innerHTML" | "outerHTML", keepsScripts = false): Element[] {
   const touched = new Set<Node>([...controls(old)].filter(isTouched));
@@ -46,7 +46,7 @@ function* controls(root: Element): Iterable<Control> {
   yield* root.querySelectorAll<Control>(selector);
 }
 
-/** Return whether the user has changed a control, or may be about to. */
+/** Return whether the user has changed a control, or has focused a text field. */
 function isTouched(control: Control): boolean {
   if (control instanceof HTMLSelectElement) return isChosen(control);
   if (control instanceof HTMLInputElement && CHECKED.includes(control.type)) return control.checked !== control.defaultChecked;

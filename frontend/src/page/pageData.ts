@@ -1,4 +1,4 @@
-/** What Django renders into a page for this script: two elements with JSON, before the script. */
+/** The data that Django renders into a page for this script: two elements with JSON, before the script. */
 
 import { isObject, type JsonObject } from "../core/json.js";
 import { CREDENTIALS_ID, PAGE_ID } from "../core/protocol.js";
@@ -6,14 +6,14 @@ import { CREDENTIALS_ID, PAGE_ID } from "../core/protocol.js";
 export interface PageData {
   /** Error messages for the console. */
   readonly problems: readonly string[];
-  /** Whether there is an element about the page itself. Without it, the page is not connected. */
+  /** Whether the page has the element with the page's data. Without it, the page does not connect. */
   readonly known: boolean;
   readonly prefix: string | undefined;
   readonly path: string | undefined;
   /** The user's id in Centrifugo, "" for a visitor, null for a user who may not connect. */
   readonly user: string | null;
   readonly debug: boolean;
-  /** Milliseconds to wait for the server's answer; undefined for the SDK's default. */
+  /** Milliseconds to wait for an answer of the server; undefined for the SDK's default. */
   readonly timeout: number | undefined;
   readonly authUrl: string | null;
   /** An answer of get_token; undefined if it must be requested. */
@@ -22,7 +22,7 @@ export interface PageData {
   readonly refused: ReadonlySet<string>;
 }
 
-const HELP = "is it rendered by {% instant_client %}, before page.js?";
+const HELP = "render it with {% instant_client %}, before page.js";
 
 export function readPageData(): PageData {
   const problems: string[] = [];
@@ -44,15 +44,15 @@ export function readPageData(): PageData {
   };
 }
 
-/** Return the JSON of an element. If there is none, add a problem, and return undefined. */
+/** Return the JSON of an element. If the element is missing or invalid, add a problem and return undefined. */
 function json(id: string, problems: string[]): unknown {
   const element = document.getElementById(id);
   try {
     if (element !== null) return JSON.parse(element.textContent ?? "") as unknown;
     problems.push(`the page has no element #${id}: ${HELP}`);
   } catch {
-    // The original error would quote the text, which may contain tokens.
-    problems.push(`the element #${id} holds no JSON: ${HELP}`);
+    // The original error would contain the text, which may contain tokens.
+    problems.push(`the element #${id} does not contain valid JSON: ${HELP}`);
   }
   return undefined;
 }

@@ -1,14 +1,15 @@
-/** Refreshes parts of the page: loads its address again, and takes them from the answer. */
+/** Refreshes parts of the page: requests its address again, and copies these parts from the response. */
 
 import { removeScripts } from "../core/scriptlessHtml.js";
 import { REFRESH_HEADER } from "../core/protocol.js";
 import { morph } from "./morph.js";
 
-/** Milliseconds in which all refreshes use the same answer. */
+/** Milliseconds before a request. All refreshes within this time share it. */
 const PAUSE = 200;
-/** Up to this many milliseconds more, at random: all open pages get the message at the same time. */
+/** The maximum of an additional random delay, in milliseconds, because all open pages get a message simultaneously. */
 const SPREAD = 300;
 
+/** Batches refreshes, with one request at a time. */
 export class Refresher {
   private readonly targets = new Set<string>();
   private timer: ReturnType<typeof setTimeout> | null = null;
@@ -16,7 +17,7 @@ export class Refresher {
 
   constructor(private readonly changed: (elements: Element[]) => void) {}
 
-  /** Refresh the elements of this selector; null means the whole page. Throws if it is not a selector. */
+  /** Refresh the elements of this selector; null means the whole page. Throws a DOMException if it is invalid. */
   ask(target: string | null): void {
     if (target !== null) document.querySelector(target);
     this.targets.add(target ?? "body");
@@ -46,31 +47,31 @@ export class Refresher {
   }
 }
 
-const here = (): string => location.href.replace(/#.*/, "");
+const currentAddress = (): string => location.href.replace(/#.*/, "");
 
-/** Return the page as it is on the server now; null if the answer cannot be used. */
+/** Return the page as the server renders it now; null if the response must not be used. */
 async function load(): Promise<Document | null> {
-  const url = here();
+  const url = currentAddress();
   const response = await fetch(url, { headers: { [REFRESH_HEADER]: "1" }, credentials: "same-origin", cache: "no-store" });
   if (response.redirected && response.url.replace(/#.*/, "") !== url) {
-    // To the log-in page, for example: the browser itself must follow it.
+    // For example to the log-in page. Reload, so that the browser itself follows the redirect.
     location.reload();
     return null;
   }
-  if (!response.ok) throw new Error(`the answer is ${response.status}`);
+  if (!response.ok) throw new Error(`the server responded with status ${response.status}`);
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   removeScripts(fresh);
   // A script, such as htmx, may have changed the page's address in the meantime.
-  return here() === url ? fresh : null;
+  return currentAddress() === url ? fresh : null;
 }
 
-/** Morph each element of the selector into the one in `fresh` with the same id, or else with the same index. */
+/** Morph each selected element into the element of `fresh` with the same id, or else with the same index. */
 function morphInto(fresh: Document, target: string): Element[] {
   const found = [...fresh.querySelectorAll(target)];
   return [...document.querySelectorAll(target)].flatMap((old, index) => {
     if (!old.isConnected) return [];
     const replacement = found.find(({ id }) => id !== "" && id === old.id) ?? found[index];
-    // Scripts may have added classes to the body and to the html element, so both are kept.
+    // Scripts may have added classes to the body and to the html element, so only their content is changed.
     if (old === document.body || old === document.documentElement) {
       return morph(document.body, [...fresh.body.cloneNode(true).childNodes], "innerHTML", true);
     }

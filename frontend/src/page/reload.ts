@@ -1,10 +1,10 @@
-/** Loads a page again whose content was rendered for other rights than its user has now. */
+/** Reloads a page after the user's permissions have changed. */
 
-/** Milliseconds in which a page is loaded again once only: if Django refuses each new window, it must not loop. */
-const ONCE_IN = 60_000;
+/** Milliseconds in which a page is reloaded at most once. This prevents a loop if Django refuses each new window. */
+const MIN_INTERVAL = 60_000;
 const KEY = "instant.reloaded";
 
-/** Load the page again, now or as soon as the user sees it: hidden pages must not all ask Django at one moment. */
+/** Reload the page, now or once it is visible. Hidden pages wait, so that not all of them request it simultaneously. */
 export function reloadWhenVisible(): void {
   if (document.visibilityState === "visible") return reload();
   const check = (): void => {
@@ -16,18 +16,18 @@ export function reloadWhenVisible(): void {
 }
 
 function reload(): void {
-  if (wasReloaded()) console.warn("instant: the rights of the user have changed again; load the page again to see its topics");
+  if (wasReloaded()) console.warn("instant: the user's permissions have changed again; reload the page to receive its topics");
   else location.reload();
 }
 
-/** Return whether this tab was reloaded a short time ago, and remember the time. */
+/** Return whether this tab was reloaded recently. If not, store the current time. */
 function wasReloaded(): boolean {
   try {
     const last = Number(sessionStorage.getItem(KEY));
-    const isRecent = Math.abs(Date.now() - last) < ONCE_IN;
+    const isRecent = Math.abs(Date.now() - last) < MIN_INTERVAL;
     if (!isRecent) sessionStorage.setItem(KEY, String(Date.now()));
     return isRecent;
   } catch {
-    return true; // no storage: better a page without its topics than one that loads for ever
+    return true; // without storage a reload loop cannot be detected, so do not reload
   }
 }

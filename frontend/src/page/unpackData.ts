@@ -1,9 +1,10 @@
-/** `unpack_data`: reads a message for the page's own JavaScript. */
+/** `unpack_data`: parses a message for the page's own JavaScript. */
 
 import { isObject, type JsonObject, type JsonValue, parsedIfText, text } from "../core/json.js";
 import { CHANNEL, DATA, EVENT_CLASS, MESSAGE, SITE, TIMESTAMP, UID } from "../core/protocol.js";
 import type { MessageLabels } from "./messageLabels.js";
 
+/** The fields of a message. Missing texts are "", missing data is `{}`. */
 export interface UnpackedData {
   channel: string;
   message: string;
@@ -16,10 +17,10 @@ export interface UnpackedData {
   timestamp: string;
 }
 
-/** The keys by which a payload differs from a dataset. */
+/** The keys that distinguish a payload from a dataset. */
 const PAYLOAD_KEYS = [SITE, UID, MESSAGE, EVENT_CLASS];
 
-/** Read a dataset `{channel, data: payload}`, or a payload alone. Both may be JSON text, as callbacks may get either. */
+/** Parse a dataset `{channel, data: payload}`, or a payload alone. Both may be objects or JSON text. */
 export function unpackData(dataset: unknown, labels: MessageLabels): UnpackedData {
   const outer = object(dataset);
   const payload = PAYLOAD_KEYS.some((key) => key in outer) ? outer : object(outer[DATA]);

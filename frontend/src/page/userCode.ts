@@ -1,4 +1,4 @@
-/** Run code of the page's author. If it throws, the console says what has thrown, and other code still runs. */
+/** Run code of the site. If it throws, log the error with the name `what`, so that other code still runs. */
 export function runUserCode(what: string, run: () => void): void {
   try {
     run();

@@ -1,8 +1,8 @@
-/** Close codes of sockets: which one a CloseEvent has for each end. */
+/** The close codes of sockets. */
 
 import { CALLED, UNAUTHORIZED, UNKNOWN_CHANNEL } from "../core/codes.js";
 
-/** Why a socket is closed, as a CloseEvent has it. */
+/** The code and reason of a socket's CloseEvent. */
 export interface Closing {
   readonly code: number;
   readonly reason: string;
@@ -19,19 +19,19 @@ const FORBIDDEN = 4403;
 const NOT_FOUND = 4404;
 const FAILED = 4500;
 
-/** Django's answer if too many sockets are open, or the worker is about to stop: the client tries again. */
+/** Django's answer if too many sockets are open, or the worker is about to stop. The client retries. */
 export const OVERLOADED = 503;
 
-/** Return how a socket is closed that Django or the server refuses: 404 becomes 4404, as for a plain WebSocket. */
+/** Return the close code for a socket that Django or the server refuses. 404 becomes 4404, as for a plain WebSocket. */
 export function ofRefusal(code: number, reason: string): Closing {
   if (code === OVERLOADED) return { code: TRY_LATER, reason };
-  // The site has no sockets at all.
+  // The server has no namespace for sockets, so the site has none.
   if (code === UNKNOWN_CHANNEL) return { code: NOT_FOUND, reason };
   if (code === 500) return { code: FAILED, reason };
   return { code: code >= 400 && code < 500 ? 4000 + code : FORBIDDEN, reason };
 }
 
-/** Return how a socket is closed when the page's connection is closed for good. */
+/** Return the close code for a socket whose connection is closed for good. */
 export function ofDisconnect(code: number, reason: string): Closing {
   if (code === CALLED) return { code: NORMAL, reason };
   if (code === UNAUTHORIZED) return { code: NOT_LOGGED_IN, reason };

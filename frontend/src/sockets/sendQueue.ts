@@ -1,18 +1,18 @@
-/** Sends the messages of a socket in order. */
+/** The queue of messages that a socket sends. */
 
-/** How far a message may be ahead of an unanswered one. The worker keeps at most 1,000 that arrive too early. */
+/** The maximum distance between a message and the oldest unanswered one. The worker buffers at most 1,000 messages. */
 const MAX_AHEAD = 500;
 
 /**
- * The messages sent to one subscription of a socket, numbered from 0. The server handles several messages at once, and
- * so reorders them; the worker restores the order, as long as none is too far ahead.
+ * Sends messages to one subscription of a socket, numbered from 0. The server processes messages concurrently, so they
+ * may arrive out of order. The worker restores the order, if no message is too far ahead.
  */
 export class SendQueue {
-  /** Size in bytes of the messages that have no answer. */
+  /** The size in bytes of the unanswered messages, including those that wait. */
   bytes = 0;
   private number = 0;
   private readonly waiting: { readonly content: object; readonly bytes: number }[] = [];
-  /** Lowest first. */
+  /** Numbers of messages, in ascending order. */
   private readonly unanswered = new Set<number>();
 
   constructor(private readonly publish: (envelope: object) => Promise<unknown>) {}
@@ -23,7 +23,7 @@ export class SendQueue {
     this.pump();
   }
 
-  /** Drop what was not sent yet: the SDK would send it to the next subscription. */
+  /** Drop the messages that were not sent yet. Otherwise the SDK would send them to the next subscription. */
   stop(): void {
     this.waiting.length = 0;
   }
@@ -46,7 +46,7 @@ export class SendQueue {
       this.bytes -= bytes;
       this.pump();
     };
-    // If it fails, the worker misses its number and ends the socket.
+    // If publishing fails, the worker misses the number and closes the socket.
     this.publish({ n: number, ...content }).then(answered, answered);
   }
 }

@@ -1,4 +1,4 @@
-/** A socket as a page has it: the state, the events and the methods of a WebSocket. */
+/** The socket object of a page, with the state, the events and the methods of a WebSocket. */
 
 import type { Centrifuge } from "centrifuge";
 import { ChannelRefused } from "../core/errors.js";
@@ -8,10 +8,10 @@ import { ABNORMAL, type Closing, NO_STATUS, NORMAL } from "./closeCodes.js";
 import type { InstantSocket, ReadyState, SocketEventMap, SocketMessage, SocketOptions } from "./interface.js";
 import { SocketSubscription } from "./socketSubscription.js";
 
-/** What a socket needs from its session. */
+/** The session, as a socket uses it. */
 export interface SocketOwner {
   tick(): Promise<void>;
-  /** Milliseconds to wait after so many failures in a row. */
+  /** Return the delay in milliseconds before the next attempt, after this number of failures in a row. */
   delay(failures: number): number;
   refused(error: ChannelRefused): void;
   closed(): void;
@@ -20,7 +20,7 @@ export interface SocketOwner {
 const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3] as const;
 const NAMES = ["open", "message", "reconnecting", "error", "close"] as const;
 const MAX_REASON_BYTES = 123;
-/** This script can also be loaded where there is no EventTarget. */
+/** Some environments have no EventTarget. The script must still load there. */
 const Target = (globalThis.EventTarget ?? Object) as typeof EventTarget;
 
 export class Socket extends Target implements InstantSocket {
@@ -38,7 +38,7 @@ export class Socket extends Target implements InstantSocket {
   onclose: InstantSocket["onclose"] = null;
   private state: ReadyState = CONNECTING;
   private subscription: SocketSubscription | null = null;
-  /** Size in bytes of what was sent after it was closed: a WebSocket counts it, too. */
+  /** The size in bytes of messages sent after the socket was closed. A WebSocket counts these as well. */
   private discarded = 0;
   private readonly openingData: unknown;
   private readonly reconnects: boolean;
@@ -77,10 +77,10 @@ export class Socket extends Target implements InstantSocket {
 
   close(code?: number, reason = ""): void {
     if (code !== undefined && code !== NORMAL && !(code >= 3000 && code <= 4999)) {
-      throw new DOMException(`a socket is closed with 1000, or a code from 3000 to 4999, not ${code}`, "InvalidAccessError");
+      throw new DOMException(`the close code ${code} is invalid: use 1000, or 3000 to 4999`, "InvalidAccessError");
     }
     if (byteLength(reason) > MAX_REASON_BYTES) {
-      throw new DOMException(`the reason has more than ${MAX_REASON_BYTES} bytes`, "SyntaxError");
+      throw new DOMException(`the close reason is longer than ${MAX_REASON_BYTES} bytes`, "SyntaxError");
     }
     if (this.state >= CLOSING) return;
     const { state } = this;
@@ -89,12 +89,12 @@ export class Socket extends Target implements InstantSocket {
     else void this.owner.tick().then(() => this.fail({ code: ABNORMAL, reason: "closed before it was open" }));
   }
 
-  // What its session reports
+  // Called by the session
 
-  /** There is a connection, with this client, of a site that has this tenant or "". */
+  /** Subscribe with this client, which is connected. `tenant` is the site's tenant, "" for none. */
   attach(client: Centrifuge, tenant: string): void {
     if (this.state >= CLOSING || this.subscription?.client === client) return;
-    // This client has replaced the previous one.
+    // The client of a new connection replaces the previous one.
     if (this.subscription !== null) this.lost("connection replaced");
     if (this.state !== CONNECTING) return;
     this.subscription?.drop();
@@ -110,7 +110,7 @@ export class Socket extends Target implements InstantSocket {
     });
   }
 
-  /** The connection was lost, and the client reconnects. */
+  /** Report a lost connection. The socket reconnects, unless its options forbid it or it is closing. */
   lost(reason: string): void {
     if (this.state === CLOSED) return;
     const closing = { code: ABNORMAL, reason };
@@ -128,7 +128,7 @@ export class Socket extends Target implements InstantSocket {
     this.finish(closing, false);
   }
 
-  // What its subscription reports
+  // Called by the subscription
 
   private opened(): void {
     if (this.state !== CONNECTING) return;
@@ -158,12 +158,12 @@ export class Socket extends Target implements InstantSocket {
 
 function checked(message: unknown): { readonly copy: unknown; readonly bytes: number } {
   if (message instanceof ArrayBuffer || ArrayBuffer.isView(message) || message instanceof Blob) {
-    throw new TypeError("a socket takes text, or what JSON can hold");
+    throw new TypeError("binary data cannot be sent: use text or a JSON value");
   }
-  // As in a WebSocket: half of a surrogate pair cannot be sent.
+  // As in a WebSocket, lone surrogates are replaced.
   const whole = typeof message === "string" ? message.replace(/\p{Surrogate}/gu, "\uFFFD") : message;
   const known = jsonCopy(whole);
-  if (known.bytes > MAX_SENT_BYTES) throw new RangeError(`${known.bytes} bytes are too many: the server takes ${MAX_SENT_BYTES}`);
+  if (known.bytes > MAX_SENT_BYTES) throw new RangeError(`the message has ${known.bytes} bytes; the limit is ${MAX_SENT_BYTES}`);
   return known;
 }
 

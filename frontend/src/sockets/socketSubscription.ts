@@ -1,4 +1,4 @@
-/** A socket's subscription to its channel, by which the server opens a stream to the worker. */
+/** A socket's subscription to its channel. For each subscription, the server opens a stream to the worker. */
 
 import type { Centrifuge, PublicationContext, Subscription, UnsubscribedContext } from "centrifuge";
 import { SERVER_UNSUBSCRIBED } from "../core/codes.js";
@@ -7,15 +7,15 @@ import { type Closing, NO_STATUS, NORMAL, OVERLOADED, ofRefusal } from "./closeC
 import { SendQueue } from "./sendQueue.js";
 
 const VERSION = 1;
-/** Milliseconds to wait until the worker confirms that it has received everything. */
+/** Milliseconds to wait for the worker to confirm that it has received all messages. */
 const CLOSE_TIMEOUT = 10_000;
 
-/** What a subscription needs from its socket, and reports to it. */
+/** The socket, as a subscription uses it. */
 export interface SocketSubscriptionOwner {
-  /** Whether to subscribe again after a loss. */
+  /** Whether to retry if Django is overloaded. */
   readonly reconnects: boolean;
   tick(): Promise<void>;
-  /** Milliseconds to wait after so many failures in a row. */
+  /** Return the delay in milliseconds before the next attempt, after this number of failures in a row. */
   delay(failures: number): number;
   opened(): void;
   received(message: JsonValue): void;
@@ -25,9 +25,9 @@ export interface SocketSubscriptionOwner {
   refused(closing: Closing): void;
 }
 
-/** One per client of the SDK, which subscribes again after each loss. For the worker each time is another socket. */
+/** A subscription with one SDK client, which subscribes again after a loss. Each time, the worker sees a new socket. */
 export class SocketSubscription {
-  /** Null while it is not open. */
+  /** Null while the subscription is not open. */
   private queue: SendQueue | null = null;
   private closing: Closing | null = null;
   private failures = 0;
@@ -40,8 +40,8 @@ export class SocketSubscription {
     data: unknown,
     private readonly owner: SocketSubscriptionOwner,
   ) {
-    // With getData the SDK does not put all sockets into one frame, which the server would not read if it is larger
-    // than 64 KiB.
+    // With an asynchronous getData, the SDK does not send all subscriptions in one frame: the server rejects frames
+    // larger than 64 KiB.
     const getData = (): Promise<unknown> => owner.tick().then(() => ({ data, v: VERSION }));
     const subscription = client.newSubscription(channel, { getData });
     this.subscription = subscription;
@@ -53,24 +53,24 @@ export class SocketSubscription {
     subscription.subscribe();
   }
 
-  /** Size in bytes of the messages that the server has not answered. */
+  /** The size in bytes of the messages that the server has not answered. */
   get bufferedBytes(): number {
     return this.queue?.bytes ?? 0;
   }
 
-  /** Send a message. It is dropped if the subscription is lost and the socket does not know yet. */
+  /** Send a message. It is dropped if the subscription is lost. */
   send(message: unknown, bytes: number): void {
     this.queue?.put({ m: message }, bytes);
   }
 
-  /** Have the worker end it once it has received everything: unsubscribing would lose what is on its way. */
+  /** Ask the worker to close the socket after it has received all messages. Unsubscribing would lose messages. */
   close(closing: Closing): void {
     this.closing = closing;
     this.queue?.put({ c: [closing.code, closing.reason] }, 0);
     this.timer = setTimeout(() => this.owner.lost("no answer"), CLOSE_TIMEOUT);
   }
 
-  /** Unsubscribe, without a report to the owner. */
+  /** Unsubscribe without calling the owner. */
   drop(): void {
     this.stop();
     clearTimeout(this.timer);
@@ -90,7 +90,7 @@ export class SocketSubscription {
   }
 
   private onPublication({ data, info }: PublicationContext): void {
-    // A publication with the `info` of a client is not the worker's.
+    // The server adds `info` to publications of clients. The worker's have none.
     if (info !== undefined || !isObject(data)) return;
     const { m, c } = data;
     if (Array.isArray(c)) this.onEnd({ code: Number(c[0]), reason: String(c[1]) });
@@ -98,14 +98,14 @@ export class SocketSubscription {
   }
 
   private onEnd(closing: Closing): void {
-    // The handler may have closed it, with a code of its own, before the page did.
+    // The handler may have closed the socket with another code before the page did.
     this.owner.ended((closing.code === NORMAL ? this.closing : null) ?? closing);
   }
 
   private onSubscribing(reason: string): void {
     if (this.queue === null) return;
     this.stop();
-    // The client is closed: for good, which its session is about to report, or because another replaces it.
+    // The client is closed. The session is about to report a final disconnect, or replaces the client.
     if (this.client.state === "disconnected") void this.owner.tick().then(() => this.owner.lost(reason));
     else this.owner.lost(reason);
   }

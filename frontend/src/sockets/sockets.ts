@@ -1,4 +1,4 @@
-/** The sockets of a page: each talks to a handler in Python (`instant.sockets`) over the page's one connection. */
+/** The sockets of a page. All share the page's connection; each has its own Python handler (`instant.sockets`). */
 
 import { UNAUTHORIZED } from "../core/codes.js";
 import { ConnectionClosed, UnauthorizedError } from "../core/errors.js";
@@ -8,7 +8,7 @@ import { ABNORMAL, NORMAL, ofDisconnect } from "./closeCodes.js";
 import type { InstantSocket, SocketOptions } from "./interface.js";
 import { Socket } from "./socket.js";
 
-/** What sockets need from a session. */
+/** The session, as sockets use it. */
 export interface SocketsOwner extends ConnectionWaitOwner {
   readonly account: { readonly tenant: string; delay(failures: number): number };
   tick(): Promise<void>;
@@ -29,9 +29,12 @@ export class Sockets {
     disconnected.add(({ code, reason }) => this.each((socket) => close(socket, code, reason)));
   }
 
-  /** Open a new socket. Throws a SyntaxError if the name is invalid. */
+  /**
+   * Open a new socket. Throws a DOMException (`SyntaxError`) if the name is invalid, a TypeError if `options.data` is
+   * not JSON, and a RangeError if it is too large.
+   */
   open(name = "", options: SocketOptions = {}): InstantSocket {
-    if (name !== "" && !NAME.test(name)) throw new DOMException(`${name} is no name of a socket`, "SyntaxError");
+    if (name !== "" && !NAME.test(name)) throw new DOMException(`"${name}" is not a valid socket name`, "SyntaxError");
     const channel = [SOCKETS_NAMESPACE, name || "default", random()].join(NAMESPACE_BOUNDARY);
     const { owner } = this;
     const socket: Socket = new Socket(
@@ -71,7 +74,7 @@ function close(socket: Socket, code: number, reason: string): void {
   else socket.fail(closing);
 }
 
-/** Each socket has its own channel, also if the page opens two with the same name. */
+/** Return a random suffix. With it each socket has its own channel, even if a page opens two with the same name. */
 function random(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(8));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");

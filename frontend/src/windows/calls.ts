@@ -1,26 +1,27 @@
-/** Calls of functions in Python: from `instant.call()` to the SDK's `rpc`. */
+/** Calls of Python functions: from `instant.call()` to the SDK's `rpc`. */
 
 import { isObject, jsonCopy, type JsonValue, MAX_SENT_BYTES } from "../core/json.js";
 import type { ConnectionWait } from "../core/waitForConnection.js";
 import { callError, CallRefused } from "./callErrors.js";
 
+/** Options of a call. */
 export interface CallOptions {
-  /** Do not wait for the answer to the previous call of the same signal: they may then run in any order. */
+  /** Do not wait for the answer to the previous call of the same signal. The calls may then run in any order. */
   parallel?: boolean;
 }
 
-/** The arguments of a call. They are copied at once: changing them later has no effect. */
+/** The arguments of a call: an object of JSON values. It is copied immediately, so later changes have no effect. */
 export type CallOpts = object;
 
 const TOO_LARGE = 413;
 
-/** The calls of one signal run one after the other, because the server would reorder them. */
+/** Sends calls. The calls of one signal run one after the other, because the server may reorder concurrent ones. */
 export class Calls {
   private readonly last = new Map<string, Promise<void>>();
 
   constructor(private readonly connectionWait: Pick<ConnectionWait, "client">) {}
 
-  /** Resolves with the function's result, or with `{queued: true}` if it was queued or several functions run. */
+  /** Call a signal. Resolves with the result, or with `{queued: true}` if it is queued or several functions run. */
   call(name: string, opts: CallOpts = {}, { parallel = false }: CallOptions = {}): Promise<JsonValue> {
     let data: unknown;
     try {

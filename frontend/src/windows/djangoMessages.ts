@@ -1,15 +1,15 @@
-/** The standard signal "messages.add": shows messages of Django's messages framework. */
+/** The standard signal "messages.add", which shows messages of Django's messages framework. */
 
 import { parseHtml } from "../core/scriptlessHtml.js";
 import { isObject } from "../core/json.js";
 import { words } from "./standardSignalArguments.js";
 
-/** The detail of the DOM event `instant:message-added`, which is dispatched before a message is shown. */
+/** The detail of the DOM event `instant:message-added`. It is dispatched before a message is shown. */
 export interface Notice {
   readonly text: string;
   /** Trusted HTML, or "" if the message is text. */
   readonly html: string;
-  /** As in Django's `message.tags`: the level and the extra tags. */
+  /** The extra tags and the level, as in Django's `message.tags`. */
   readonly tags: readonly string[];
 }
 
@@ -22,7 +22,7 @@ const TAGS = new Map([
   [40, "error"],
 ]);
 
-/** Show a message, or the list `messages` of them. */
+/** Show one message, or the messages of the list `messages`. */
 export function showMessages(opts: object): void {
   const { messages } = opts as { readonly messages?: unknown };
   const all: unknown[] = Array.isArray(messages) ? messages : [opts];
@@ -69,7 +69,7 @@ function dismissButton(element: Element, container: Element): Element {
   button.textContent = "×";
   button.setAttribute("aria-label", container.getAttribute("data-dismiss-label") ?? "Dismiss");
   button.addEventListener("click", () => {
-    // Keeps the keyboard's focus in the list.
+    // Keep the keyboard focus in the list.
     const next = (element.nextElementSibling ?? element.previousElementSibling)?.querySelector("button");
     element.remove();
     next?.focus();

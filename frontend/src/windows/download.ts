@@ -1,20 +1,21 @@
-/** The standard signal "download": the browser saves a file. */
+/** The standard signal "download", which makes the browser save a file. */
 
 import { bytesOfBase64 } from "../core/base64.js";
 import { ownAddress } from "./standardSignalArguments.js";
 
+/** The arguments of the signal. */
 export interface FileOpts {
-  /** Its address on this site. Not used if there is `content`. */
+  /** The file's address on this site. Ignored if there is `content`. */
   readonly url?: unknown;
-  /** The file itself: text, or base64 if `base64` is true. */
+  /** The file's content: text, or base64 if `base64` is true. */
   readonly content?: unknown;
   readonly base64?: unknown;
   readonly filename?: unknown;
-  /** Its media type. */
+  /** The media type of `content`. */
   readonly type?: unknown;
 }
 
-/** Milliseconds after which the file is released; browsers have started to read it by then. */
+/** Milliseconds after which the object URL is revoked. Browsers have started to read the file by then. */
 const LIFETIME = 60_000;
 
 export function download(opts: FileOpts): void {

@@ -1,6 +1,6 @@
-/** The fields of a form, as a browser would post them. */
+/** The fields of a form, as a browser submits them. */
 
-/** One field of a form, as jQuery's `serializeArray` and df_websockets have it. */
+/** One field of a form, in the format of jQuery's `serializeArray` and of df_websockets. */
 export interface FormField {
   readonly name: string;
   readonly value: string;
@@ -9,15 +9,15 @@ export interface FormField {
 type Submitter = HTMLElement & { readonly name?: string; readonly value?: string };
 
 /**
- * Return the fields of a form, or of the form that an element belongs to, without files. A `submitter` with a name is
- * included.
+ * Return the fields of a form, or of the form that an element belongs to. Files are left out. A `submitter` with a name
+ * is included.
  */
 export function formFields(element: Element, submitter: Element | null = null): FormField[] {
   const form = formOf(element);
   if (form === null) return [];
   const fields: FormField[] = [];
   for (const [name, value] of new FormData(form)) {
-    // As browsers post it: with CRLF as line ends.
+    // Browsers submit line ends as CRLF.
     if (typeof value === "string") fields.push({ name, value: value.replace(/\r?\n|\r/g, "\r\n") });
   }
   const { name = "", value = "" } = (submitter ?? {}) as Submitter;
@@ -30,7 +30,7 @@ export function formOf(element: Element): HTMLFormElement | null {
   return (element as Partial<HTMLInputElement>).form ?? element.closest("form");
 }
 
-/** Return the value of a control: a boolean for a checkbox, a list for a multiple choice; null for other elements. */
+/** Return the value of a control: a boolean for a checkbox, a list for a multiple select, null for other elements. */
 export function valueOf(element: Element): string | boolean | string[] | null {
   if (element instanceof HTMLSelectElement && element.multiple) {
     return [...element.selectedOptions].map(({ value }) => value);

@@ -1,4 +1,4 @@
-/** The attribute `data-df-signal`: elements that call a signal when an event happens. */
+/** The attribute `data-df-signal`, by which elements call a signal when a DOM event happens. */
 
 import { isObject, type JsonObject } from "../core/json.js";
 import { formFields, valueOf } from "./formFields.js";
@@ -6,29 +6,30 @@ import { formFields, valueOf } from "./formFields.js";
 const ATTRIBUTE = "data-df-signal";
 const CONTROLS = "input, select, textarea, button, [contenteditable]";
 const LINKS = "a[href], area[href]";
-/** Elements whose default action is prevented on a click. Not a checkbox, for example: it would not change. */
+/** Elements whose default action is prevented on a click. Others, such as checkboxes, need theirs to change. */
 const PREVENTED = `${LINKS}, button:not([type=button]), input:is([type=submit], [type=image], [type=reset])`;
-/** As in "input delay:300", for the template tag, which has no other argument for it. */
+/** The delay in an event such as "input delay:300". The template tag has no other argument for it. */
 const DELAY = /\s+delay:(\d+)(?:ms)?$/;
 
-/** One signal that an element declares. */
+/** One signal of an element's attribute. */
 interface Declared {
   readonly name: string;
   /** The name of the DOM event. */
   readonly on: string;
-  /** The arguments that get the form's fields, and the element's value. */
+  /** The name of the argument for the form's fields. */
   readonly form: string | null;
+  /** The name of the argument for the element's value. */
   readonly value: string | null;
   readonly opts: JsonObject;
-  /** Milliseconds without another event before the signal is called. */
+  /** The debounce delay in milliseconds: the signal is called after this time without another event. */
   readonly delay: number;
-  /** Whether the browser's default action happens, too. */
+  /** Whether the browser's default action is kept. */
   readonly keepsDefault: boolean;
 }
 
 type Call = (name: string, opts: object, element: Element) => void;
 
-/** Listens at the document, so that elements and attributes may be added at any time. */
+/** Listens on the document, so that elements and attributes may be added at any time. */
 export class SignalAttributes {
   private readonly known = new WeakMap<Element, { readonly text: string; readonly all: readonly Declared[] }>();
   private readonly timers = new WeakMap<Declared, ReturnType<typeof setTimeout>>();
@@ -62,7 +63,7 @@ export class SignalAttributes {
     }
   }
 
-  /** Return what an element declares. Its attribute is read again when it has changed. */
+  /** Return the signals of an element. The parsed attribute is cached until its text changes. */
   private of(element: Element): readonly Declared[] {
     const text = element.getAttribute(ATTRIBUTE);
     if (text === null) return [];
@@ -74,13 +75,13 @@ export class SignalAttributes {
   }
 
   private happened(event: Event, path: readonly EventTarget[]): void {
-    // A script of the page prevented it: the user said "no" to "Are you sure?".
+    // A script of the page prevented the event, for example after the user declined a confirmation.
     if (event.defaultPrevented && ["click", "submit"].includes(event.type)) return;
     for (const element of path) {
       if (!(element instanceof Element)) continue;
       for (const one of this.of(element)) {
-        if (one.on !== event.type || goesElsewhere(event, element)) continue;
-        if (!one.keepsDefault && stops(event, element)) event.preventDefault();
+        if (one.on !== event.type || opensNewTab(event, element)) continue;
+        if (!one.keepsDefault && hasPreventedDefault(event, element)) event.preventDefault();
         this.schedule(one, element, sourceOf(event, element));
       }
     }
@@ -99,15 +100,15 @@ function declared(text: string, element: Element): Declared[] {
     const content = JSON.parse(text) as unknown;
     return [content].flat().map((item) => read(item, element));
   } catch (error) {
-    console.error(`instant: ${ATTRIBUTE} cannot be read: ${(error as Error).message}`, element);
+    console.error(`instant: the attribute ${ATTRIBUTE} is invalid: ${(error as Error).message}`, element);
     return [];
   }
 }
 
 function read(item: unknown, element: Element): Declared {
-  if (!isObject(item) || typeof item["name"] !== "string") throw new Error("each signal is an object with a name");
+  if (!isObject(item) || typeof item["name"] !== "string") throw new Error("each signal must be an object with a name");
   const { name, on, form, value, opts, delay } = item;
-  const event = typeof on === "string" && on !== "" ? on : usual(element);
+  const event = typeof on === "string" && on !== "" ? on : defaultEvent(element);
   return {
     name,
     on: event.replace(DELAY, ""),
@@ -119,22 +120,22 @@ function read(item: unknown, element: Element): Declared {
   };
 }
 
-function usual(element: Element): string {
+function defaultEvent(element: Element): string {
   if (element instanceof HTMLFormElement) return "submit";
   return element.matches("select, textarea, input:not([type=submit], [type=image], [type=reset], [type=button])") ? "change" : "click";
 }
 
-/** Return whether the user opens a link in another tab or window. */
-function goesElsewhere(event: Event, element: Element): boolean {
+/** Return whether a click opens a link in another tab or window. */
+function opensNewTab(event: Event, element: Element): boolean {
   if (!(event instanceof MouseEvent) || event.type !== "click" || !element.matches(LINKS)) return false;
   return event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0;
 }
 
-function stops({ type }: Event, element: Element): boolean {
+function hasPreventedDefault({ type }: Event, element: Element): boolean {
   return type === "submit" || (type === "click" && element.matches(PREVENTED));
 }
 
-/** Return the control of an event: the element itself, or the one in it; for a submitted form, the button. */
+/** Return the control that caused an event: the element, or a control inside it; for a submit, the button. */
 function sourceOf(event: Event, element: Element): Element {
   if (event instanceof SubmitEvent) return event.submitter ?? element;
   if (element.matches(CONTROLS)) return element;
@@ -150,7 +151,7 @@ function filled({ form, value, opts }: Declared, element: Element, source: Eleme
   };
 }
 
-/** Only buttons are submitters; the fields of other controls are included anyway. */
+/** Return the control if it is a submit button. The form's fields already include all other controls. */
 function submitting(source: Element): Element | null {
   return source.matches("button, input[type=submit]") ? source : null;
 }

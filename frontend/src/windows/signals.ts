@@ -1,13 +1,14 @@
-/** The functions of this window that are connected to signals. */
+/** The JavaScript functions that are connected to signals in this window. */
 
 import { isObject, type JsonValue } from "../core/json.js";
 import { FunctionsByName, type Undo } from "../core/listeners.js";
 
 /** The arguments of a signal. */
 export type SignalOpts = { readonly [name: string]: JsonValue };
-/** A function connected to a signal. `Opts` is the type that it expects; it is not checked. */
+/** A function connected to a signal. `Opts` is the type that it expects. It is not checked at run time. */
 export type SignalFunction<Opts = SignalOpts> = (opts: Opts) => void;
 
+/** The functions by the name of their signal. */
 export class Signals {
   private readonly byName = new FunctionsByName<(opts: object) => void>();
 
@@ -19,13 +20,13 @@ export class Signals {
     return this.byName.has(name);
   }
 
-  /** Run the functions in the order in which they were connected. One that throws does not stop the others. */
+  /** Run the functions of a signal in the order in which they were connected. If one throws, the others still run. */
   run(name: string, opts: object): void {
     for (const { run } of [...this.byName.get(name)]) {
       try {
         run(opts);
       } catch (error) {
-        console.error(`instant: a function of the signal ${name} threw`, error);
+        console.error(`instant: a function connected to the signal ${name} threw`, error);
       }
     }
   }

@@ -1,4 +1,4 @@
-/** The signals that every page has: they change its HTML, show messages, reload, redirect, and save files. */
+/** The standard signals of every page. They change its HTML, show messages, reload, redirect, and save files. */
 
 import { isObject } from "../core/json.js";
 import { showMessages } from "./djangoMessages.js";
@@ -6,7 +6,7 @@ import { download } from "./download.js";
 import { ownAddress, type TargetOpts, targets, words } from "./standardSignalArguments.js";
 import type { Signals } from "./signals.js";
 
-/** Connect the standard signals. `applyHtml` applies the `data` of a message of live HTML. */
+/** Connect the standard signals. `applyHtml` applies the `data` of a live HTML message. */
 export function connectStandardSignals(signals: Signals, applyHtml: (data: unknown) => void): void {
   const live = (action: string) => (opts: TargetOpts & { readonly html?: unknown }) =>
     applyHtml({ action, target: opts.target ?? opts.selector, html: opts.html });
@@ -21,9 +21,9 @@ export function connectStandardSignals(signals: Signals, applyHtml: (data: unkno
   signals.connect("download", download);
 }
 
-/** Attributes that are code, or HTML that may contain code: no signal sets them. */
+/** Attributes that contain code, or HTML that may contain code. Signals may not set them. */
 const CODE = /^on|^srcdoc$/i;
-/** Browsers ignore white space and control characters in an address. */
+/** A javascript: URL. Browsers ignore white space and control characters in it. */
 const SCRIPT_ADDRESS = /^[\s\0-\x1f]*j\s*a\s*v\s*a\s*s\s*c\s*r\s*i\s*p\s*t\s*:/i;
 
 interface AttributeOpts extends TargetOpts {
@@ -33,12 +33,12 @@ interface AttributeOpts extends TargetOpts {
   readonly attrs?: unknown;
 }
 
-/** Set attributes. Null and false remove an attribute; true sets it without a value. */
+/** Set attributes. The values null and false remove an attribute; true sets it without a value. */
 function setAttributes(opts: AttributeOpts): void {
   const attributes = isObject(opts.attrs) ? Object.entries(opts.attrs) : [[String(opts.name ?? ""), opts.value] as const];
   for (const [name, value] of attributes) {
-    if (name === "") throw new Error("it has no name of an attribute");
-    if (CODE.test(name) || SCRIPT_ADDRESS.test(String(value))) throw new Error(`it would set ${name} to a script`);
+    if (name === "") throw new Error("the argument `name` is missing");
+    if (CODE.test(name) || SCRIPT_ADDRESS.test(String(value))) throw new Error(`the attribute ${name} may not be set to a script`);
   }
   for (const element of targets(opts)) {
     for (const [name, value] of attributes) setAttribute(element, name, value ?? null);
@@ -48,7 +48,7 @@ function setAttributes(opts: AttributeOpts): void {
 function setAttribute(element: Element, name: string, value: unknown): void {
   if (value === null || value === false) element.removeAttribute(name);
   else element.setAttribute(name, value === true ? "" : String(value));
-  // Once the user has typed or chosen something, a control no longer shows its attribute.
+  // Once the user has changed a control, it no longer shows the value of its attribute.
   if (name === "value" && "value" in element) element.value = value === null || value === false ? "" : String(value);
   if (name === "checked" && "checked" in element) element.checked = value !== null && value !== false;
 }

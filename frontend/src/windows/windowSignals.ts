@@ -10,17 +10,20 @@ import { type CallOptions, type CallOpts, Calls } from "./calls.js";
 import { type FormField, formFields } from "./formFields.js";
 import { type SignalFunction, type SignalOpts, Signals } from "./signals.js";
 
-/** `instant.windows`, and `DFSignals` in pages. */
+/** The interface of `instant.windows`, and of `DFSignals` in pages. */
 export interface InstantWindows {
-  /** Run a function whenever the signal is called in this window, by itself or by Django. */
+  /** Run a function each time this window or Django calls the signal. */
   connect<Opts = SignalOpts>(name: string, run: SignalFunction<Opts>): Undo;
-  /** Call the functions that are connected in this window, then those in Python. Resolves with the result of Python. */
+  /**
+   * Call the functions that are connected in this window, then those in Python. Resolves with the result from Python;
+   * null if only this window has functions for the signal. Rejects as `instant.call()` does.
+   */
   call(name: string, opts?: CallOpts, options?: CallOptions): Promise<JsonValue>;
-  /** Return the fields of a form, or of the form that an element belongs to. */
+  /** Return the fields of a form, or of the form that an element belongs to, without files. */
   form(element: Element): FormField[];
 }
 
-/** Django's reason if no function in Python is connected to the signal. */
+/** The reason that Django returns if no Python function is connected to the signal. */
 const NO_SIGNAL = "there is no such signal";
 
 /** The signals of a session. */
@@ -29,7 +32,7 @@ export class Windows {
   readonly calls: Calls;
   readonly connectionWait: ConnectionWait;
 
-  /** With `connects` the first call connects, as `subscribe()` does. */
+  /** With `connects`, the first call opens a connection, as `subscribe()` does. */
   constructor(owner: ConnectionWaitOwner, connects: boolean) {
     this.connectionWait = new ConnectionWait(owner, connects);
     this.calls = new Calls(this.connectionWait);
@@ -38,19 +41,19 @@ export class Windows {
 
   async call(name: string, opts: CallOpts = {}, options?: CallOptions): Promise<JsonValue> {
     const isKnown = this.signals.has(name);
-    // This copies `opts` before a function of this window may change them. It is sent after those functions.
+    // Called first, because it copies `opts` before a function of this window can change them.
     const answer = this.calls.call(name, opts, options);
     this.signals.run(name, opts);
     try {
       return await answer;
     } catch (error) {
-      // A signal may have functions in windows only.
+      // A signal may have functions in JavaScript only.
       if (isKnown && error instanceof CallRefused && isUnknown(error)) return null;
       throw error;
     }
   }
 
-  /** The functions that pages use. They need no `this`. */
+  /** The public interface. Its functions do not use `this`. */
   get functions(): InstantWindows {
     return {
       connect: (name, run) => this.signals.connect(name, run),

@@ -299,6 +299,19 @@ describe.each(servers)("channels, on $name", ({ port }) => {
     expect(ann.channels).toEqual([channel]);
   });
 
+  it("report that nothing was recovered if the server has lost the state", async () => {
+    const channel = world.channel();
+    world.django.addUser("ann", [channel]);
+    const page = world.page("ann");
+    await world.joined(page, 1);
+    const back = new Promise((resolve) => page.onSubscribe(resolve));
+    page.client?.getSubscription(channel)?.emit("subscribing", { channel, code: 2502, reason: "state invalidated" });
+    expect(await back).toEqual({ channel, wasRecovering: true, recovered: false });
+    await world.publish(channel, { message: "after" });
+    await until(() => texts(page).length === 1);
+    expect(page.errors).toEqual([]);
+  });
+
   it("take messages of other publishers", async () => {
     const channel = world.channel();
     world.django.addUser("ann", [channel]);

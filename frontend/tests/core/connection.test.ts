@@ -18,7 +18,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     world = await World.open(port);
   });
 
-  it("connect once, however often they are asked to", async () => {
+  it("connect once, even if connect() is called repeatedly", async () => {
     const ann = world.django.addUser("ann", [world.channel()]);
     const page = world.page("ann");
     const states: State[] = [];
@@ -41,7 +41,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     expect(world.django.count()).toBe(1);
   });
 
-  it("take visitors where Django does", async () => {
+  it("accept visitors if Django does", async () => {
     const channel = world.channel("");
     world.django.allowsVisitors = true;
     world.django.users.set("visitor", { sub: "", channels: [channel] });
@@ -52,7 +52,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     await until(() => texts(page).length === 1);
   });
 
-  it("log in, connect, log out, and log in as somebody else", async () => {
+  it("log in, connect, log out, and log in as another user", async () => {
     const [mine, theirs] = [world.channel(), world.channel()];
     world.django.addUser("ann", [mine]);
     const ben = world.django.addUser("ben", [theirs]);
@@ -73,7 +73,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     expect([page.user, page.channels]).toEqual([ben.sub, [{ name: theirs, level: "users" }]]);
   });
 
-  it("become those of another user who logs in meanwhile", async () => {
+  it("are replaced when another user logs in", async () => {
     const [shared, mine, theirs] = [world.channel(), world.channel(), world.channel()];
     world.django.addUser("ann", [shared, mine]);
     const ben = world.django.addUser("ben", [shared, theirs]);
@@ -97,7 +97,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     expect([page.ends, page.errors]).toEqual([[], []]);
   });
 
-  it("join what the same user newly may when logging in again", async () => {
+  it("join channels that the same user may join after another login", async () => {
     const [old, added] = [world.channel(), world.channel()];
     const ann = world.django.addUser("ann", [old]);
     const page = world.page("ann");
@@ -110,7 +110,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     expect(page.client).toBe(before);
   });
 
-  it("come back after 'access revoked' if Django still gives tokens, and miss nothing", async () => {
+  it("reconnect after 'access revoked' if Django still returns tokens, and recover all messages", async () => {
     const channel = world.channel();
     const ann = world.django.addUser("ann", [channel]);
     const page = world.page("ann");
@@ -130,7 +130,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     expect([page.ends, page.errors]).toEqual([[], []]);
   });
 
-  it("stay away after 'access revoked' if Django gives no tokens", async () => {
+  it("do not reconnect after 'access revoked' if Django returns no tokens", async () => {
     const ann = world.django.addUser("ann", [world.channel()]);
     const page = world.page("ann");
     await world.joined(page, 1);
@@ -142,7 +142,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     expect(world.django.count()).toBe(2);
   });
 
-  it("ask once more after an invalid token, and then no more", async () => {
+  it("request a token once more after an invalid one, and then stop", async () => {
     world.django.addUser("ann", [world.channel()]);
     world.django.key = "another key, of which the server knows nothing";
     const page = world.page("ann");
@@ -151,7 +151,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     expect(world.django.count()).toBe(2);
   });
 
-  it("never loop over a channel whose token is bad", async () => {
+  it("never loop over a channel with an invalid token", async () => {
     const ann = world.django.addUser("ann", [world.channel(), world.channel()]);
     const bad = ann.channels[0] ?? "";
     const stranger = world.django.addUser("ben", []);
@@ -164,7 +164,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     expect(world.django.count()).toBe(2);
   });
 
-  it("use a token that Django rendered into the page, and renew it where it is refused", async () => {
+  it("use a token that Django rendered into the page, and renew it if it is refused", async () => {
     const ann = world.django.addUser("ann", [world.channel()]);
     const fresh = world.page("ann", { credentials: world.django.credentials(ann) });
     expect([fresh.user, fresh.channels.length]).toEqual([ann.sub, 1]);
@@ -178,7 +178,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     expect(() => useInstant({ credentials: { ws_token: "x" } })).toThrow(ConfigurationError);
   });
 
-  it("keep trying while Django is broken", async () => {
+  it("retry while Django fails", async () => {
     world.django.addUser("ann", [world.channel()]);
     world.django.failures.push(500, 502, 503);
     const page = world.page("ann");
@@ -187,13 +187,13 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     expect(world.django.count()).toBe(4);
   });
 
-  it("do not try again where Django says that the address is wrong", async () => {
+  it("do not retry if Django answers that the address is wrong", async () => {
     const page = world.page("ann", { prefix: "elsewhere" });
     await expect(page.connect()).rejects.toMatchObject({ name: "RequestFailed", status: 404 });
     expect(page.state).toBe("disconnected");
   });
 
-  it("end for good where the user was logged out in another window", async () => {
+  it("are closed for good if the user was logged out in another window", async () => {
     world.django.addUser("ann", [world.channel()]);
     world.django.connectionTtl = 2;
     const page = world.page("ann");
@@ -204,7 +204,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     expect(page.errors).toEqual([expect.any(UnauthorizedError)]);
   });
 
-  it("become those of the user who logged in in another window", async () => {
+  it("are replaced by those of the user who logged in in another window", async () => {
     const [mine, theirs] = [world.channel(), world.channel()];
     world.django.addUser("ann", [mine]);
     const ben = world.django.addUser("ben", [theirs]);
@@ -219,7 +219,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     expect(page.errors).toEqual([]);
   });
 
-  it("tell once that the server is out of reach, and come back", async () => {
+  it("report once that the server cannot be reached, and reconnect", async () => {
     world.django.addUser("ann", [world.channel()]);
     const page = world.page("ann");
     page.network.goDown();
@@ -244,7 +244,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     expect(world.django.count()).toBe(1);
   });
 
-  it("reject what waits when they are given up", async () => {
+  it("reject pending calls when they are closed", async () => {
     world.django.addUser("ann", [world.channel()]);
     const page = world.page("ann");
     const [connected, joined] = [page.connect(), page.subscribe("$other")];
@@ -253,7 +253,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     await expect(joined).rejects.toBeInstanceOf(ConnectionClosed);
   });
 
-  it("report a handler that throws, and go on", async () => {
+  it("report a handler that throws, and continue", async () => {
     const channel = world.channel();
     world.django.addUser("ann", [channel]);
     const page = world.page("ann");
@@ -291,7 +291,7 @@ describe.each(servers)("connections, on $name", ({ port }) => {
     await until(() => page.state === "disconnected");
     const output = JSON.stringify(printed.map((spy) => spy.mock.calls));
     for (const spy of printed) spy.mockRestore();
-    expect(output).toContain("asking Django");
+    expect(output).toContain("requesting tokens from Django");
     expect(output).not.toContain("eyJ");
   });
 });
@@ -302,7 +302,7 @@ describe.each(limitedServers)("connections of a user who has too many, on $name"
     world = await World.open(port);
   });
 
-  it("report it once, wait, and connect as soon as there is room", async () => {
+  it("report it once, wait, and connect once the limit allows it", async () => {
     const channel = world.channel();
     world.django.addUser("ann", [channel]);
     const [first, second] = [world.page("ann"), world.page("ann", { connectionLimitDelay: 100 })];
@@ -354,7 +354,7 @@ describe.each(limitedServers)("connections of a user who has too many, on $name"
     expect(second.network.opened).toBe(opened);
   });
 
-  it("do not wait where another user logs in", async () => {
+  it("do not wait if another user logs in", async () => {
     world.django.addUser("ann", [world.channel()]);
     const ben = world.django.addUser("ben", [world.channel()]);
     const [first, second] = [world.page("ann"), world.page("ann")];
@@ -386,7 +386,7 @@ describe.each(limitedServers)("connections of a user who has too many, on $name"
     expect(answered).toBe(true); // these servers know no calls
   });
 
-  it("wait where a connection that was made is closed with this code", async () => {
+  it("wait if an open connection is closed with this code", async () => {
     const channel = world.channel();
     const ann = world.django.addUser("ann", [channel]);
     const page = world.page("ann", { connectionLimitDelay: 100 });

@@ -13,15 +13,15 @@ const answer = (content: object = {}): object => ({
 });
 
 describe("a token", () => {
-  it("tells its user and its lifetime, whatever the clock here says", () => {
+  it("has its user and its lifetime, regardless of the local clock", () => {
     expect(parseToken(jwt({ sub: "7", iat: 100, exp: 160 }))).toMatchObject({ user: "7", lifetime: 60_000 });
     expect(parseToken(jwt({ sub: "Jürgen 🎉", iat: 0, exp: 1 })).user).toBe("Jürgen 🎉");
     expect(parseToken(jwt({}))).toMatchObject({ user: "", lifetime: Infinity });
     expect(parseToken(jwt({ exp: Date.now() / 1000 + 60 })).lifetime).toBeGreaterThan(50_000);
   });
 
-  it.each(["", "x", "a.b.c", `a.${btoa("[]")}.c`, "a.%%%.c"])("that is none is refused without being quoted: %s", (value) => {
-    expect(() => parseToken(value)).toThrow("the answer holds a token that is no JWT");
+  it.each(["", "x", "a.b.c", `a.${btoa("[]")}.c`, "a.%%%.c"])("that is not a JWT is refused, and the error does not contain it: %s", (value) => {
+    expect(() => parseToken(value)).toThrow("the answer contains a token that is not a JWT");
   });
 });
 
@@ -31,7 +31,7 @@ describe("an answer", () => {
     expect(parseCredentials(answer({ channels: [...channels, ...channels] })).channels).toHaveLength(1);
   });
 
-  it("may lack all but the connection token", () => {
+  it("needs only the connection token", () => {
     const minimal = { ws_token: jwt({ sub: "7" }) };
     expect(parseCredentials(minimal)).toMatchObject({ csrfToken: "", websocketUrl: "", channels: [], refused: [] });
   });
@@ -54,7 +54,7 @@ describe("kept tokens", () => {
   beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
   afterEach(() => void vi.useRealTimers());
 
-  it("are good from when they were asked for until shortly before their end", () => {
+  it("are valid from the request until shortly before they expire", () => {
     const tokens = new Tokens();
     expect([tokens.connection, tokens.channel("$a")]).toEqual([null, null]);
     tokens.keep(parseCredentials(answer()), Date.now());
@@ -92,7 +92,7 @@ describe("the server's address", () => {
     expect(serverAddress(url, base)).toBe(expected);
   });
 
-  it("must not be relative where there is no page", () => {
+  it("must not be relative without a page", () => {
     expect(() => serverAddress("/connection/websocket", undefined)).toThrow();
   });
 });

@@ -25,7 +25,7 @@ describe("a request to Django", () => {
     expect(asked.mock.calls[0]?.[0]).toBe(url);
   });
 
-  it("carries cookies, JSON, and the CSRF token as soon as it is known", async () => {
+  it("contains cookies, JSON, and the CSRF token once it is known", async () => {
     const [django, asked] = backend(() => json(good));
     await django.login("ann", "secret");
     await django.getToken(["$a"], never);
@@ -48,7 +48,7 @@ describe("a request to Django", () => {
     const error: unknown = await django.getToken(null, never).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(Kind);
     expect(error).toMatchObject({ status, code: "code", reason: "why", retryable });
-    expect(String(error)).toBe(`${Kind.name}: get_token/: ${status} (code) why`);
+    expect(String(error)).toBe(`${Kind.name}: request to get_token/ failed: ${status} (code) why`);
   });
 
   it("may be refused without JSON", async () => {
@@ -56,7 +56,7 @@ describe("a request to Django", () => {
     await expect(django.getToken(null, never)).rejects.toMatchObject({ code: "http", reason: "Bad Gateway", retryable: true });
   });
 
-  it("is told the page's path where all channels are asked for", async () => {
+  it("contains the page's path if it is for all channels", async () => {
     const [django, asked] = backend(() => json(good), { path: "/news/" });
     await django.getToken(null, never);
     await django.getToken(["$a"], never);
@@ -66,19 +66,19 @@ describe("a request to Django", () => {
     expect(bodies).toEqual(['{"path":"/news/"}', '{"channels":["$a"]}', login]);
   });
 
-  it.each(["<html>log in</html>", "{}", '{"ws_token": "eyJsecret"}'])("answered with %s is not repeated", async (body) => {
+  it.each(["<html>log in</html>", "{}", '{"ws_token": "eyJsecret"}'])("answered with %s is not retried", async (body) => {
     const [django] = backend(() => new Response(body));
     const error: unknown = await django.getToken(null, never).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: "invalid_answer", retryable: false });
     expect(JSON.stringify(error) + String(error)).not.toContain("eyJ");
   });
 
-  it("without an answer may do better later", async () => {
+  it("without an answer can be retried", async () => {
     const [django] = backend(() => Promise.reject(new TypeError("fetch failed")));
     await expect(django.getToken(null, never)).rejects.toMatchObject({ status: 0, code: "network", retryable: true });
   });
 
-  it("is given up with its signal, and after twenty seconds", async () => {
+  it("is aborted by its signal, and after 20 seconds", async () => {
     vi.useFakeTimers();
     const asked = vi.fn((_url: string, init: RequestInit) => new Promise<Response>((_resolve, reject) => {
       init.signal?.addEventListener("abort", () => reject(new Error("aborted")));

@@ -4,7 +4,7 @@ import { people } from "../../src/core/presence";
 import { servers, until, World } from "../support/live";
 
 describe("people", () => {
-  it("are each there once, by their ids, but for visitors", () => {
+  it("are listed once by id, except visitors", () => {
     expect(
       people([
         { client: "d", user: "9", connInfo: { s: "5e55", a: "a0" }, chanInfo: undefined },
@@ -28,7 +28,7 @@ describe.each(servers)("presence, on $name", ({ port }) => {
     world = await World.open(port);
   });
 
-  it("tells who is there, who comes and who goes", async () => {
+  it("reports the users in a channel, joins and leaves", async () => {
     const channel = world.channel("$seen:");
     const ann = world.django.addUser("ann", [channel]);
     const ben = world.django.addUser("ben", [channel]);
@@ -61,7 +61,7 @@ describe.each(servers)("presence, on $name", ({ port }) => {
     const [kept, short, plain] = [world.channel("kept:"), world.channel("$short:"), world.channel()];
     world.django.addUser("ann", [kept, short, plain]);
     const page = world.page("ann");
-    await expect(page.presence(kept)).rejects.toThrow("connect before asking");
+    await expect(page.presence(kept)).rejects.toThrow("connect before you request");
     await page.connect();
     await Promise.all([kept, short, plain].map((name) => page.subscribe(name)));
     const option = (namespace: string, name: string): string => `INSTANT_NAMESPACES = {"${namespace}": {"${name}": True}}`;
@@ -70,6 +70,6 @@ describe.each(servers)("presence, on $name", ({ port }) => {
     await expect(page.presence(plain)).rejects.toThrow(option("", "presence"));
     const away = await page.presence(world.channel("seen:")).catch((error: unknown) => error);
     expect(away).toBeInstanceOf(InstantError);
-    expect(String(away)).toContain("before asking who is there");
+    expect(String(away)).toContain("before you request its presence");
   });
 });

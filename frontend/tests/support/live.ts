@@ -10,12 +10,15 @@ import { API_KEY } from "./servers";
 export const servers = inject("servers");
 export const limitedServers = inject("limitedServers");
 
+/** How much longer than usual to wait: on a busy machine, PATIENCE=3 in the environment triples all time limits. */
+export const PATIENCE = Number(process.env.PATIENCE ?? 1);
+
 export function until(condition: () => boolean): Promise<void> {
   return vi.waitFor(
     () => {
       if (!condition()) throw new Error(`not so: ${String(condition)}`);
     },
-    { timeout: 20_000, interval: 5 },
+    { timeout: 30_000 * PATIENCE, interval: 5 },
   );
 }
 

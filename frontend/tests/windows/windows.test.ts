@@ -80,7 +80,7 @@ const signal = (name: string, opts: unknown, uid = ""): void =>
   fake.receive("$page:1", { site: "s", uid, message: "", event_class: SIGNAL, data: { name, opts } });
 
 describe("functions of a signal", () => {
-  it("run for what comes, in order, and once for each uid; no handler is told", () => {
+  it("run in order, once for each uid, and message handlers do not run", () => {
     const ran: unknown[] = [];
     fake.events.messages.on("*", () => ran.push("handler"));
     const undo = windows.functions.connect("app.one", (opts) => void ran.push([1, opts]));
@@ -94,7 +94,7 @@ describe("functions of a signal", () => {
     expect(ran).toEqual([[1, { n: 1 }], [2, { n: 1 }], [2, {}]]);
   });
 
-  it("do not stop each other, nor does what is no signal", () => {
+  it("do not stop each other, and invalid signals are ignored", () => {
     const printed = vi.spyOn(console, "error").mockImplementation(() => undefined);
     const ran: string[] = [];
     windows.functions.connect("app.one", () => {
@@ -124,7 +124,7 @@ describe("a call", () => {
     expect(await call).toEqual(value);
   });
 
-  it("waits for the one before it of the same signal, however that ended", async () => {
+  it("waits for the previous call of the same signal, whether it succeeded or not", async () => {
     const opts = { n: 1 };
     const first = windows.calls.call("app.one", opts);
     opts.n = 2;
@@ -140,7 +140,7 @@ describe("a call", () => {
     expect(await second).toBe("second");
   });
 
-  it("runs the functions of this window too, at once", async () => {
+  it("runs the functions of this window immediately", async () => {
     const ran: unknown[] = [];
     windows.functions.connect("app.one", (opts) => void ran.push(opts));
     const call = windows.functions.call("app.one", { a: 1 });
@@ -150,7 +150,7 @@ describe("a call", () => {
     expect(await call).toBe("answer");
   });
 
-  it("of a signal that has functions in windows only is no error", async () => {
+  it("of a signal with functions only in this window is not an error", async () => {
     const [unknown, gone] = [{ code: 404, message: "there is no such signal" }, { code: 404, message: "no such post" }];
     windows.functions.connect("app.one", () => undefined);
     const calls = ["app.one", "app.one", "app.two"].map((name) => windows.functions.call(name, {}, { parallel: true }));
@@ -167,7 +167,7 @@ describe("a call", () => {
     [{ code: 500, message: "internal error" }, CallFailed, "s: internal error (500)"],
     [{ code: 100, message: "internal server error", temporary: true }, CallTimeout, "s: still running (100)"],
     [{ code: 1, message: "timeout" }, CallTimeout, "s: still running (1)"],
-    [{ code: 11, message: "connection closed" }, CallFailed, "s: the connection broke; it may have run (11)"],
+    [{ code: 11, message: "connection closed" }, CallFailed, "s: the connection was lost; it may have run (11)"],
     [new Error("bug"), CallFailed, "s: bug (0)"],
   ])("that fails with %j", (cause, Kind, text) => {
     const error = callError("s", cause);
@@ -175,7 +175,7 @@ describe("a call", () => {
     expect(error).toMatchObject({ message: text, signal: "s", code: (cause as { code?: number }).code ?? 0 });
   });
 
-  it("that is too large for the server is refused here, as that would close the connection", async () => {
+  it("that is too large for the server is refused by the client", async () => {
     await expect(windows.calls.call("s", { text: "é".repeat(MAX_SENT_BYTES / 2) })).rejects.toMatchObject({ code: 413 });
     const circle: { self?: object } = {};
     circle.self = circle;
@@ -185,7 +185,7 @@ describe("a call", () => {
     expect(await fake.names()).toHaveLength(1);
   });
 
-  it("waits for the connection, also for one that is lost and comes back", async () => {
+  it("waits for the connection, and for a reconnect", async () => {
     fake.state = "disconnected";
     void windows.calls.call("app.one");
     expect(await fake.names()).toEqual([]);
@@ -200,7 +200,7 @@ describe("a call", () => {
     expect(fake.connects).toBe(0);
   });
 
-  it("is refused where the connection is over for good, until there is another", async () => {
+  it("is refused if the connection is closed for good, until the next one", async () => {
     fake.become("connecting");
     const waiting = windows.calls.call("app.one");
     fake.become("disconnected");
@@ -215,7 +215,7 @@ describe("a call", () => {
     await expect(windows.calls.call("app.four")).rejects.toMatchObject({ code: 1 });
   });
 
-  it("connects first, where the page has not", async () => {
+  it("connects first if the page has not", async () => {
     windows = new Windows({ ...fake, events: fake.events, client: null, state: "disconnected", connect: () => fail() }, true);
     const fail = (): Promise<void> => Promise.reject(new ConnectionClosed(1, "unauthorized"));
     await expect(windows.calls.call("app.one")).rejects.toMatchObject({ code: 1, reason: "unauthorized" });
@@ -239,7 +239,7 @@ describe("the window of a page", () => {
     expect(parseCredentials({ ws_token: token({}), ...more }).window).toBe(window);
   });
 
-  it("goes with each request for tokens, as long as it fits", async () => {
+  it("is sent with each token request while it is valid", async () => {
     const answers: object[] = [{}, { window: null }, {}];
     const asked: unknown[] = [];
     const fetch = (_url: unknown, init?: RequestInit): Promise<Response> => {
@@ -296,7 +296,7 @@ describe("the window of a page", () => {
     expect(stale).not.toHaveBeenCalled();
   });
 
-  it("ends silently at a log-out", async () => {
+  it("ends without an event at logout", async () => {
     const fetch = (): Promise<Response> => Promise.resolve(new Response(JSON.stringify({ ws_token: token({}), window: null })));
     const session = new Session({ credentials: answer, fetch: fetch as typeof globalThis.fetch });
     const reported = vi.fn();
@@ -306,7 +306,7 @@ describe("the window of a page", () => {
     expect(reported).not.toHaveBeenCalled();
   });
 
-  it("has channels that are none of the user's, and end with them", () => {
+  it("has channels that are not the user's, and end with the window", () => {
     const session = new Session({ credentials: answer });
     const instant = instantOf(session);
     expect(instant.channels).toEqual([{ name: "news", level: "public" }]);

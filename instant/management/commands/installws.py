@@ -17,34 +17,34 @@ from instant.exceptions import InstallError, InstantError, ServerFailed
 
 
 class Command(BaseCommand):
-    """Install the Centrifugo server that runws starts, or print the config that it will get."""
+    """Install the Centrifugo server that runws starts, or print its config."""
 
-    help = "Install the Centrifugo server: download its release, check it, unpack it."
-    # A project whose checks fail may need just this command.
+    help = "Install the Centrifugo server: download its release, verify it, and unpack it."
+    # Projects whose checks fail may need this command.
     requires_system_checks = []
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Let --version name the server's version; Django's own option of that name steps back."""
+        """Replace Django's own option --version: here it is the version of the server."""
         return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         add = parser.add_argument
         add("--version", help=f"version of Centrifugo, {install.VERSION} by default")
-        add("--dir", default="centrifugo", help="where to put it, seen from BASE_DIR (default: %(default)s)")
-        add("--from", dest="source", metavar="FILE-or-URL", help="take this archive instead of the release's")
-        add("--force", action="store_true", help="replace a server that is installed already")
+        add("--dir", default="centrifugo", help="target directory, relative to BASE_DIR (default: %(default)s)")
+        add("--from", dest="source", metavar="FILE-or-URL", help="use this archive instead of downloading the release")
+        add("--force", action="store_true", help="replace a server that is already installed")
         add(
             "--print-config",
             action="store_true",
-            help="print the config that runws gives the server, with all its secrets, and stop",
+            help="print the config that runws passes to the server, including its secrets, and exit",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command.
 
         Raises:
-            CommandError: it could not be done; nothing half-done is left.
+            CommandError: the command failed. No partial installation is left.
         """
         try:
             if options["print_config"]:
@@ -65,7 +65,7 @@ class Command(BaseCommand):
         directory = install_dir().parent / options["dir"]
         if not options["force"] and (found := _version_to_keep(directory / release.binary, asked)):
             hint = f"--version {install.VERSION}" if found != install.VERSION else "--force"
-            say(f"Centrifugo {found} is already installed in {directory}. To replace it: installws {hint}")
+            say(f"Centrifugo {found} is already installed in {directory}. To replace it, run installws {hint}")
             return
         say(f"Installing Centrifugo {release.version} for {release.system} {release.machine} ...")
         with _Bar(self.stdout, shown=options["verbosity"] > 0) as bar:
@@ -81,7 +81,7 @@ class Command(BaseCommand):
 
 
 class _Bar:
-    """A progress bar on a terminal, a line for each quarter elsewhere."""
+    """A progress bar on a terminal, otherwise a line for each quarter."""
 
     def __init__(self, out: OutputWrapper, *, shown: bool) -> None:
         self.out, self.shown, self.live, self.last = out, shown, out.isatty(), -1
@@ -94,7 +94,7 @@ class _Bar:
             self.out.write()
 
     def __call__(self, done: int, total: int | None) -> None:
-        # Where the size is unknown, the steps are megabytes.
+        # If the size is unknown, each step is a mebibyte.
         step = 100 * done // total if total else done >> 20
         if not self.live:
             step -= step % 25
@@ -111,42 +111,42 @@ class _Bar:
 
 
 def _silent(text: str) -> None:
-    """Say nothing, as --verbosity 0 asks."""
+    """Print nothing: --verbosity 0."""
 
 
 def _asked_version(version: str | None, source: str | None) -> str | None:
-    """The version that the user means, if one was named at all."""
+    """Return the version that the user named, or None."""
     named = install.version_in_name(source) if source else None
     if version is None or named is None:
         return named or (version and version.removeprefix("v"))
     if named != version.removeprefix("v"):
-        raise InstallError(f"{source} is {named}, but --version asks for {version}: leave --version out.")
+        raise InstallError(f"{source} is version {named}, but --version is {version}. Remove --version.")
     return named
 
 
 def _version_to_keep(binary: Path, asked: str | None) -> str | None:
-    """The version that is installed, unless there is none or another one is asked for."""
+    """Return the installed version, or None if there is none or another version is requested."""
     if not binary.is_file():
         return None
     try:
         found = reported_version(binary)
     except ServerFailed as error:
-        raise InstallError(f"{error}. Replace it with --force.") from error
+        raise InstallError(f"{str(error).removesuffix('.')}. Replace it with --force.") from error
     return found if asked in (None, found) else None
 
 
 def _next_steps(binary: Path) -> str:
     now = {name: getattr(settings, name, getattr(Settings, name)) for name in dir(Settings) if name.isupper()}
-    lines = ["", "The settings that matter, as they are now; change them in your Django settings:", ""]
-    # The repr of an address hides its credentials.
+    lines = ["", "The current values of the main settings. Change them in your Django settings:", ""]
+    # The repr() of an address hides its credentials.
     lines += [f"    {name} = {now[name]!r}" for name in ("SITE_NAME", "CENTRIFUGO_HOST", "CENTRIFUGO_PORT")]
     if binary.parent != install_dir():
-        lines.append(f"    CENTRIFUGO_BINARY = {str(binary)!r}  # add this: runws does not look there by itself")
+        lines.append(f"    CENTRIFUGO_BINARY = {str(binary)!r}  # add this: runws does not search there by itself")
     keys = [name for name in ("CENTRIFUGO_HMAC_KEY", "CENTRIFUGO_API_KEY") if not now[name]]
     if keys:
         lines += [
             "",
-            "Keys that are not set are derived from SECRET_KEY. Fresh ones, to set them yourself:",
+            "Keys that are not set are derived from SECRET_KEY. To set them yourself, use these random values:",
             "",
         ]
         lines += [f"    # {name} = {secrets.token_urlsafe(48)!r}" for name in keys]

@@ -1,4 +1,4 @@
-"""manage.py instantstatus: how the server, the Go publisher and the outbox are."""
+"""`manage.py instantstatus`: show the state of the server, the Go publisher and the outbox."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from instant.status import status
 
 
 class Command(BaseCommand):
-    """Print the figures; the exit status is 1 where something is not well."""
+    """Print the figures. The exit status is 1 if there is a problem."""
 
     help = (
-        "Show the figures of the websockets server, the Go publisher and the outbox; exit status 1 if one is not well."
+        "Show the figures of the websockets server, the Go publisher and the outbox. The exit status is 1 if one of "
+        "them has a problem."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="print them as JSON")
+        parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         parts = status()
@@ -34,7 +35,7 @@ class Command(BaseCommand):
     def _line(self, name: str, figures: dict[str, Any]) -> str:
         rest = "  ".join(f"{key} {_shown(value)}" for key, value in figures.items() if key != "problem")
         if "problem" in figures:
-            return self.style.ERROR(f"{name}: NOT WELL: {figures['problem']}") + (f"  ({rest})" if rest else "")
+            return self.style.ERROR(f"{name}: PROBLEM: {figures['problem']}") + (f"  ({rest})" if rest else "")
         return f"{name}: {rest}"
 
 

@@ -1,4 +1,4 @@
-"""manage.py recheck: end what users may no longer have, after changes that sent no signals."""
+"""`manage.py recheck`: revoke access that users have lost through changes without signals."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from instant.revocation import recheck
 
 
 class Command(BaseCommand):
-    """Do what `instant.revocation.recheck` does, for cron jobs and imports."""
+    """Run `instant.revocation.recheck`, for cron jobs and imports."""
 
     help = (
-        "Enforce anew what users may join, and who may be in channels. For changes that sent no signals: "
-        "QuerySet.update(), bulk_update(), SQL. Without options, all users are looked at."
+        "Revoke access that users have lost through changes without signals: QuerySet.update(), bulk_update(), SQL. "
+        "Without options, all users are checked."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--users", nargs="+", default=[], metavar="USERNAME", help="look at these users only")
-        parser.add_argument("--channels", nargs="+", default=[], metavar="NAME", help="look at these channels only")
+        parser.add_argument("--users", nargs="+", default=[], metavar="USERNAME", help="check only these users")
+        parser.add_argument("--channels", nargs="+", default=[], metavar="NAME", help="check only these channels")
         parser.add_argument(
             "--topics",
             nargs="+",
             default=[],
             metavar="TOPIC",
-            help="look at these topics of pages only: text, a number, a model (app.Model), an object (app.Model.pk)",
+            help="check only these topics of pages: text, a number, a model (app.Model), an object (app.Model.pk)",
         )
         add_tenant_option(parser)
 
@@ -47,17 +47,17 @@ class Command(BaseCommand):
             users = users.filter(**{f"{named_by}__in": names})
             missing = set(names) - {user.get_username() for user in users}
             if missing:
-                raise CommandError(f"no such users: {', '.join(sorted(missing))}")
+                raise CommandError(f"There are no such users: {', '.join(sorted(missing))}")
         recheck(users=users.iterator(), channels=channels, topics=[each for name in topics for each in _topics(name)])
 
 
 def _topics(name: str) -> Iterator[Any]:
-    """Give what a topic of this name may be. Pages that have a topic of the same name are loaded again, no more."""
+    """Yield the topics that a name may stand for. Pages with another topic of the same name only load it again."""
     yield name
     if name.removeprefix("-").isdecimal():
         yield int(name)
     app, _, rest = name.partition(".")
     model_name, _, pk = rest.partition(".")
-    with suppress(LookupError, ValueError, ValidationError):  # text that looks like a model
+    with suppress(LookupError, ValueError, ValidationError):  # a text that only resembles a model
         model = apps.get_model(app, model_name)
         yield model(pk=model._meta.pk.to_python(pk)) if pk else model

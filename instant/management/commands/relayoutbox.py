@@ -1,4 +1,4 @@
-"""manage.py relayoutbox: deliver the outbox where the server has no consumer for it."""
+"""`manage.py relayoutbox`: deliver the outbox if the server has no consumer for it."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from instant.outbox import INTERVAL, Relay, backlog
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds <= 3600:
-        raise ArgumentTypeError(f"{text} is no number of seconds from 0 to 3600")
+        raise ArgumentTypeError(f"{text} is not a number of seconds greater than 0 and at most 3600")
     return seconds
 
 
 class Command(BaseCommand):
-    """Take the rows of the outbox to the server, in order; several of these commands share the work safely."""
+    """Deliver the rows of the outbox to the server, in order. Several of these commands may run at the same time."""
 
     help = (
         "Deliver the messages of the outbox (INSTANT_BROADCAST_WITH = 'outbox') to the server, until Ctrl-C or "
-        "SIGTERM. On PostgreSQL the server does it by itself."
+        "SIGTERM. On PostgreSQL the server does this itself."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--once", action="store_true", help="deliver what waits now, and exit")
+        parser.add_argument("--once", action="store_true", help="deliver the waiting messages, and exit")
         parser.add_argument(
             "--interval",
             type=_seconds,
             default=INTERVAL,
-            help="seconds between two looks at an empty outbox (%(default)s)",
+            help="seconds between two queries of an empty outbox (%(default)s)",
         )
         parser.add_argument(
-            "--force", action="store_true", help="run beside the server's own consumer: each waits for the other"
+            "--force", action="store_true", help="run together with the server's own consumer; each waits for the other"
         )
         add_tenant_option(parser)
 
@@ -51,8 +51,8 @@ class Command(BaseCommand):
     def _deliver(self, **options: Any) -> None:
         if outbox_config.is_used() and not options["force"]:
             raise CommandError(
-                "the server delivers the outbox by itself: on PostgreSQL `runws` gives it a consumer. For rows of a "
-                "partition that it does not read, or a server that was started without one, there is --force"
+                "The server delivers the outbox itself: on PostgreSQL `runws` configures a consumer for it. Use "
+                "--force for rows of a partition that it does not read, or if the server was started without one."
             )
         relay = Relay()
         if options["once"]:
@@ -64,7 +64,7 @@ class Command(BaseCommand):
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
-        self.stdout.write("Delivering the outbox; Ctrl-C ends it.")
+        self.stdout.write("Delivering the outbox. Press Ctrl-C to stop.")
         self.stdout.flush()
         relay.run(options["interval"])
 
@@ -76,5 +76,5 @@ class Command(BaseCommand):
             relay.release()
             left = backlog().rows
         except (InstantError, Error) as error:
-            raise CommandError(f"{total} messages delivered, the rest waits: {error}") from error
-        self.stdout.write(f"{total} messages delivered, {left} left.")
+            raise CommandError(f"Delivered {total} messages, the others remain in the outbox: {error}") from error
+        self.stdout.write(f"Delivered {total} messages, {left} remain.")

@@ -1,4 +1,4 @@
-"""manage.py run_wsserver: the worker of sockets, in the foreground."""
+"""`manage.py run_wsserver`: run the socket worker in the foreground."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from instant.sockets import registry
 from instant.worker.options import Options
 from instant.worker.processes import find_grpc, run_processes
 
-#: As in django-ws, whose command this was.
+#: The same default as in django-ws, which introduced this command.
 WEBSOCKET_URL = r"/socket/(?P<namespace>\w*)"
 
 
@@ -38,34 +38,36 @@ def _pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise ArgumentTypeError(f"{text!r} is no regular expression: {error}") from error
+        raise ArgumentTypeError(f"{text!r} is not a regular expression: {error}") from error
     return text
 
 
 class Command(BaseCommand):
-    """Run the handlers of sockets: streams of the websockets server come by gRPC, plain WebSockets by the bridge."""
+    """Run the socket handlers. The websockets server opens gRPC streams; plain WebSockets arrive through the bridge."""
 
-    help = "Run the handlers of sockets (INSTANT_SOCKET_HANDLERS, and @socket in sockets.py), until Ctrl-C or SIGTERM."
+    help = "Run the socket handlers (INSTANT_SOCKET_HANDLERS, and @socket in sockets.py) until Ctrl-C or SIGTERM."
 
     def add_arguments(self, parser: CommandParser) -> None:
         port = _number(1, 65535)
         parser.add_argument("--address", default="127.0.0.1", help="listen on this address (%(default)s)")
-        parser.add_argument("--port", type=port, help="for the websockets server; default: that of INSTANT_SOCKETS_URL")
-        parser.add_argument("--bridge-port", type=port, help="of the bridge; default: that of INSTANT_SOCKETS_BRIDGE")
-        parser.add_argument("--no-bridge", action="store_true", help="serve no plain WebSockets, and no devserver")
+        parser.add_argument("--port", type=port, help="port for the server; default: that of INSTANT_SOCKETS_URL")
+        parser.add_argument("--bridge-port", type=port, help="port of the bridge; default: see INSTANT_SOCKETS_BRIDGE")
+        parser.add_argument("--no-bridge", action="store_true", help="serve neither plain WebSockets nor the devserver")
         parser.add_argument(
             "--websocket-url",
             type=_pattern,
             default=WEBSOCKET_URL,
-            help="the paths of plain WebSockets, as a regular expression with a group `namespace` (%(default)s)",
+            help="regular expression for the paths of plain WebSockets, with a group `namespace` (%(default)s)",
         )
         parser.add_argument(
-            "--threads", type=_number(1, 1000), default=8, help="that run plain methods (%(default)s a process)"
+            "--threads", type=_number(1, 1000), default=8, help="threads per process for plain methods (%(default)s)"
         )
-        parser.add_argument("--threaded", action="store_true", help="give each open socket a thread of its own")
-        parser.add_argument("--processes", type=_number(1, 256), default=1, help="that share the port (%(default)s)")
+        parser.add_argument("--threaded", action="store_true", help="run each open socket in a separate thread")
         parser.add_argument(
-            "--patience", type=_number(0, 3600), default=10, help="seconds that sockets have to end in (%(default)s)"
+            "--processes", type=_number(1, 256), default=1, help="number of processes that share the port (%(default)s)"
+        )
+        parser.add_argument(
+            "--patience", type=_number(0, 3600), default=10, help="seconds that sockets have to close (%(default)s)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -74,7 +76,7 @@ class Command(BaseCommand):
             find_grpc()
             status = self._run(_options(options), options["processes"])
         except ModuleNotFoundError as error:
-            raise CommandError(f"{error}: pip install django-instant[sockets]") from error
+            raise CommandError(f"{error}. Run `pip install django-instant[sockets]`.") from error
         except InstantError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
@@ -82,22 +84,22 @@ class Command(BaseCommand):
         if status:
             sys.stdout.flush()
             logging.shutdown()
-            # A thread that hangs in a handler would keep the process for ever.
+            # A thread that hangs in a handler would keep the process alive.
             os._exit(status)
 
     @staticmethod
     def _require_handlers() -> None:
         if not registry.registered():
             raise CommandError(
-                'there is no handler: set INSTANT_SOCKET_HANDLERS = {"default": "app.module.Class"}, or put @socket '
-                "before a class in an app's sockets.py"
+                'There is no socket handler. Set INSTANT_SOCKET_HANDLERS = {"default": "app.module.Class"}, or '
+                "decorate a class in an app's sockets.py with @socket."
             )
 
     def _run(self, chosen: Options, processes: int) -> int:
         def on_ready() -> None:
             names = ", ".join(sorted(registry.registered()))
             bridge = f", plain WebSockets at {chosen.bridge}" if chosen.bridge else ""
-            self.stdout.write(f"Serving {names} at {chosen.address}{bridge}; Ctrl-C ends it.")
+            self.stdout.write(f"Serving {names} at {chosen.address}{bridge}. Press Ctrl-C to stop.")
             self.stdout.flush()
 
         if processes > 1:

@@ -1,4 +1,4 @@
-"""manage.py runws: the websockets server, in the foreground."""
+"""`manage.py runws`: run the websockets server in the foreground."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from instant.centrifugo.config_reloading import Reloader
 from instant.conf.settings import conf
 from instant.exceptions import InstantError, ServerFailed, ServerNotFound
 
-#: The most nodes that --nodes accepts: more on one host is a mistake.
+#: The upper limit of --nodes. More nodes on one host are a mistake.
 MOST_NODES = 64
 
 
@@ -42,19 +42,19 @@ def _nodes(text: str) -> int:
 
 
 class Command(BaseCommand):
-    """Run Centrifugo, or the devserver, with the config that Django's settings make."""
+    """Run Centrifugo, or the devserver, with the config that is rendered from Django's settings."""
 
-    # What is wrong is told in one line; other apps' faults are no reason to stay away.
+    # Errors are printed in one line, and problems of other apps must not prevent a start.
     requires_system_checks = ()
 
-    help = "Run the websockets server: Centrifugo where it is installed, else the devserver."
+    help = "Run the websockets server: Centrifugo if it is installed, otherwise the devserver."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--server",
             choices=["auto", "centrifugo", "dev"],
             default="auto",
-            help="which one to run; auto takes Centrifugo where it finds it",
+            help="server to run; auto is Centrifugo if it is installed (%(default)s)",
         )
         parser.add_argument("--port", type=_port, help="listen on this port instead of CENTRIFUGO_PORT")
         parser.add_argument(
@@ -63,15 +63,15 @@ class Command(BaseCommand):
             default=1,
             help="number of Centrifugo nodes, on consecutive ports; they need a shared INSTANT_ENGINE (%(default)s)",
         )
-        parser.add_argument("--host", default="127.0.0.1", help="listen on this address (127.0.0.1)")
+        parser.add_argument("--host", default="127.0.0.1", help="listen on this address (%(default)s)")
         parser.add_argument(
             "--insecure-dev",
             action="store_true",
-            help="let the devserver run although DEBUG is off (never in production)",
+            help="run the devserver even if DEBUG is off (never in production)",
         )
 
         parser.add_argument(
-            "--print-config", action="store_true", help="print the server's config with all its secrets, and stop"
+            "--print-config", action="store_true", help="print the server's config, including its secrets, and exit"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -87,7 +87,7 @@ class Command(BaseCommand):
         except InstantError as error:
             raise CommandError(str(error)) from error
         if status:
-            self.stderr.write(f"The server ended with status {status}.")
+            self.stderr.write(f"The server exited with status {status}.")
             sys.exit(status)
 
     @staticmethod
@@ -95,16 +95,16 @@ class Command(BaseCommand):
         if nodes == 1:
             return
         if binary is None:
-            raise CommandError("the devserver has no nodes: install Centrifugo (`manage.py installws`) to use --nodes")
+            raise CommandError("The devserver has no nodes. Install Centrifugo (`manage.py installws`) to use --nodes.")
         if engine.kind() == "memory":
             raise CommandError(
-                'with INSTANT_ENGINE = "memory" the nodes would not share clients and messages; '
-                'to use --nodes, set it to an engine that they share, such as "redis://localhost:6379/0"'
+                'With INSTANT_ENGINE = "memory" the nodes would not share clients and messages. '
+                'To use --nodes, set it to a shared engine, such as "redis://localhost:6379/0".'
             )
 
     @staticmethod
     def _relaying(config: dict[str, Any]) -> AbstractContextManager[None]:
-        """Deliver the outbox where the server does not do it by itself."""
+        """Deliver the outbox if the server does not."""
         needed = conf.INSTANT_BROADCAST_WITH == "outbox" and "consumers" not in config
         return outbox.relaying() if needed else nullcontext()
 
@@ -116,19 +116,19 @@ class Command(BaseCommand):
         except ServerNotFound as error:
             if server == "centrifugo":
                 raise
-            self.stdout.write(f"{error}. Starting the devserver instead.")
+            self.stdout.write(f"{str(error).removesuffix('.')}. Starting the devserver instead.")
             return None
 
     def _run(self, binary: Path | None, config: dict[str, Any], options: dict[str, Any]) -> int:
         if binary is None and not settings.DEBUG and not options["insecure_dev"]:
             raise CommandError(
-                "the devserver is for development, and DEBUG is off: run `manage.py installws` for Centrifugo "
-                "(or pass --insecure-dev, if you know that this is no production)"
+                "The devserver is for development, but DEBUG is off. Run `manage.py installws` to install Centrifugo "
+                "(or pass --insecure-dev, if this is not production)."
             )
         reloader = Reloader(config, partial(_rendered, binary, options), self._say, watch=settings.DEBUG)
         nodes = options["nodes"]
         several = f" and the {nodes - 1} ports after it" if nodes > 1 else ""
-        self._say(f"Starting {binary or 'the devserver'} at {self._place(config)}{several}; Ctrl-C ends it.")
+        self._say(f"Starting {binary or 'the devserver'} at {self._place(config)}{several}. Press Ctrl-C to stop.")
         if binary is not None:
             return process.run(binary, config, reloader.running, nodes)
         from instant.devserver.foreground import run
@@ -146,10 +146,10 @@ class Command(BaseCommand):
 
 
 def _rendered(binary: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the config as the project's files make it now: this process has loaded what they were.
+    """Return the config that a new process renders from the project's current files.
 
     Raises:
-        ServerFailed: they make none; the text says why.
+        ServerFailed: the config could not be rendered; the text says why.
     """
     server = "dev" if binary is None else "centrifugo"
     command = [sys.executable, "-m", "django", "runws", "--print-config", "--server", server, "--host", options["host"]]
@@ -159,11 +159,11 @@ def _rendered(binary: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ServerFailed(f"it could not be made again: {error}") from error
-    # What the project itself prints stands before it.
+        raise ServerFailed(f"the config could not be rendered: {error}") from error
+    # The project itself may print lines before it.
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
         said = done.stderr.strip().splitlines() or ["no reason given"]
-        raise ServerFailed(f"the project makes none: {said[-1].removeprefix('CommandError: ')}")
+        raise ServerFailed(f"the config could not be rendered: {said[-1].removeprefix('CommandError: ')}")
     config: dict[str, Any] = json.loads(lines[-1])
     return config

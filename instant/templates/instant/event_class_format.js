@@ -1,4 +1,4 @@
-{# The CSS classes and icons of message labels, by event class. A template of the same name in your project replaces it. #}var label_classes = {
+{# The CSS classes and icons of message labels, by event class. To override it, add a template of the same name to your project. #}var label_classes = {
     'default' : 'mq-label mq-default',
     'important' : 'mq-label mq-important',
     'ok' : 'mq-label mq-ok',

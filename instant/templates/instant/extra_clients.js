@@ -1,1 +1,1 @@
-{# Runs once the client is there, with centrifuge, unpack_data and instantDebug. A template of the same name in your project replaces it. #}
+{# Runs once, when the client exists. Variables: centrifuge, unpack_data and instantDebug. To override it, add a template of the same name to your project. #}

@@ -1,4 +1,4 @@
-{# A script of its own, for a page that has none inline. What it declares stays inside of the function. #}window.instantLabels = (function () {
+{# A separate script, because the page has no inline scripts. The function keeps the declarations local. #}window.instantLabels = (function () {
 {% include "instant/event_class_format.js" %}
 return { classes: label_classes, icons: label_icons };
 })();

@@ -1,1 +1,1 @@
-{# Runs when the page has connected, with the server's context. A template of the same name in your project replaces it. #}
+{# Runs when the page has connected. Variable: context, from the server. To override it, add a template of the same name to your project. #}

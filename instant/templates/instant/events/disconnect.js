@@ -1,1 +1,1 @@
-{# Runs when the page has lost its connection, with code and reason. A template of the same name in your project replaces it. #}
+{# Runs when the page has lost its connection. Variables: code and reason. To override it, add a template of the same name to your project. #}

@@ -1,1 +1,1 @@
-{# Runs for each message of a channel without a handler of its own, with event_class, channel, message, data, site, uid and timestamp. A template of the same name in your project replaces it. #}
+{# Runs for each message of a channel that has no handler. Variables: event_class, channel, message, data, site, uid and timestamp. To override it, add a template of the same name to your project. #}

@@ -1,4 +1,4 @@
-{# The rest of an object of callbacks whose "message" stands before it, and the object's end. #}"join": function (message) {
+{# The remaining callbacks of an object that begins with "message", and the end of the object. #}"join": function (message) {
     if (instantDebug === true) { console.log("JOIN: " + JSON.stringify(message)); }
 },
 "leave": function (message) {
