@@ -1,7 +1,7 @@
-"""Who may join which channel, and the tokens for it.
+"""Access to channels: decisions, and the tokens for them.
 
-`channel_access` decides, `client_credentials` writes what a client needs, `tokens` signs. `guards` has the permissions
-of signals, sockets and events; `origins` and `proxy_secret` tell whose requests these are.
+`channel_access` decides, `client_credentials` writes what a client needs, and `tokens` signs. `guards` has the
+permissions of signals, sockets and events. `origins` and `proxy_secret` authenticate requests.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may no longer be in a channel: `channel_access`, asked about many users and channels with few queries."""
+"""`channel_access` for many users and channels with few queries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A channel as settings or the admin have it: its level, none where it is closed, and its groups."""
+    """A channel of the settings or the admin: its level, or None if it is inactive, and its groups."""
 
     level: str | None
     groups: frozenset[Any] = field(default_factory=frozenset)
@@ -31,7 +31,7 @@ class _Row:
 
 @dataclass(slots=True)
 class Users:
-    """Users by their ids in Centrifugo, and the groups of each by its pk. A user who is gone is not among them."""
+    """Users by their ids in Centrifugo, and the groups of each by its pk. Deleted users are left out."""
 
     by_id: Mapping[str, Any]
     groups: Mapping[Any, set[Any]]
@@ -47,10 +47,10 @@ def read_users(subs: Iterable[str]) -> Users:
 
 
 def refused(pairs: Iterable[Pair], users: Users, rule_budget: int) -> tuple[list[Pair], list[Pair]]:
-    """Return which of these pairs have no right to be, and which were not asked about: each pair of a rule's channel
-    asks the rule once, and at most `rule_budget` are asked.
+    """Return which of these pairs have no access, and which were not checked: for each pair of a channel by rule the
+    rule is called once, and at most `rule_budget` calls are made.
 
-    Channels of pages are left out: their topics were given to the page, not to the user.
+    Topics of pages are left out, because a page gets them, and not a user.
     """
     wanted = [pair for pair in dict.fromkeys(pairs) if namespace_of(pair[1]) != protocol.PAGES_NAMESPACE]
     rows = _rows({name for _, name in wanted})
@@ -81,7 +81,7 @@ def _is_open(user: Any, sub: str, name: str, row: _Row | None, groups: Mapping[A
 
 
 def _rows(names: set[str]) -> dict[str, _Row]:
-    """The channels of these names that settings or the admin have. At two levels, the setting wins."""
+    """Return the channels of these names from the settings and the admin. If their levels differ, the setting wins."""
     found: dict[str, _Row] = {}
     for part in chunks(sorted(names), QUERY_SIZE):
         rows = Channel.objects.filter(name__in=part).values_list("pk", "name", "level", "is_active")
@@ -106,7 +106,7 @@ def _with_groups(rows: list[tuple[Any, str, str, bool]]) -> Iterator[tuple[str, 
 
 
 def _groups_of(users: Iterable[Any]) -> dict[Any, set[Any]]:
-    """The groups of each user by its pk; nothing where the site's users have no groups."""
+    """Return the groups of each user by its pk; nothing if the site's user model has no groups."""
     found: dict[Any, set[Any]] = {}
     if not hasattr(get_user_model(), "groups"):
         return found

@@ -1,6 +1,7 @@
-"""Which channels a user may join: tokens, endpoints and revocation all ask here.
+"""Which channels a user may join. Tokens, endpoints and revocation use this module.
 
-A name is judged by what it is: a user's own channel, one of the settings or of a row, or else what a rule says of it.
+A user's own channel is that user's only. A channel of the settings or the admin has a level. Rules decide about all
+other names.
 """
 
 from __future__ import annotations
@@ -35,41 +36,42 @@ logger = logging.getLogger("instant")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One channel that a user may join: its name, its level (a `Channel.Level` value, "user" or "rule"), and what a
-    rule adds to the token."""
+    """A channel that a user may join: its name, its level (a `Channel.Level` value, "user" or "rule"), and what a rule
+    adds to the token.
+    """
 
     name: str
     level: str
     claims: Mapping[str, Any] | None = None
 
 
-#: A channel that a user may join, and the paths of the pages that join it; no paths stand for all pages.
+#: A channel that a user may join, and the paths of the pages that join it automatically. No paths stand for all pages.
 Offer = tuple[Access, Iterable[str]]
 
 
 def may_connect(user: User) -> bool:
-    """Tell whether `user` may have a connection at all: anyone logged in and active; visitors where settings say so."""
+    """Report whether `user` may connect: active users, and visitors if INSTANT_ALLOW_ANONYMOUS is True."""
     return bool(user.is_authenticated and user.is_active) or (
         not user.is_authenticated and conf.INSTANT_ALLOW_ANONYMOUS
     )
 
 
 def channels_for(user: User, path: str | None = None) -> list[Access]:
-    """Return the channels that `user` may join, each once, by name: all of them, or with the `path` of a page those
-    that this page joins by itself.
+    """Return the channels that `user` may join, each once, by name. With `path`, only those that the page there joins
+    automatically.
 
-    What the admin and the settings both have is joined where either says. What rules let join cannot be listed.
+    A channel in both the admin and the settings has the paths of both. Channels by rule cannot be listed.
     """
     return at_path(offers_to(user), path)
 
 
 def offers_to(user: User) -> list[Offer]:
-    """Return what `user` may join, with the paths of pages that join it by themselves: one query."""
+    """Return the channels that `user` may join, with the paths of the pages that join them automatically: one query."""
     return list(_open_to(user)) if may_connect(user) else []
 
 
 def at_path(offers: Iterable[Offer], path: str | None) -> list[Access]:
-    """Return the channels of these offers, each once, by name; with a `path`, those that the page there joins."""
+    """Return these channels, each once, by name; with `path`, only those that the page there joins automatically."""
     found = {
         access.name: access for access, paths in offers if path is None or declared.is_joined_at(paths or (), path)
     }
@@ -77,7 +79,7 @@ def at_path(offers: Iterable[Offer], path: str | None) -> list[Access]:
 
 
 def _open_to(user: User) -> Iterator[Offer]:
-    """Each channel with its paths; one that is declared twice, twice."""
+    """Return each channel with its paths. A channel that is declared twice comes twice."""
     if user.is_authenticated:
         yield Access(user_channel(user), protocol.PERSONAL), ()
     of_settings = {channel.name: channel for channel in declared.declared()}
@@ -93,7 +95,7 @@ def _open_to(user: User) -> Iterator[Offer]:
             yield Access(name, level), paths
 
 
-#: What the log has already: it should not be told at each request.
+#: What was logged already, so that it is not logged at each request.
 _told: set[str] = set()
 
 
@@ -104,7 +106,9 @@ def _tell_once(text: str) -> None:
 
 
 def _is_joinable(name: str) -> bool:
-    """A row whose namespace has left the settings since must not spoil the tokens of the others."""
+    """Report whether clients can join the channel. A namespace may have been removed from the settings since the row
+    was saved; this must not break the tokens of other channels.
+    """
     try:
         check_own_name(name)
     except InvalidChannel as error:
@@ -114,25 +118,26 @@ def _is_joinable(name: str) -> bool:
 
 
 def may_join(user: User, channel: str) -> bool:
-    """Tell whether `user` may join the channel of this name now."""
+    """Report whether `user` may join the channel of this name now."""
     return bool(allowed(user, [channel]))
 
 
 def allowed(user: User, names: Iterable[str]) -> dict[str, Access]:
-    """Return which of these channels `user` may join now, by name; a rule is asked once for each."""
+    """Return which of these channels `user` may join now, by name. A rule is called once for each."""
     return allowed_of(offers_to(user), user, names)
 
 
 def allowed_of(offers: Iterable[Offer], user: User, names: Iterable[str]) -> dict[str, Access]:
-    """Return what `allowed` does, for a user whose offers have been read."""
+    """Do what `allowed` does, for a user whose offers have been read."""
     return allowed_in_time(offers, user, names, math.inf)[0]
 
 
 def allowed_in_time(
     offers: Iterable[Offer], user: User, names: Iterable[str], seconds: float
 ) -> tuple[dict[str, Access], list[str]]:
-    """Return what `allowed_of` does, and the names whose rules were not called, because the rules before them had taken
-    `seconds`. A rule that is running is not interrupted."""
+    """Do what `allowed_of` does, and return the names whose rules were not called because the earlier rules took
+    `seconds` seconds. A rule that is running is not interrupted.
+    """
     if not may_connect(user):
         return {}, []
     end = time.monotonic() + seconds
@@ -151,8 +156,9 @@ def allowed_in_time(
 
 
 def by_rule(names: Iterable[str]) -> dict[str, Match]:
-    """Return the rules of those of these names that rules decide about: neither the settings nor a row have the name,
-    not even one that is inactive."""
+    """Return the rules of those names that rules decide about: names that are neither in the settings nor in the admin,
+    not even inactive.
+    """
     matches = {name: match for name in names if declared.find(name) is None and (match := _rule_of(name)) is not None}
     for part in chunks(list(matches), QUERY_SIZE):
         for name in Channel.objects.filter(name__in=part).values_list("name", flat=True):
@@ -161,7 +167,7 @@ def by_rule(names: Iterable[str]) -> dict[str, Match]:
 
 
 def _rule_of(name: str) -> Match | None:
-    """Return the rule of this name, where there is one and a channel may have the name."""
+    """Return the rule of this name, or None if there is none, or if no channel can have the name."""
     try:
         check_own_name(name)
     except InvalidChannel:
@@ -170,12 +176,12 @@ def _rule_of(name: str) -> Match | None:
 
 
 def _in_force(channel: Channel | Declared) -> Channel | Declared:
-    """What decides who may join: the settings, where they have the name too."""
+    """Return what decides who may join: the setting if there is one for this name, otherwise the row."""
     return declared.find(channel.name) or channel
 
 
 def members(channel: Channel | Declared) -> QuerySet[Any]:
-    """Return the users who may join `channel`: `channels_for`, asked from the other side."""
+    """Return the users who may join `channel`."""
     channel = _in_force(channel)
     model = get_user_model()
     users: QuerySet[Any] = model._default_manager.all()

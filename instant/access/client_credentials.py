@@ -1,4 +1,6 @@
-"""The tokens with which a user's client connects and joins: what login and get_token answer, and pages carry."""
+"""The credentials with which a user's client connects and joins channels: the response of login and get_token, also in
+pages.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("instant")
 
-#: Why a channel is refused; the same for one that does not exist, so that names cannot be probed.
+#: Why a channel is refused. It is the same text if the channel does not exist, so that names cannot be probed.
 NOT_ALLOWED = "you may not join this channel, or it does not exist"
-#: Seconds that the rules of one request may take. It is a time and not a number of calls: a page may join as many
-#: channels by rule as one request may name, and does so if the rules are fast.
+#: Seconds that the rules of one request may take. This limits the time and not the number of calls, because a page may
+#: join as many channels by rule as one request may name.
 RULES_SECONDS = 5.0
-#: Why a channel is refused whose rule was not called any more.
+#: Why a channel is refused whose rule was not called because of this limit.
 TOO_LATE = f"the rules of the other channels took {RULES_SECONDS:g} seconds: ask again, for fewer channels at once"
 
 
@@ -39,21 +41,21 @@ class _Channel(TypedDict):
 
 
 class ChannelCredentials(_Channel, total=False):
-    """A channel and the token that joins it; a strict one has no token before the client names its connection."""
+    """A channel and the token that joins it. A strict channel has none until the client sends its connection's id."""
 
     token: str
     strict: bool
 
 
 class Refusal(TypedDict):
-    """A channel that was asked for and refused."""
+    """A channel that was requested and refused."""
 
     name: str
     reason: str
 
 
 class Credentials(TypedDict):
-    """What a client needs: the answer of login and get_token, but for the CSRF token, which belongs to a request."""
+    """What a client needs: the response of login and get_token without the CSRF token, which belongs to a request."""
 
     ws_token: str
     websocket_url: str
@@ -71,15 +73,17 @@ def credentials(
     meta: dict[str, Any] | None = None,
     client: str | None = None,
 ) -> Credentials:
-    """Return the JSON with which `user`'s client connects and joins, for a view of your own (DRF, mobile).
+    """Return the credentials for `user`'s client as JSON-serializable data, for a view of your own (DRF, mobile).
 
-    With `channels`, tokens for just these names, wherever they are joined; what the user may not join is in `refused`.
-    So are channels whose rules would be called after the rules of the others have taken 5 seconds, with that reason.
-    Else for all, or with the `path` of a page for those of that page. `page_channels` are joined besides, without being
-    asked about, and `meta` is for the server's proxies: both come from a page that Django signed (see
-    `instant.windows.page_window`). `client` is the id of the client's connection, where there is one: without it strict
-    channels are listed without a token.
-    The answer holds secrets: send it with `Cache-Control: no-store`.
+    With `channels`, they have tokens for these names only; channels that the user may not join are in `refused`.
+    Channels whose rules were not called within 5 seconds are refused, too, with that reason. Without `channels`, they
+    have all channels of the user, or with `path` those of that page.
+
+    `page_channels` are added without a check, and `meta` is passed to Centrifugo's proxies: both come from a page that
+    Django signed (see `instant.windows.page_window`). `client` is the id of the client's connection; without it strict
+    channels have no tokens.
+
+    The result contains secrets: send it with `Cache-Control: no-store`.
 
     Raises:
         PermissionDenied: the user may not connect.
@@ -109,7 +113,7 @@ def credentials_from(
     expires_in: int | None = None,
     client: str | None = None,
 ) -> Credentials:
-    """Return what `credentials` does, for a user whose offers have been read.
+    """Do what `credentials` does, for a user whose offers have been read.
 
     Raises:
         PermissionDenied: the user may not connect.
@@ -145,14 +149,15 @@ def credentials_from(
 
 
 def _of_page(names: Iterable[str], rights: str, page_info: Mapping[str, Any]) -> list[Access]:
-    """Return the access to a page's channels. Their tokens show the rights for which the view gave them to the page."""
+    """Return the access to a page's channels. Their tokens contain the rights for which a view gave them to it."""
     info = {**({SHOWN_RIGHTS: shown_rights(rights)} if rights else {}), **page_info}
     return [Access(name, protocol.PAGE, {"info": info} if info else None) for name in names]
 
 
 def channel_credentials(user: User, found: Iterable[Access], client: str | None = None) -> list[ChannelCredentials]:
-    """Return the tokens of channels that the caller has just found to be allowed for `user`, on the connection with the
-    id `client`."""
+    """Return the tokens of channels that the caller has just found to be allowed for `user`. `client` is the id of the
+    connection.
+    """
     sub = user_id(user)
     return [_channel_credentials(sub, access, client) for access in found]
 
@@ -168,10 +173,11 @@ def _channel_credentials(sub: str, access: Access, client: str | None) -> Channe
 
 
 def default_websocket_url() -> str:
-    """Return the address that browsers use where there is no request to tell the host: INSTANT_WEBSOCKET_URL, else
-    the address that Django itself uses."""
+    """Return the address that browsers use if there is no request whose host could be used: INSTANT_WEBSOCKET_URL, or
+    the address that Django uses.
+    """
     if conf.INSTANT_WEBSOCKET_URL:
         return conf.INSTANT_WEBSOCKET_URL
-    # The credentials in CENTRIFUGO_HOST are Django's.
+    # CENTRIFUGO_HOST may contain a password, which is only for Django.
     url = urlsplit(conf.server_url.replace("http", "ws", 1))
     return urlunsplit(url._replace(netloc=url.netloc.rpartition("@")[2]))

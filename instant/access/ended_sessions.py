@@ -1,4 +1,4 @@
-"""Whether the session of a connection has ended: asked when the connection acts."""
+"""Whether the session of a connection has ended: checked when the connection acts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def has_ended(user: User, meta: Mapping[str, Any]) -> bool:
-    """Report whether the session of a connection with this `meta` has ended, by log-out, deletion or a new password.
+    """Report whether the session of a connection with this `meta` has ended by log-out, deletion or a new password.
 
-    Costs one query for a user who is logged in. A `meta` that does not say is that of an ended session.
+    It makes one query for a user who is logged in. If `meta` names no session hash, the session has ended.
     """
     if not user.is_authenticated:
         return False

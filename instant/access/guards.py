@@ -1,8 +1,8 @@
 """Permissions: who may call a signal, open a socket, or join the channel of a model event.
 
-All three take the same permissions: a guard of this module, text like "app.codename" for a permission of Django's, or a
-function of the user. A signal also takes a function of the call, and a socket or an event a method. `guard_of` makes a
-`Guard` of each, and `Guard.allows` is the only way in which they are called. The server's own calls ask nobody.
+All three take the same permissions: a guard of this module, a Django permission such as "app.codename", or a function
+of the user. A signal also takes a function of the call, a socket or an event also a method. `guard_of` returns a
+`Guard` for each of them, and they are called by `Guard.allows` only. Calls of the server's own code are not checked.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from ..user_callables import awaited, can_take, is_true, place_of
 
 
 class Guard:
-    """A permission, for signals, sockets and events alike.
+    """A permission of signals, sockets and events.
 
-    A function of your own may call one, with the user or with what it got itself: `is_staff(user)`,
-    `is_staff(signal, window_info, kwargs)`.
+    A function of your own may call it, with the user or with its own arguments: `is_staff(user)`, `is_staff(signal,
+    window_info, kwargs)`.
     """
 
     def __init__(
         self, name: str, function: Callable[..., Any], *, takes_call: bool = False, codename: str = ""
     ) -> None:
         self._name, self._function, self._takes_call = name, function, takes_call
-        #: The permission of Django's that it asks about, "" for none.
+        #: The Django permission that it checks, or "".
         self.codename = codename
 
     def __repr__(self) -> str:
         return self._name
 
     def allows(self, user: Any, *call: Any) -> Any:
-        """Return the answer for `user`, which may have to be awaited, and which `is_true` reads.
+        """Return the answer for `user`. It may be awaitable; `is_true` reads it.
 
-        `call` is what a function gets that decides about more than the user: a signal's gets the connection, the
-        window's info and the arguments, a socket's method its object. Users who are not active are denied first.
+        `call` has the arguments for a function that decides about more than the user: for a signal the connection, the
+        window's info and the arguments, for a socket's method its object. Users who are not active are denied first.
         """
         if user.is_authenticated and not getattr(user, "is_active", True):
             return False
@@ -47,10 +47,10 @@ class Guard:
         return not window_info.is_refused and is_true(awaited(self.allows(window_info.user)))
 
 
-#: What may be given as a permission.
+#: The types of permissions.
 Permission = Guard | str | Callable[..., Any]
 
-#: Everyone who has a connection, visitors included.
+#: Everyone who is connected, visitors included.
 everyone: Final = Guard("everyone", lambda user: True)
 #: Visitors: connections without a user.
 is_anonymous: Final = Guard("is_anonymous", lambda user: not user.is_authenticated)
@@ -58,19 +58,19 @@ is_anonymous: Final = Guard("is_anonymous", lambda user: not user.is_authenticat
 is_authenticated: Final = Guard("is_authenticated", lambda user: bool(user.is_authenticated))
 is_staff: Final = Guard("is_staff", lambda user: bool(getattr(user, "is_staff", False)))
 is_superuser: Final = Guard("is_superuser", lambda user: bool(getattr(user, "is_superuser", False)))
-#: Nobody who asks from outside: only the server's own code calls the signal.
+#: No client: only the server's own code can call the signal.
 server_side: Final = Guard("server_side", lambda user: False)
 
-#: The same guards by the names that sockets and events had for them first.
+#: Older names of the same guards, from sockets and events.
 AUTHENTICATED: Final = is_authenticated
 EVERYONE: Final = everyone
 
 
 def has_perm(permission: str) -> Guard:
-    """Return the guard that allows users who have this permission of Django's, as "app.codename".
+    """Return the guard that allows users with this Django permission, such as "app.codename".
 
     Raises:
-        ValueError: the permission has another form.
+        ValueError: the text has another form.
     """
     if not isinstance(permission, str) or not all(permission.partition(".")):
         raise ValueError(f"a permission is like 'app.codename', not {permission!r}")
@@ -78,13 +78,13 @@ def has_perm(permission: str) -> Guard:
 
 
 def guard_of(permission: object, *, takes_call: bool = False, functions: str = "a function of the user") -> Guard:
-    """Return the guard that a permission stands for.
+    """Return the guard of a permission.
 
-    `takes_call` says that a function is called with what its place has, see `Guard.allows`; `functions` names in the
-    error which functions that place takes.
+    `takes_call` means that a function is called with more than the user, see `Guard.allows`. `functions` says in the
+    error which functions are possible.
 
     Raises:
-        TypeError: it is no permission. The text says what it is, and what to write instead.
+        TypeError: the value is not a permission. The text says what it is, and what to use instead.
     """
     if isinstance(permission, Guard):
         return permission
@@ -101,11 +101,11 @@ def guard_of(permission: object, *, takes_call: bool = False, functions: str = "
 
 
 def call_guard(permission: object) -> Guard:
-    """Return the guard of a signal: a function that can take three arguments is called with the connection, the
+    """Return the guard of a signal. A function that can take three arguments is called with the connection, the
     window's info and the arguments.
 
     Raises:
-        TypeError: it is no permission.
+        TypeError: the value is not a permission.
     """
     return guard_of(
         permission,
@@ -118,10 +118,10 @@ def handler_guard(handler_class: type[Any]) -> Guard:
     """Return the guard of a socket's handler class. A method is called with the handler.
 
     Raises:
-        TypeError: its `permission` is none.
+        TypeError: its `permission` is not a permission.
     """
     found = inspect.getattr_static(handler_class, "permission")
-    # A function in a class's body is a method, even one that knows of users only: its argument's name tells.
+    # A function in a class body is a method, even if it takes only a user. The name of its argument decides.
     is_method = inspect.isfunction(found) and next(iter(inspect.signature(found).parameters), "") == "self"
     return guard_of(
         getattr(handler_class, "permission"),  # noqa: B009 - bound, where it is a static or class method

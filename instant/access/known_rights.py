@@ -1,6 +1,6 @@
-"""Changes of rights that sent no signal: found when a user gets tokens, calls, or opens a socket.
+"""Changes of rights that sent no signal: they are found when a user gets tokens, calls a signal, or opens a socket.
 
-`revocation` receives `rights_changed`, and enforces anew what the user may join.
+`revocation` receives `rights_changed`, and checks again which channels the user may be in.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ rights_changed = Signal()
 
 
 def note_rights(user: Any, now: str, *, is_changed: bool = False) -> None:
-    """Report a change of this user's rights, if the fingerprint `now` is not the one that Django knew.
+    """Send `rights_changed` if the fingerprint `now` of this user's rights differs from the saved one.
 
-    The table says what Django knew. So a client cannot hide a change by not showing its old token, and one change is
-    reported once, however many connections show it. With `is_changed`, the rights of a user who has no row yet have
-    changed. Costs one query while nothing has.
+    The table has the fingerprint that Django knew. So a client cannot hide a change by not sending its old token, and a
+    change is reported once, however many connections show it. With `is_changed`, the rights of a user without a row
+    have changed. While nothing changes, this makes one query.
     """
     if not user.is_authenticated:
         return
@@ -35,16 +35,16 @@ def note_rights(user: Any, now: str, *, is_changed: bool = False) -> None:
     if before is None:
         rows.bulk_create([KnownRights(user=sub, fingerprint=now)], ignore_conflicts=True)
     else:
-        # Of two processes that find it, one reports it.
+        # If two processes find it at the same time, only one reports it.
         is_changed = before != now and bool(rows.filter(user=sub, fingerprint=before).update(fingerprint=now))
     if is_changed:
         rights_changed.send(KnownRights, user=user)
 
 
 def note_rights_of_connection(user: Any, meta: Mapping[str, Any]) -> None:
-    """Do what `note_rights` does, if the `meta` of a connection shows other rights than the user has now.
+    """Do what `note_rights` does, if the `meta` of a connection contains other rights than the user has now.
 
-    Costs one query while it does not.
+    While they are the same, this makes one query.
     """
     if not user.is_authenticated:
         return

@@ -1,6 +1,6 @@
-"""Permissions by name: text from which every process gets the same guard.
+"""Permissions by name, so that every process gets the same guard.
 
-The signed window of a page and the tokens of its topics hold such a name, so that Django can ask the guard again.
+The signed window of a page and the tokens of its topics contain such a name, so that Django can call the guard again.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from .guards import Guard, guard_of
 
 logger = logging.getLogger("instant")
 
-#: Between the module of a function and its name. A permission of Django's has none in front of its dot.
+#: Separates the module of a function from its name. A Django permission has no such character before its dot.
 _BOUNDARY = ":"
-#: In front of a permission of Django's.
+#: The prefix of a Django permission.
 _PERMISSION = f"has_perm{_BOUNDARY}"
 
 
@@ -27,8 +27,8 @@ def name_of(permission: object) -> str:
     """Return the name of a permission: "has_perm:app.codename", "is_staff", or "module:function".
 
     Raises:
-        TypeError: it is no permission, or another process could not find it by a name: a lambda, a function within a
-            function, a method of an object.
+        TypeError: the value is not a permission, or another process could not find it by a name: a lambda, a nested
+            function, or a method of an object.
     """
     guard = guard_of(permission)
     if guard.codename:
@@ -52,7 +52,7 @@ def guard_named(name: str) -> Guard:
     """Return the guard of a name that `name_of` returned.
 
     Raises:
-        ImportError, AttributeError, ValueError, TypeError: there is no such guard any more.
+        ImportError, AttributeError, ValueError, TypeError: the guard no longer exists.
     """
     if name.startswith(_PERMISSION):
         return guards.has_perm(name.removeprefix(_PERMISSION))
@@ -60,7 +60,9 @@ def guard_named(name: str) -> Guard:
 
 
 def is_allowed(name: str, user: Any) -> bool:
-    """Ask the guard of this name about `user`. One that is gone, or raises, denies; the log has the reason."""
+    """Call the guard of this name for `user`. A guard that no longer exists or raises an exception denies, and is
+    logged.
+    """
     try:
         guard = guard_named(name)
         with in_savepoints():

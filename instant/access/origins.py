@@ -1,4 +1,4 @@
-"""Which pages a site takes for its own, or for friends: the origins that its CORS and CSRF settings name."""
+"""The origins that the site trusts: its own, and those of its CORS and CSRF settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.http import is_same_domain
 
 
 def is_known(origin: str, own: str) -> bool:
-    """Tell whether `origin` is `own`, or one that settings name; CORS_ALLOW_ALL_ORIGINS names nobody."""
+    """Report whether `origin` is `own`, or is in the settings. CORS_ALLOW_ALL_ORIGINS does not count."""
     if origin == own or origin in cors.CORS_ALLOWED_ORIGINS:
         return True
     if any(re.match(pattern, origin) for pattern in cors.CORS_ALLOWED_ORIGIN_REGEXES):
@@ -20,7 +20,7 @@ def is_known(origin: str, own: str) -> bool:
 
 
 def _is_trusted(origin: str, trusted: str) -> bool:
-    """As Django's CSRF middleware reads CSRF_TRUSTED_ORIGINS: exact, or `https://*.example.org` for its subdomains."""
+    """Read CSRF_TRUSTED_ORIGINS as Django's CSRF middleware does: exact, or `https://*.example.org` for subdomains."""
     if "*" not in trusted:
         return origin == trusted
     try:

@@ -1,8 +1,9 @@
-"""What binds a connection to its session: signed into the connection token, and checked when the connection acts.
+"""Binds a connection to its session: signed into the connection token, and checked when the connection acts.
 
-Only the server knows `meta` of the token: it has hashes of the session's key and of the user's session auth hash, which
-changes with the password, and a fingerprint of the user's rights. `info` is shown to others in presence: it has short
-forms of the hashes, by which Django finds the connections of a session that has ended. None can be used to get in.
+Only Centrifugo and Django see the token's `meta`. It has a hash of the session's key, a hash of the user's session auth
+hash, which changes with the password, and a fingerprint of the user's rights. Presence shows `info` to other clients.
+It has short forms of the hashes, by which Django finds the connections of a session that has ended. None of them
+authenticates anybody.
 """
 
 from __future__ import annotations
@@ -21,38 +22,39 @@ if TYPE_CHECKING:
     from ..channels.user_ids import User
 
 _COOKIES = "django.contrib.sessions.backends.signed_cookies"
-#: Hex digits of a hash that is shown to others.
+#: Hex digits of a hash that other clients may see.
 _SHORT = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The session of a request: a keyed hash of its key, "" where there is none, and seconds until it expires."""
+    """The session of a request: a keyed hash of its key, or "" if there is none, and the seconds until it expires."""
 
     hash: str = ""
     expires_in: int | None = None
 
 
 def session_hash(key: str | None) -> str:
-    """Return the keyed hash of a session's key, "" for no key."""
+    """Return the keyed hash of a session's key, or "" without a key."""
     return keyed("session", key) if key else ""
 
 
 def session_of(request: Any) -> Session:
-    """Return the session of a request, also of one that Django REST framework wraps."""
+    """Return the session of a request. Requests of Django REST framework are accepted, too."""
     session: Any = getattr(getattr(request, "_request", request), "session", None)
     if session is None:
         return Session()
-    # The key of a cookie session is its content, and changes with it; the hash stays while the user is logged in.
+    # The key of a cookie session is its content, and changes with it. The hash stays the same while the user is logged
+    # in.
     in_cookies = session.__class__.__module__ == _COOKIES
     key = session.get(HASH_SESSION_KEY) if in_cookies else session.session_key
     return Session(session_hash(key), session.get_expiry_age()) if key else Session()
 
 
 def bound_meta(user: User, session: str = "", window: str = "", rights: str | None = None) -> dict[str, Any]:
-    """Return the `meta` of a connection token: whose it is, of which session (a hash), and of which window's key.
+    """Return the `meta` of a connection token for a user, a session (a hash) and a window's key.
 
-    `rights` is the fingerprint of the user's rights, where the caller has read it.
+    `rights` is the fingerprint of the user's rights, if the caller has read it.
     """
     rights = rights_fingerprint(user) if rights is None else rights
     meta = {"user": user_id(user), "session": session, "auth": auth_of(user), RIGHTS: rights, **identity(user)}
@@ -66,21 +68,23 @@ def shown_info(meta: Mapping[str, Any]) -> dict[str, str]:
 
 
 def shown_session(session: str) -> str:
-    """Return the form of a session's hash that others may see."""
+    """Return the short form of a session's hash that other clients may see."""
     return keyed("shown.session", session)[:_SHORT] if session else ""
 
 
 def shown_auth(auth: str) -> str:
-    """Return the form of a session auth hash that others may see."""
+    """Return the short form of a session auth hash that other clients may see."""
     return keyed("shown.auth", auth)[:_SHORT] if auth else ""
 
 
 def current_auth(user: User) -> str:
-    """Return what `info` of this user's connections shows, if their passwords are those of today."""
+    """Return the short session auth hash that `info` of this user's connections has, if the password has not changed
+    since.
+    """
     return shown_auth(auth_of(user))
 
 
 def auth_of(user: User) -> str:
-    """Return a keyed hash of what sessions of this user are checked against, "" where users have no such hash."""
+    """Return a keyed hash of the user's session auth hash, or "" if the user model has none."""
     hashed = getattr(user, "get_session_auth_hash", None)
     return keyed("auth", hashed()) if user.is_authenticated and hashed is not None else ""

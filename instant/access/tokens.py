@@ -19,16 +19,17 @@ if TYPE_CHECKING:
     from ..channels.user_ids import User
 
 ALGORITHM = "HS256"
-#: Seconds in which the token of a strict channel can be used: it is asked for when the connection is there.
+#: Seconds for which the token of a strict channel is valid. It is requested when the connection exists.
 STRICT_TTL = 15
 
 
 def connection_token(user: User, *, meta: dict[str, Any] | None = None, expires_in: int | None = None) -> str:
-    """Return the token with which `user` connects, good for INSTANT_TOKEN_TTL seconds, or `expires_in` if that is less.
+    """Return the token with which `user` connects. It is valid for INSTANT_TOKEN_TTL seconds, or `expires_in` if that
+    is less.
 
-    It carries no channels: a namespace in it that the server lacks would end the whole login (error 102). `meta` is for
-    the server's proxies only; by default it is `session_binding.bound_meta` without the fingerprint of the user's
-    rights: no query is made, so that async code can call this.
+    It contains no channels: a namespace that the server does not have would end the whole login (error 102). `meta` is
+    for Centrifugo's proxies only. By default it is `session_binding.bound_meta` without the fingerprint of the user's
+    rights, so that no query is made and async code can call this.
     """
     bound = bound_meta(user, rights="") if meta is None else {**meta, **identity(user)}
     ttl = conf.INSTANT_TOKEN_TTL if expires_in is None else max(min(conf.INSTANT_TOKEN_TTL, expires_in), 1)
@@ -37,15 +38,15 @@ def connection_token(user: User, *, meta: dict[str, Any] | None = None, expires_
 
 
 def channel_token(channel: str, user: User, *, client: str | None = None) -> str:
-    """Return the token with which `user`, and nobody else, joins `channel` during INSTANT_CHANNEL_TOKEN_TTL seconds.
+    """Return the token with which `user`, and nobody else, joins `channel` within INSTANT_CHANNEL_TOKEN_TTL seconds.
 
-    Where the channel is strict it joins on the connection with the id `client` only, during STRICT_TTL seconds.
+    The token of a strict channel joins only on the connection with the id `client`, within STRICT_TTL seconds.
 
-    `expire_at` 0 keeps the running subscription from asking for renewals, which would revoke nothing anyway: the
-    server renews a subscription for an expired token too. Revocation is `instant.revocation`'s.
+    `expire_at` 0 prevents the running subscription from requesting renewals. They would revoke nothing, because the
+    server renews a subscription for an expired token, too. `instant.revocation` revokes access.
 
     Raises:
-        InvalidChannel: the server would not let anyone join a channel of that name.
+        InvalidChannel: no client could join a channel of this name.
         ValueError: the channel is strict, and there is no `client`.
     """
     return channel_token_for(user_id(user), check_name(channel), client=client)
@@ -54,10 +55,11 @@ def channel_token(channel: str, user: User, *, client: str | None = None) -> str
 def channel_token_for(
     sub: str, channel: str, claims: Mapping[str, Any] | None = None, client: str | None = None
 ) -> str:
-    """Return the channel token of the user whom the server knows as `sub`; `channel` is known to be a good name.
+    """Return the channel token of the user with the id `sub` in Centrifugo. `channel` must be a valid name.
 
-    `claims` are further ones of the subscription: `info`, which others may see, and `override`, of its options.
-    `client` is what the caller says its connection is: the token is of no use on that of another user.
+    `claims` are further claims of the subscription: `info`, which other clients may see, and `override`, with its
+    options. `client` is the id of the connection as the caller states it. The token does not work on another user's
+    connection.
 
     Raises:
         ValueError: the channel is strict, and there is no `client`.
@@ -71,7 +73,7 @@ def channel_token_for(
 
 
 def connection_claims(token: str) -> dict[str, Any] | None:
-    """Return the claims of a token that `connection_token` made, or None where it is not good, or no longer."""
+    """Return the claims of a token of `connection_token`, or None if it is invalid or has expired."""
     for key in filter(None, (conf.hmac_key, conf.previous_hmac_key)):
         try:
             claims: dict[str, Any] = jwt.decode(token, key, algorithms=[ALGORITHM], options={"require": ["exp", "sub"]})

@@ -1,8 +1,8 @@
 """The right of a page to its topics.
 
-A view gives them to the page. `recheck(topics=[…])` takes them from all pages that began before, and a page that got a
-permission with them has them while that allows its user. The page's signed window and the tokens of its channels say
-when it began, and which permission it got.
+A view gives topics to the page. `recheck(topics=[…])` takes them from all pages that began earlier. A page that got
+topics with a permission keeps them while the permission allows its user. The page's signed window and the tokens of its
+channels contain its start time and the permission.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ..conf.settings import conf
 from ..models import RecheckedTopic
 from .named_guards import is_allowed
 
-#: The keys in the `info` of the tokens: seconds since 1970, and the name of the permission.
+#: Keys in the `info` of the tokens: seconds since 1970, and the name of the permission.
 SINCE, GUARD = "t", "g"
 
 
 def shown(since: float, guard: str) -> dict[str, Any]:
-    """Return what the tokens of a page's channels show."""
+    """Return the `info` for the tokens of a page's channels."""
     return {SINCE: since, **({GUARD: guard} if guard else {})}
 
 
@@ -35,7 +35,7 @@ def end_for_older_pages(channels: Collection[str]) -> None:
     database = router.db_for_write(RecheckedTopic)
     rows = RecheckedTopic.objects.using(database)
     now, tenant = time.time(), conf.tenant
-    rows.filter(at__lt=now - settings.SESSION_COOKIE_AGE).delete()  # no window of such an age is read
+    rows.filter(at__lt=now - settings.SESSION_COOKIE_AGE).delete()  # older windows are not accepted
     named = connections[database].features.supports_update_conflicts_with_target
     rows.bulk_create(
         [RecheckedTopic(tenant=tenant, channel=name, at=now) for name in sorted(channels)],
@@ -47,7 +47,9 @@ def end_for_older_pages(channels: Collection[str]) -> None:
 
 
 def rechecked(channels: Iterable[str]) -> dict[str, float]:
-    """Return which of these channels are only for pages that began at a time or later, with that time."""
+    """Return those channels that are only for pages that began at a certain time or later, with that time (seconds
+    since 1970).
+    """
     rows = RecheckedTopic.objects.filter(tenant=conf.tenant)
     found: dict[str, float] = {}
     for part in chunks(channels, QUERY_SIZE):
@@ -58,10 +60,10 @@ def rechecked(channels: Iterable[str]) -> dict[str, float]:
 def holds(
     user: Any | None, page: Mapping[str, Any], channels: Iterable[str], times: Mapping[str, float] | None = None
 ) -> bool:
-    """Return whether `user` still has the right to these channels of one page.
+    """Report whether `user` still has the right to these channels of one page.
 
-    `user` is None if the user was deleted. `page` is what `shown` returned for the page. `times` is what `rechecked`
-    returned, if that has been called.
+    `user` is None if the user was deleted. `page` is what `shown` returned for the page. `times` is the result of
+    `rechecked`, if that has been called.
     """
     if guard := page.get(GUARD):
         return user is not None and is_allowed(str(guard), user)

@@ -1,4 +1,4 @@
-"""Channels: what their names may be, which ones settings and rules offer, and the one of each user."""
+"""Channels: valid names, the channels of settings and rules, and the channel of each user."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Channels that settings declare: their names, levels, and the pages that join them.
+"""Channels of the settings: their names, their levels, and the pages that join them.
 
-`INSTANT_STAFF_CHANNELS = [["$ops", ["/ops/*"]], ["$desk"]]`: pages below /ops/ join the first, all pages the second.
-A name belongs to one level. Where settings give it two, the stricter one holds; where a row of the admin gives it
-another one, the settings hold: what settings keep closed is opened by nothing else. `manage.py check` tells of both.
+`INSTANT_STAFF_CHANNELS = [["$ops", ["/ops/*"]], ["$desk"]]`: pages below /ops/ join the first channel, all pages join
+the second. A name has one level. If the settings give it two, the stricter level holds. If a row of the admin gives it
+another level, the setting wins, so that no row can open a channel that the settings restrict. `manage.py check` reports
+both.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _FORM = '[["$name"], ["$other", ["/a/path/", "/prefix/*"]]]'
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A channel of the settings. Without paths every page joins it. `setting` names the first that declares it."""
+    """A channel of the settings. Without paths, every page joins it. `setting` is the first that declares it."""
 
     name: str
     level: str
@@ -41,7 +42,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Settings that can be read, and should not stay so: a check's id, and what is wrong."""
+    """A mistake in settings that can be read: the id of a check, and what is wrong."""
 
     check_id: str
     text: str
@@ -54,7 +55,7 @@ class _Found:
     faults: tuple[Fault, ...]
 
 
-#: What the settings said last. The values are copies: a list that was changed in place is another value.
+#: The values of the settings at the last call. They are copies, so that a list that was changed in place is found.
 _last = _Found((), {}, ())
 
 
@@ -68,24 +69,24 @@ def declared() -> list[Declared]:
 
 
 def find(name: str) -> Declared | None:
-    """Return the channel of this name, or None where no setting declares it."""
+    """Return the channel of this name, or None if no setting declares it."""
     return _found().by_name.get(name)
 
 
 def faults() -> tuple[Fault, ...]:
-    """Return what `manage.py check` should tell: a `$` that is missing or too many, a name at two levels."""
+    """Return what `manage.py check` reports: a missing or superfluous `$`, or a name with two levels."""
     return _found().faults
 
 
 def default_channel() -> str | None:
-    """Return where a message without a channel goes, or None where INSTANT_ENABLE_PUBLIC_CHANNEL is off."""
+    """Return the channel for messages without a channel, or None if INSTANT_ENABLE_PUBLIC_CHANNEL is off."""
     if not conf.INSTANT_ENABLE_PUBLIC_CHANNEL:
         return None
     return conf.INSTANT_PUBLIC_CHANNEL or f"{conf.SITE_SLUG}_public"
 
 
 def is_joined_at(paths: Iterable[str], path: str) -> bool:
-    """Tell whether a page at `path` joins a channel with these paths: one of them exactly, or below a "/prefix/*"."""
+    """Report whether a page at `path` joins a channel with these paths: one of them exactly, or below a "/prefix/*"."""
     patterns = list(paths)
     return not patterns or any(
         path.startswith(pattern[:-1]) if pattern.endswith("/*") else path == pattern for pattern in patterns
@@ -93,13 +94,13 @@ def is_joined_at(paths: Iterable[str], path: str) -> bool:
 
 
 def fault_of_paths(paths: object) -> str | None:
-    """Say what is wrong with the paths of a channel, or None."""
+    """Return what is wrong with the paths of a channel, or None."""
     if not isinstance(paths, list | tuple):
         return f"paths are a list of texts, not {paths!r}"
     for path in paths:
         if not isinstance(path, str) or not path.startswith("/"):
             return f"a path starts with /, as /news/ or /news/*; {path!r} does not"
-        if not path.isprintable():  # PostgreSQL has no NUL in JSON, and no halves of surrogate pairs
+        if not path.isprintable():  # PostgreSQL's JSON has no NUL and no halves of surrogate pairs
             return f"a path is printable text; {path!r} is not"
         if "*" in path.removesuffix("/*"):
             return f"a path has a * at its end only, behind a /, as /news/*; {path!r} does not"
@@ -159,7 +160,7 @@ def _channel(level: str, setting: str, item: object) -> Declared:
 
 
 def _united(first: Declared, second: Declared) -> Declared:
-    both = first.paths and second.paths  # one without paths is joined everywhere, and so are the two
+    both = first.paths and second.paths  # a channel without paths is joined everywhere
     return Declared(first.name, first.level, first.paths + second.paths if both else (), first.setting)
 
 

@@ -1,7 +1,7 @@
-"""The rules of channel names: the private `$`, namespaces, and what the server accepts.
+"""The rules for channel names: the private `$`, namespaces, and what the server accepts.
 
-A name is `chan`, `ns:chan`, `$chan` or `$ns:chan`. The server looks for its private prefix at the very front, strips
-it, and takes what stands before the first `:` for the namespace (Centrifugo's channel rules).
+A name is `chan`, `ns:chan`, `$chan` or `$ns:chan`. Centrifugo reads its private prefix at the very front, removes it,
+and takes the part before the first `:` as the namespace (source: Centrifugo's channel rules).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 def is_private(name: str) -> bool:
-    """Tell whether the server lets nobody join `name` without a token."""
+    """Report whether clients need a token to join `name`."""
     return name.startswith(PRIVATE_PREFIX)
 
 
 def public_name(name: str) -> str:
-    """Return `name` without its `$`, also where versions before 5 wrote it: `ns:$chan` → `ns:chan`."""
+    """Return `name` without its `$`, also in the form of versions before 5: `ns:$chan` → `ns:chan`."""
     namespace, boundary, rest = name.lstrip(PRIVATE_PREFIX).partition(NAMESPACE_BOUNDARY)
     return namespace + boundary + rest.lstrip(PRIVATE_PREFIX)
 
@@ -34,33 +34,34 @@ def private_name(name: str) -> str:
 
 
 def namespace_of(name: str) -> str:
-    """Return the namespace of `name`, or "" where it has none."""
+    """Return the namespace of `name`, or "" if it has none."""
     namespace, boundary, _ = name.removeprefix(PRIVATE_PREFIX).partition(NAMESPACE_BOUNDARY)
     return namespace if boundary else ""
 
 
 def personal_channel(user: str) -> str:
-    """Return the channel of whom the server knows as `user`: an id that a name cannot hold, hashed."""
+    """Return the channel of the user with this id in Centrifugo. An id that a name cannot contain is hashed."""
     if _PLAIN_ID.fullmatch(user):
         return PERSONAL_PREFIX + user
     return f"{PERSONAL_PREFIX}~{hashlib.sha256(user.encode()).hexdigest()}"
 
 
 def template_name(name: str) -> str:
-    """Return the part of a file's name that stands for the channel, one for each: `$mychan` → `$mychan`, `ns:a/b` →
-    `ns%3Aa%2Fb`. It leads to no other directory."""
+    """Return the part of a file's name for this channel: `$mychan` → `$mychan`, `ns:a/b` → `ns%3Aa%2Fb`. It never leads
+    to another directory, and no two channels share it.
+    """
     quoted = quote(name, safe=PRIVATE_PREFIX)
     return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
 
 
 @lru_cache(maxsize=1024)
 def checked_namespace(name: str) -> str:
-    """Return the namespace of a name that follows all rules that no setting changes.
+    """Return the namespace of a name that follows all rules that do not depend on settings.
 
-    Kept, as a site publishes to the same few channels again and again.
+    The result is cached, because a site publishes to the same few channels repeatedly.
 
     Raises:
-        InvalidChannel: it breaks one.
+        InvalidChannel: the name breaks a rule.
     """
     bare = name.removeprefix(PRIVATE_PREFIX)
     if not name:

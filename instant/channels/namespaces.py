@@ -1,4 +1,4 @@
-"""The namespaces that the server has, of settings, rules and pages, and whether a channel's name fits one of them."""
+"""The namespaces of the server, from settings, rules and pages, and whether a channel's name fits one of them."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from ..protocol import PAGES_NAMESPACE, PERSONAL_PREFIX
 from . import rules
 from .names import checked_namespace, namespace_of
 
-#: The option of a namespace that is ours, and not the server's.
+#: The option of a namespace that belongs to django-instant and not to the server.
 STRICT = "strict"
-#: A channel lives as long as a page is loaded from it: the server must not remember each for a month.
+#: A channel of a page is used while the page is open, so the server must not remember each of them for a month.
 _PAGES: Mapping[str, Any] = {"history_size": 20, "history_ttl": "60s", "history_meta_ttl": "600s"}
 
 
 def namespaces() -> Mapping[str, NamespaceOptions]:
-    """Return the options of each namespace of the server; "" has those of channels without one."""
+    """Return the options of each namespace of the server; "" stands for channels without one."""
     of_rules: dict[str, NamespaceOptions] = {name: {} for name in sorted(rules.namespaces())}
     return {"": {}, **of_rules, **conf.INSTANT_NAMESPACES, **reserved()}
 
 
 def reserved() -> Mapping[str, NamespaceOptions]:
-    """Return the namespaces that the features in use keep for themselves, with their options."""
+    """Return the namespaces that features reserve, with their options."""
     return {PAGES_NAMESPACE: _PAGES} if features.in_use().windows else {}
 
 
 def is_strict(name: str) -> bool:
-    """Return whether a token of this channel is good on one connection only."""
+    """Report whether a token of this channel joins on one connection only."""
     options = conf.INSTANT_NAMESPACES.get(namespace_of(name), {})
     return bool(options.get(STRICT, conf.INSTANT_STRICT))
 
 
 def has_strict() -> bool:
-    """Return whether some channels are strict."""
+    """Report whether any channel is strict."""
     return conf.INSTANT_STRICT or any(options.get(STRICT) for options in conf.INSTANT_NAMESPACES.values())
 
 
@@ -45,7 +45,7 @@ def _is_known(namespace: str) -> bool:
 
 
 def check_name(name: object) -> str:
-    """Return `name` if clients can join a channel of this name on the server that our settings describe.
+    """Return `name` if clients can join a channel of this name on the server.
 
     Raises:
         InvalidChannel: it is empty, too long, not printable ASCII, has a second `$`, or an unknown namespace.
@@ -62,10 +62,10 @@ def check_name(name: object) -> str:
 
 
 def check_own_name(name: object) -> str:
-    """Return `name` if a channel that a site declares may have it: a good one, and nobody's personal channel.
+    """Return `name` if a site may declare a channel of this name.
 
     Raises:
-        InvalidChannel: as `check_name`, or it is kept for a user, or for pages.
+        InvalidChannel: as with `check_name`, or the name is reserved for a user or for pages.
     """
     checked = check_name(name)
     if checked.startswith(PERSONAL_PREFIX):

@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("instant")
 
-#: Called with the user, and what the pattern found by name.
+#: Called with the user, and with the parts that the pattern found, by name.
 Rule = Callable[..., Any]
 _F = TypeVar("_F", bound=Rule)
 
 _CONVERTER = re.compile(r"<(?:([^<>:]+):)?([^<>]*)>")
 
 
-#: What a rule's answer may have besides `info`: options of the server for this one subscription.
+#: What a rule's answer may contain besides `info`: options of Centrifugo for this one subscription.
 OVERRIDES = ("presence", "join_leave", "force_push_join_leave", "force_recovery", "force_positioning")
 
 
@@ -51,26 +51,26 @@ class Match(NamedTuple):
 
     function: Rule
     kwargs: dict[str, Any]
-    #: The pattern, and where the function is.
+    #: The pattern, and where the function is defined.
     name: str = ""
 
 
 class Fault(NamedTuple):
-    """What `manage.py check` should tell: its id, and what is wrong."""
+    """What `manage.py check` reports: the id of the check, and what is wrong."""
 
     check_id: str
     text: str
 
 
 class Entry:
-    """One rule. Its pattern is read when it is needed: a converter may be registered after the rule."""
+    """One rule. Its pattern is parsed when it is needed, because a converter may be registered after the rule."""
 
     def __init__(self, pattern: str, function: Rule, where: str) -> None:
         self.pattern, self.function, self.where = pattern, function, where
-        #: What each name of it starts with, and whether that is all.
+        #: The text that each of its names starts with, and whether that is the whole name.
         self.prefix, converter, _ = pattern.partition("<")
         self.is_exact = not converter
-        #: The same for patterns that differ in the names of their parts only.
+        #: Equal for patterns that differ only in the names of their parts.
         self.shape = _CONVERTER.sub(lambda found: f"<{found[1] or 'str'}>", pattern)
 
     def __str__(self) -> str:
@@ -82,7 +82,7 @@ class Entry:
 
     @property
     def fault(self) -> str | None:
-        """What is wrong with the pattern, whatever the settings say."""
+        """Return what is wrong with the pattern, whatever the settings are."""
         if self.wrong_name is None:
             try:
                 self._route.regex  # noqa: B018
@@ -92,7 +92,7 @@ class Entry:
 
     @cached_property
     def wrong_name(self) -> str | None:
-        """What is wrong with all names of the pattern. It needs no converter."""
+        """Return what is wrong with all names of the pattern. No converter is needed for this."""
         try:
             names.checked_namespace(_CONVERTER.sub("1", self.pattern))
         except InvalidChannel as error:
@@ -113,31 +113,31 @@ class Entry:
         return RoutePattern(self.pattern, is_endpoint=True)
 
     def match(self, name: str) -> dict[str, Any] | None:
-        """Return what the pattern finds in `name`, or None where it is not of this rule."""
+        """Return what the pattern finds in `name`, or None if it does not match."""
         if self.is_exact:
             return {} if name == self.pattern and not self.fault else None
         if not name.startswith(self.prefix) or self.fault:
             return None
         try:
             found = self._route.match(name)
-        except Exception:  # a ValueError is Django's own way; what else a converter raises is no match either
+        except Exception:  # Django's converters raise ValueError; other exceptions do not match, either
             logger.exception("a converter of %s failed at %r", self, name)
             return None
         return None if found is None else found[2]
 
 
 _rules: list[Entry] = []
-#: The namespaces that the server must have for them: names of channels are checked against it at each message.
+#: The namespaces that the server needs for the rules. Each message's channel is checked against them.
 _namespaces: set[str] = set()
 
 
 def rule(pattern: str) -> Callable[[_F], _F]:
-    """Ask the function below who may join the channels of `pattern`, as `$post:<int:pk>`.
+    """Let the decorated function decide who may join the channels of `pattern`, such as `$post:<int:pk>`.
 
-    It is called with the user, and what the pattern found by name; it may be async. Any falsy answer denies, except
-    for an empty dict. A dict allows, and has the subscription's `info` for others to see, and options of the server for
-    this subscription: `presence`, `join_leave`, `force_push_join_leave`, `force_recovery`, `force_positioning`. Rules
-    belong into an app's `channels.py`, which is imported at start.
+    It is called with the user and what the pattern found, and may be async. A false answer denies, except for an empty
+    dict. A dict allows, and contains the subscription's `info`, which other clients may see, and options of the server
+    for this subscription: `presence`, `join_leave`, `force_push_join_leave`, `force_recovery`, `force_positioning`. Put
+    rules into an app's `channels.py`, which is imported at start.
     """
 
     def decorator(function: _F) -> _F:
@@ -153,7 +153,7 @@ def autodiscover() -> None:
 
 
 def add(pattern: str, function: Rule, *, where: str | None = None) -> None:
-    """Have `function(user, **parts)` asked who may join the channels of this pattern."""
+    """Let `function(user, **parts)` decide who may join the channels of this pattern."""
     if not isinstance(pattern, str):
         raise TypeError(f"a rule's pattern is text, as '$post:<int:pk>', not {pattern!r}")
     if any(entry.pattern == pattern and entry.function is function for entry in _rules):
@@ -163,7 +163,7 @@ def add(pattern: str, function: Rule, *, where: str | None = None) -> None:
 
 
 def remove(pattern: str) -> None:
-    """Forget the rules of this pattern."""
+    """Remove the rules of this pattern."""
     _rules[:] = [entry for entry in _rules if entry.pattern != pattern]
     _find_namespaces()
 
@@ -174,7 +174,7 @@ def registered() -> list[Entry]:
 
 
 def find(name: str) -> Match | None:
-    """Return the rule of this name; None where there is none, or more than one, which is logged."""
+    """Return the rule of this name, or None if there is none or more than one. The latter is logged."""
     found = [(entry, kwargs) for entry in _rules if (kwargs := entry.match(name)) is not None]
     if not found:
         return None
@@ -196,7 +196,7 @@ def _find_namespaces() -> None:
 
 
 def faults() -> Iterator[Fault]:
-    """Give what `manage.py check` should tell: patterns that cannot be, and equal ones."""
+    """Yield what `manage.py check` reports: invalid patterns, and equal ones."""
     shapes: dict[str, Entry] = {}
     for entry in _rules:
         if entry.fault:
@@ -208,9 +208,9 @@ def faults() -> Iterator[Fault]:
 
 
 def ask(user: AbstractBaseUser | AnonymousUser, name: str, match: Match) -> dict[str, Any] | None:
-    """Return what its rule adds to the token with which `user` joins this name, or None if the rule denies.
+    """Return what the rule adds to the token with which `user` joins this name, or None if the rule denies.
 
-    Any exception denies, and is logged with the rule.
+    Any exception denies access and is logged.
     """
     try:
         return _claims(awaited(match.function(user, **match.kwargs)))
@@ -240,7 +240,7 @@ def _flag(name: str, value: object) -> bool:
 
 
 def _json(info: object) -> Any:
-    """Dates and the like as in messages; a token's own JSON has none of them."""
+    """Encode dates and the like as in messages; a token's own JSON encoder cannot."""
     try:
         return json.loads(encode(info))
     except InvalidMessage as error:

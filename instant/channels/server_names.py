@@ -1,4 +1,4 @@
-"""Names of channels on the server: with INSTANT_TENANT, the tenant stands behind the namespace, `$ns:acme/rest`."""
+"""Names of channels on the server. With INSTANT_TENANT they have the tenant after the namespace: `$ns:acme/rest`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def on_server(name: str) -> str:
 
 
 def in_site(name: str) -> str | None:
-    """Return the name that a channel of the server's has in this site; None for a channel of another tenant."""
+    """Return the name that a channel of the server has in this site, or None if it belongs to another tenant."""
     tenant = conf.tenant
     if not tenant:
         return name
@@ -34,7 +34,7 @@ def in_site(name: str) -> str | None:
 
 
 def _divided(name: str) -> tuple[str, str]:
-    """The `$` and the namespace with its colon, and the rest."""
+    """Return the `$` and the namespace with its colon, and the rest."""
     prefix = PRIVATE_PREFIX if name.startswith(PRIVATE_PREFIX) else ""
     namespace, boundary, rest = name.removeprefix(prefix).partition(NAMESPACE_BOUNDARY)
     return (f"{prefix}{namespace}{boundary}", rest) if boundary else (prefix, namespace)

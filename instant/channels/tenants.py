@@ -1,7 +1,7 @@
-"""Work of a tenant that comes without one of its requests: calls, sockets, queued calls, revocations, the relay.
+"""The tenant of work that does not come from one of its requests: calls, sockets, queued calls, revocations, the relay.
 
-Several sites, or the tenants of one, can share a Centrifugo server. On it the tenant's name stands behind the namespace
-of each channel and in front of each user's id (`server_names`, `user_ids`); names in code stay as they are.
+Several sites, or the tenants of a site, can share a Centrifugo server. There the tenant's name is part of each
+channel's name and each user's id (`server_names`, `user_ids`). Names in code are without it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ logger = logging.getLogger("instant")
 
 
 def is_fixed() -> bool:
-    """Return whether INSTANT_TENANT is a text, so that all that this process does is of one tenant."""
+    """Report whether INSTANT_TENANT is a text, so that all work of this process belongs to one tenant."""
     return tenant_settings.is_text(conf.INSTANT_TENANT)
 
 
@@ -39,7 +39,7 @@ def check() -> None:
 
 
 def current() -> str | None:
-    """Return the current tenant, "" on a site that has none; None where it should be one, and is not."""
+    """Return the current tenant, "" on a site that has no tenants, and None if there should be one and is not."""
     try:
         return conf.tenant
     except InvalidSetting:
@@ -48,10 +48,10 @@ def current() -> str | None:
 
 @contextmanager
 def entered(tenant: str) -> Iterator[None]:
-    """Enter INSTANT_TENANT_CONTEXT for this tenant, "" for a site that has none.
+    """Enter INSTANT_TENANT_CONTEXT for this tenant; "" stands for a site without tenants.
 
     Raises:
-        Deny: this site is not the tenant's, or cannot become it without the setting.
+        Deny: this site does not serve the tenant, or cannot switch to it without the setting.
     """
     with _context(tenant):
         if conf.tenant != tenant:
@@ -61,10 +61,10 @@ def entered(tenant: str) -> Iterator[None]:
 
 @contextmanager
 def entered_for(user: str, meta: Mapping[str, Any]) -> Iterator[None]:
-    """Enter the tenant of a connection: `user` is its user's id on the server, `meta` is that of its token.
+    """Enter the tenant of a connection: `user` is the user's id on the server, `meta` is that of the token.
 
     Raises:
-        Deny: as `entered` does, or the two say different tenants.
+        Deny: as with `entered`, or the two name different tenants.
     """
     tenant = tenant_of(meta)
     with entered(tenant):
@@ -75,10 +75,10 @@ def entered_for(user: str, meta: Mapping[str, Any]) -> Iterator[None]:
 
 @contextmanager
 def resumed(tenant: str | None) -> Iterator[None]:
-    """Go on with work of this tenant: in its own thread or task nothing is entered, elsewhere as `entered` does.
+    """Continue work of this tenant. In its own thread or task nothing is entered, elsewhere the same as with `entered`.
 
     Raises:
-        Deny: as `entered` does, or the work began outside of a tenant.
+        Deny: as with `entered`, or the work began outside a tenant.
     """
     if tenant is None:
         raise _refused("", "it began where INSTANT_TENANT named none")
@@ -87,7 +87,7 @@ def resumed(tenant: str | None) -> Iterator[None]:
 
 
 def tenant_of(meta: Mapping[str, Any] | None) -> str:
-    """Return the tenant for which Django signed a connection token with this `meta`; "" for none."""
+    """Return the tenant for which Django signed a connection token with this `meta`, or ""."""
     return str((meta or {}).get(TENANT) or "")
 
 
@@ -102,7 +102,7 @@ def _context(tenant: str) -> AbstractContextManager[Any]:
         manager: AbstractContextManager[Any]
         manager = tenant_settings.called("INSTANT_TENANT_CONTEXT", conf.INSTANT_TENANT_CONTEXT)(tenant)
         return manager
-    # A function may still know the tenant of an earlier request of this thread.
+    # The function may still return the tenant of an earlier request of this thread.
     if not is_fixed():
         raise _refused(tenant, "INSTANT_TENANT_CONTEXT is not set")
     return nullcontext()

@@ -1,4 +1,4 @@
-"""Users on the server: their ids, and the channel that each user has to itself, `$user.<pk>`."""
+"""Users on the server: their ids, and the channel of each user, `$user.<pk>`."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
     User = AbstractBaseUser | AnonymousUser
 
-#: The key in the `meta` of a connection token: Centrifugo passes it on with calls and sockets, of visitors too.
+#: The key in the `meta` of a connection token. Centrifugo passes it on with calls and sockets, also for visitors.
 TENANT = "tenant"
-#: SQLite raises OverflowError for others.
+#: SQLite raises OverflowError for other integers.
 _DATABASE_INTEGERS = range(-(2**63), 2**63)
 
 
 def user_id(user: User) -> str:
-    """Return what names `user` on the server: the pk as a string, "" for nobody (INSTANT_USER_ID may say username).
+    """Return the user's id in Centrifugo (the `sub` claim): the pk as text, or "" for a visitor.
 
-    With INSTANT_TENANT the tenant stands in front: "acme/5".
+    With `INSTANT_USER_ID = "username"` it is the username. With INSTANT_TENANT the tenant comes first: "acme/5".
     """
     if not user.is_authenticated:
         return ""
@@ -40,12 +40,12 @@ def user_id(user: User) -> str:
 
 
 def user_on_server(user: str) -> str:
-    """Return what a user's own id is on the server: "5" → "acme/5". A visitor's stays ""."""
+    """Return the id on the server for a user's own id: "5" → "acme/5". A visitor's id stays ""."""
     return f"{conf.tenant}{TENANT_BOUNDARY}{user}" if user and conf.INSTANT_TENANT else user
 
 
 def user_in_site(user: str) -> str | None:
-    """Return the own id of a user whom the server knows as `user`; None for a user of another tenant."""
+    """Return the own id of the user with this id on the server, or None if the user belongs to another tenant."""
     if not user or not conf.INSTANT_TENANT:
         return user
     owner, boundary, own = user.partition(TENANT_BOUNDARY)
@@ -53,28 +53,27 @@ def user_in_site(user: str) -> str | None:
 
 
 def user_of(request: HttpRequest) -> Any:
-    """Return the request's user; without Django's auth middleware, everyone is a visitor."""
+    """Return the request's user. Without Django's auth middleware, everyone is a visitor."""
     if getattr(request, "user", None) is None:
-        request.user = AnonymousUser()  # for all who are handed the request later
+        request.user = AnonymousUser()  # for later users of the request
     return request.user
 
 
 def identity(user: User) -> dict[str, str]:
-    """Return what binds a connection token to `user`, for its `meta`: Centrifugo passes it on to Django, to no client.
+    """Return the part of a connection token's `meta` that identifies `user`. Centrifugo passes it to Django only.
 
-    With INSTANT_TENANT it names the tenant, because a visitor's id does not.
-
-    A username may be used again after a deletion or a rename, so with INSTANT_USER_ID = "username" it is the pk.
+    With INSTANT_TENANT it contains the tenant, because a visitor's id does not. With INSTANT_USER_ID = "username" it
+    contains the pk, because a username may be used again after a deletion or a rename.
     """
     bound = {TENANT: conf.tenant} if conf.INSTANT_TENANT else {}
     return {**bound, "pk": str(user.pk)} if conf.INSTANT_USER_ID == "username" and user.is_authenticated else bound
 
 
 def user_named(sub: str, meta: Mapping[str, Any]) -> Any:
-    """Return the user of a connection: `sub` is the user's id on the server, `meta` what Django signed into its token.
+    """Return the user of a connection: `sub` is the user's id on the server, `meta` what Django signed into the token.
 
-    None where the user does not exist any more, and where the token was made for an earlier user of the same name, or
-    under an earlier name.
+    Return None if the user no longer exists, or if the token was issued to an earlier user of the same name, or under
+    an earlier name.
     """
     if conf.INSTANT_USER_ID != "username":
         return next((user for _, user in users_named([sub])), None)
@@ -89,12 +88,13 @@ def user_named(sub: str, meta: Mapping[str, Any]) -> Any:
 
 
 def user_channel(user: User) -> str:
-    """Return the name of the channel that is this user's own: publish to it, and all pages of the user hear it.
+    """Return the name of this user's own channel: all pages of the user receive what is published to it.
 
-    It has the pk, also where INSTANT_USER_ID is "username": else it would become that of the next user of the name.
+    It contains the pk even if INSTANT_USER_ID is "username", so that it cannot become the channel of a later user of
+    that name.
 
     Raises:
-        InvalidChannel: visitors who are not logged in have none.
+        InvalidChannel: visitors who are not logged in have no channel.
     """
     if not user.is_authenticated:
         raise InvalidChannel("visitors who are not logged in have no channel of their own")
@@ -102,7 +102,7 @@ def user_channel(user: User) -> str:
 
 
 def user_channels(users: Iterable[Any]) -> list[tuple[Any, str]]:
-    """Return each of these users, or pks, with its channel; visitors are left out."""
+    """Return each of these users, or pks, with its channel. Visitors are left out."""
     if isinstance(users, str | bytes):
         raise TypeError(f"users are a list, or a queryset, not {users!r}")
     if isinstance(users, QuerySet) and not issubclass(users.model, get_user_model()):
@@ -119,7 +119,7 @@ def user_channels(users: Iterable[Any]) -> list[tuple[Any, str]]:
 
 
 def users_named(subs: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """Give each of those whom the server names so with its user; who does not exist, or no longer, is left out."""
+    """Yield each of these ids with its user. Users who do not exist are left out."""
     model = get_user_model()
     field = model.USERNAME_FIELD if conf.INSTANT_USER_ID == "username" else "pk"
     wanted = []

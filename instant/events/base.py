@@ -1,4 +1,4 @@
-"""BaseEventModel: what a model tells its readers, as a class."""
+"""BaseEventModel: declares the events of a model."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .scheduling import submit
 class BaseEventModel(EventDeclaration):
     """Sends an event for each object of `model` that is created, saved or deleted.
 
-    Subclasses set attributes; see docs/events.md. A class of its own `abstract = True` is a base for others.
+    Subclasses set attributes; see docs/events.md. A class with `abstract = True` of its own is a base class for others.
     """
 
     abstract: ClassVar[bool] = True
 
     def register(self) -> BaseEventModel:
-        """Send events from now on. Returns the one that is registered: a class is registered once.
+        """Send events from now on, and return the registered instance: a class is registered once.
 
         Raises:
             InvalidEvent: an attribute is wrong, or another class has this name; the text names the classes.
@@ -35,14 +35,14 @@ class BaseEventModel(EventDeclaration):
 
     @classmethod
     def unregister(cls) -> None:
-        """Send no events any more: for tests."""
+        """Stop sending events. This is for tests."""
         registry.remove(cls)
 
     @classmethod
     def emit(cls, instance: models.Model, operation: Operation, *, using: str | None = None) -> None:
-        """Send the event of `instance` as if `operation` had just been done to it, whatever `operations` says.
+        """Send the event of `instance` as if `operation` had just happened to it, whatever `operations` says.
 
-        It leaves when the open transaction of the database `using` commits, the instance's own if that is None.
+        It is sent when the open transaction of the database `using` commits; by default the instance's own database.
         """
         event, own = cls._own(operation), instance._state.db or router.db_for_write(type(instance))
         if operation == OP_DELETE:
@@ -54,11 +54,11 @@ class BaseEventModel(EventDeclaration):
 
     @classmethod
     def emit_many(cls, queryset: models.QuerySet[Any], operation: Operation, *, using: str | None = None) -> int:
-        """Send the events of all objects of `queryset`, a thousand in one request; return how many objects there were.
+        """Send the events of all objects of `queryset`, 1,000 in a request, and return the number of objects.
 
-        For what sends no signals: `bulk_create()`, `QuerySet.update()`. The objects are read from the database that is
-        written to, and not kept in memory unless a transaction is open, which has to commit first. It is that of the
-        database `using`, the objects' own if that is None.
+        Use it after `bulk_create()` and `QuerySet.update()`, which send no signals. The objects are read from the
+        database for writing. They are kept in memory only if a transaction is open, which must commit first: that of
+        the database `using`, by default the objects' own.
         """
         event, count = cls._own(operation), 0
         own = queryset._db or router.db_for_write(queryset.model)  # type: ignore[attr-defined]
@@ -75,7 +75,7 @@ class BaseEventModel(EventDeclaration):
 
 
 def _of_row(event: EventDeclaration, instance: models.Model, using: str, operation: Operation) -> Change:
-    """Nobody else has the object, so it needs no copy."""
+    """Return the change of an object that was just read. No other code has the object, so it is not copied."""
     change = Change(event, using, operation, instance.__dict__)
     change.instance, change.forced = instance, True
     if operation == OP_DELETE:

@@ -1,6 +1,7 @@
-"""What only the database before a change can say: all of an object that is deleted, and where one that moves was.
+"""Reads what only the database before a change contains: all of a deleted object, and the earlier channels of one that
+moves.
 
-At the commit it would be too late: parents are deleted with their children, and the old values are overwritten.
+The commit would be too late: parents are deleted with their children, and old values are overwritten.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .writing import channels_of, content_of, related, written
 
 
 def last_look(event: EventDeclaration, instance: models.Model, using: str, *, forced: bool = False) -> Change:
-    """Return the deletion of `instance`, with its messages; nothing is raised, as the deletion must go on."""
+    """Return the deletion of `instance`, with its messages. No exception is raised, so that the deletion continues."""
     change = snapshot(event, instance, using, OP_DELETE)
     change.forced = forced
     work_out(change)
@@ -26,7 +27,7 @@ def last_look(event: EventDeclaration, instance: models.Model, using: str, *, fo
 
 
 def work_out(change: Change) -> None:
-    """Write the messages of a deletion now. What fails is kept in the change, and reported when it is sent."""
+    """Make the messages of a deletion now. Errors are kept in the change, and reported when it is sent."""
     if not change.is_wanted:
         return
     change.messages = []
@@ -41,7 +42,7 @@ def work_out(change: Change) -> None:
 
 
 def _completed(change: Change) -> Change:
-    """Read back what an expression stands for, and what the instance never loaded; what cannot be read is left out."""
+    """Read the values of expressions, and fields that were never loaded. What cannot be read is left out."""
     plan, values = change.event.plan, change.values
     if plan.knows_all(values, whole=change.needs_whole):
         return change
@@ -57,7 +58,7 @@ def _completed(change: Change) -> Change:
 
 
 def _data(change: Change) -> dict[str, Any]:
-    """That an object is gone is worth saying without its data."""
+    """Return the data, or None if it cannot be made: the deletion is sent without it."""
     plan = change.event.plan
     try:
         with _guarded(change):
@@ -73,21 +74,21 @@ def _data(change: Change) -> dict[str, Any]:
 
 
 def _guarded(change: Change) -> AbstractContextManager[object]:
-    """A query in a function of the project's that fails must not take the deletion along."""
+    """Run a function of the project so that a failing query in it does not break the deletion."""
     calls_functions = change.needs_whole or change.event.plan.has_to_dict
     return transaction.atomic(change.using) if calls_functions else nullcontext()
 
 
 def can_move(event: EventDeclaration) -> bool:
-    """Whether an object may leave a channel of these events, which is said as a deletion."""
+    """Report whether an object can leave a channel of these events; that is sent as a deletion."""
     return callable(event.channel) and OP_DELETE in (event.operations or ())
 
 
 def channels_before(event: EventDeclaration, pks: Collection[Any], using: str) -> dict[Any, Before]:
-    """Return where these objects are now, by their keys, as the table has them.
+    """Return the current channels of these objects, by their keys, from the table.
 
-    In a transaction their rows are locked, as the change that follows will do: else another one could move them
-    meanwhile, and nobody would tell the channels in between.
+    In a transaction the rows are locked, as the following change will do. Otherwise another transaction could move them
+    in between, and the channels in between would not be notified.
     """
     connection: Any = connections[using]
     rows = event.plan.model._base_manager.using(using)

@@ -1,4 +1,4 @@
-"""Event: one that no model stands behind."""
+"""Event: an event without a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Event:
     """An event by name: `Event("shop.sold-out", "Sold out").send("$shop", {"item": 5})`.
 
     Raises:
-        InvalidEvent: the name is no text.
+        InvalidEvent: the name is not text.
     """
 
     def __init__(self, name: str, verbose_name: Any = "") -> None:
@@ -24,10 +24,11 @@ class Event:
         return f"Event({self.name!r})"
 
     def send(self, channel: str, data: Any = None, *, on_commit: bool = True, **options: Any) -> PublishError | None:
-        """Send the event when the open transaction commits, at once where there is none; `options` are publish()'s.
+        """Send the event when the open transaction commits, or at once without a transaction. `options` are those of
+        publish().
 
         Raises:
-            InvalidMessage, PublishError: as `instant.publish`.
+            InvalidMessage, PublishError: as with `instant.publish`.
         """
         return publish(channel, **self._message(data), on_commit=on_commit, **options)
 

@@ -1,4 +1,4 @@
-"""What a class of model events declares. It knows neither who registers it nor how events are delivered."""
+"""The attributes of a class of model events. This module depends neither on registration nor on delivery."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from .payload import Plan
 
 
 class EventDeclaration:
-    """The attributes of a class of events, and what follows from them. `BaseEventModel` is what projects subclass."""
+    """The attributes of an event class, and what is derived from them. Projects subclass `BaseEventModel`."""
 
-    #: The one that must be there: a model, or its name as "app.Model".
+    #: Required: a model, or its name as "app.Model".
     model: ClassVar[type[models.Model] | str | None] = None
-    #: Names of the fields to send. None: all that `exclude` does not name; a model's to_dict() comes before both.
+    #: Names of the fields to send. None: all except those in `exclude`. A model's to_dict() has precedence over both.
     fields: ClassVar[Iterable[str] | None] = None
     exclude: ClassVar[Iterable[str] | None] = None
-    #: Names of many-to-many fields: sent as lists of keys, and a change of theirs is an update.
+    #: Names of many-to-many fields. They are sent as lists of keys, and their change is an update.
     m2m: ClassVar[Iterable[str]] = ()
-    #: What is told. If false-ish, nothing is by itself.
+    #: The operations that are sent. If false, nothing is sent automatically.
     operations: ClassVar[Iterable[Operation] | None] = OPERATIONS
     #: The event's name. None: "app.Model".
     name: ClassVar[str | None] = None
-    #: For people. None: the model's.
+    #: The name for people. None: that of the model.
     verbose_name: ClassVar[Any] = None
-    #: Where to: a name, names, or a method `channel(self, instance)` that returns one of these, or None to send
+    #: The channels: a name, names, or a method `channel(self, instance)` that returns one of these, or None to send
     #: nothing. None: "$events.app.Model".
     channel: Any = None
-    #: Who may join the default channel: a guard, a permission as "app.codename", a function of the user, or a method
-    #: `permission(self, user)`. None: who may view it.
+    #: Who may join the default channel: a guard, a permission such as "app.codename", a function of the user, or a
+    #: method `permission(self, user)`. None: users who may view the model.
     permission: Any = None
-    #: Whether the changes of one object in one transaction are told as one.
+    #: Whether the changes of one object in one transaction are sent as one event.
     coalesce: ClassVar[bool] = True
     abstract: ClassVar[bool] = True
 
@@ -49,7 +49,7 @@ class EventDeclaration:
 
     @cached_property
     def plan(self) -> Plan:
-        """What is sent, worked out of the attributes when it is first asked for."""
+        """Return what is sent, computed from the attributes at first use."""
         return Plan(type(self))
 
     @cached_property
@@ -58,7 +58,7 @@ class EventDeclaration:
 
     @property
     def event_verbose_name(self) -> str:
-        """The name for people, in the language of the moment."""
+        """Return the name for people, in the current language."""
         return str(self.verbose_name or self.plan.model._meta.verbose_name)
 
     @cached_property
@@ -66,7 +66,7 @@ class EventDeclaration:
         return EVENTS_PREFIX + self.event_name
 
     def channels_of(self, instance: Any) -> list[str]:
-        """The names of the channels that hear of `instance`, each once."""
+        """Return the names of the channels of `instance`, each once."""
         channel = self.channel
         if channel is None:
             return [self.default_channel]
@@ -77,16 +77,16 @@ class EventDeclaration:
 
     @cached_property
     def rule(self) -> Callable[..., Any]:
-        """Who may join the default channel, as a function of the user: True or False, and no more.
+        """Return who may join the default channel, as a function of the user that returns True or False.
 
         Raises:
-            InvalidEvent: `permission` is none.
+            InvalidEvent: `permission` is not a permission.
         """
         permission = self.permission
         if permission is None:
             meta = self.plan.model._meta
             permission = f"{meta.app_label}.{get_permission_codename('view', meta)}"
-        # In a class's body a function becomes a method, though it is one of the user alone.
+        # In a class body a function becomes a method, even if it takes only the user.
         function = getattr(permission, "__func__", permission)
         is_method = function is not permission and not can_take(function, 1)
         try:

@@ -1,4 +1,4 @@
-"""From changes to messages: one look at the database where it is needed, one call of publish_many()."""
+"""From changes to messages: at most one read of the database, and one call of publish_many()."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .writing import messages_of, related
 
 logger = logging.getLogger("instant")
 
-#: Of one transaction's failures, how many are logged one by one.
+#: The most failures of one transaction that are logged one by one.
 _LOGGED = 10
 
 
@@ -30,17 +30,17 @@ class Failure(NamedTuple):
     change: Change
     channel: str | None
     error: Exception
-    #: What failed is its data alone: it was sent without.
+    #: Only the event's data failed: the event was sent without it.
     is_sent: bool = False
 
 
 def deliver(changes: Sequence[Change]) -> None:
-    """Send the events of these changes. What fails is logged, or raised where settings say so."""
+    """Send the events of these changes. Failures are logged, or raised if INSTANT_EVENTS_FAIL_SILENTLY is off."""
     report(attempt(changes))
 
 
 def attempt(changes: Sequence[Change]) -> list[Failure]:
-    """Send the events of these changes, and return what failed; one failure keeps no other from being sent."""
+    """Send the events of these changes, and return the failures. A failure does not prevent other events."""
     events = Events()
     events.reports = False
     send_entries(entries(changes), {Events: events})
@@ -53,7 +53,7 @@ def entries(changes: Sequence[Change]) -> list[Entry]:
 
 
 def report(failures: Sequence[Failure]) -> None:
-    """Log the failures, or raise the first where INSTANT_EVENTS_FAIL_SILENTLY is off."""
+    """Log the failures, or raise the first one if INSTANT_EVENTS_FAIL_SILENTLY is off."""
     if not failures:
         return
     if not conf.INSTANT_EVENTS_FAIL_SILENTLY:
@@ -68,15 +68,14 @@ def report(failures: Sequence[Failure]) -> None:
 
 
 class _Found(NamedTuple):
-    """What the database said of a batch, by position: objects that were read, None for one that is gone, and the
-    many-to-many fields."""
+    """What was read for a batch, by position: objects, None for one that is deleted, and the m2m fields."""
 
     instances: dict[int, models.Model | None]
     m2m: dict[int, dict[str, list[Any]]]
 
 
 def _found(batch: Sequence[Change]) -> _Found:
-    """Read what the changes do not know: one query for each event class, and one for each of its m2m fields."""
+    """Read what the changes do not contain: one query for each event class, and one for each of its m2m fields."""
     instances: dict[int, models.Model | None] = {}
     m2m: dict[int, dict[str, list[Any]]] = {}
     for change in batch:
@@ -105,7 +104,7 @@ def _found(batch: Sequence[Change]) -> _Found:
 
 
 class Events(Collected):
-    """Changes that become events: read together, and several of one object in one transaction as one."""
+    """Changes that become events. They are read together, and changes of one object in one transaction become one."""
 
     def __init__(self) -> None:
         self.failures: list[Failure] = []
@@ -133,7 +132,7 @@ class Events(Collected):
     def _written(self, number: int, change: Change, found: _Found) -> Sequence[Message]:
         if number in found.instances:
             change.instance = found.instances[number]
-            if change.instance is None:  # it is gone by now, which is an event of its own, or was said before
+            if change.instance is None:  # it no longer exists, which is another event
                 return change.before.messages if change.before else ()
             change.values = change.instance.__dict__
         self._note(change)
@@ -144,7 +143,7 @@ class Events(Collected):
             return ()
 
     def _note(self, change: Change) -> None:
-        """Keep what failed beforehand."""
+        """Record an earlier failure."""
         if change.error is not None:
             self.failures.append(Failure(change, None, change.error, bool(change.messages)))
         if change.moved_from is not None and change.moved_from.error is not None:

@@ -14,8 +14,8 @@ from .base import BaseEventModel
 def autodiscover() -> None:
     """Import `events.py` of every installed app, and register each event class of the apps, once.
 
-    Django does this at its start; a second call does no harm. Classes that are abstract are left out, and so are those
-    that are no app's, or made inside a function: they have `register()`.
+    Django does this at its start; calling it again is safe. Classes that are abstract, that belong to no app, or that
+    were defined inside a function are left out; call their `register()`.
 
     Raises:
         InvalidEvent: a class is wrong, or two have one name.

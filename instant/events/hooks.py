@@ -1,4 +1,4 @@
-"""on(): functions that see each event of a class before it is sent, and may change it, or keep it back."""
+"""on(): functions that receive each event of a class before it is sent, and may change or drop it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _hooks: dict[type[EventDeclaration], list[_Registered]] = {}
 def on(event_class: type[EventDeclaration], *operations: Operation) -> Callable[[Hook], Hook]:
     """Call the decorated function with each event of `event_class` and its subclasses, or those of these operations.
 
-    It is called as `hook(event, instance)`, when the event is about to be sent, and for a deletion before the object is
-    deleted: `event` is the message's data, a dict of its own; what the function returns is sent instead, and nothing
-    where it returns None. `instance` is the object as it was saved.
+    It is called as `hook(event, instance)` when the event is about to be sent; for a deletion before the object is
+    deleted. `event` is the message's data, a dict. The function's result is sent instead, and nothing if it returns
+    None. `instance` is the object as it was saved.
     """
     if not (isinstance(event_class, type) and hasattr(event_class, "emit_many")):
         raise TypeError(f"on() takes an event class, as in @on(PostEvents, OP_UPDATE), not {event_class!r}")
@@ -42,20 +42,20 @@ def on(event_class: type[EventDeclaration], *operations: Operation) -> Callable[
 
 
 def remove(hook: Hook) -> None:
-    """Call this function no more: for tests."""
+    """Stop calling this function. This is for tests."""
     for registered in _hooks.values():
         registered[:] = [each for each in registered if each.hook is not hook]
 
 
 def exist_for(event_class: type[EventDeclaration]) -> bool:
-    """Report whether a hook sees the events of this class."""
+    """Report whether hooks receive the events of this class."""
     return bool(_hooks) and any(_hooks.get(owner) for owner in event_class.__mro__)
 
 
 def passed(
     event: EventDeclaration, content: dict[str, Any], operation: Operation, instance: Callable[[], Any]
 ) -> dict[str, Any] | None:
-    """Return what the hooks make of an event; None where one of them keeps it back. `instance` is asked for by them.
+    """Return the event after all hooks, or None if one of them drops it. `instance` is called only if a hook needs it.
 
     Raises:
         TypeError: a hook returned something else.

@@ -1,4 +1,4 @@
-"""muted(): a block in which saves and deletes tell nobody."""
+"""muted(): a block in which saves and deletes send no events."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _muted: ContextVar[tuple[type, ...]] = ContextVar("instant_events_muted", defaul
 
 @contextmanager
 def muted(*classes: type[EventDeclaration]) -> Iterator[None]:
-    """Send no events of what is saved and deleted inside the block, or none of these classes and their subclasses.
+    """Send no events for saves and deletes inside the block, or none of these classes and their subclasses.
 
-    It holds in this thread, or this task, alone. What is asked for by `emit()` is sent all the same.
+    It applies to this thread or task only. `emit()` sends nevertheless.
     """
     token = _muted.set((*_muted.get(), *(classes or (object,))))
     try:
@@ -27,6 +27,6 @@ def muted(*classes: type[EventDeclaration]) -> Iterator[None]:
 
 
 def is_muted(event: EventDeclaration) -> bool:
-    """Tell whether `event` must be silent here."""
+    """Report whether `event` is muted here."""
     classes = _muted.get()
     return bool(classes) and isinstance(event, classes)

@@ -1,4 +1,4 @@
-"""Plan: what of a model goes into the events of one class, worked out once, when the class is registered."""
+"""Plan: which fields of a model are in the events of a class, computed once when the class is registered."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..exceptions import InvalidEvent
 from ..user_callables import dotted_name
 from .operations import OPERATIONS
 
-#: A field whose name holds one of these is not sent unless it is asked for.
+#: A field whose name contains one of these is sent only if `fields` names it.
 SECRETS = ("password", "token", "secret")
 
 _IMMUTABLE = (
@@ -28,7 +28,7 @@ _IMMUTABLE = (
     *(models.DurationField, models.FloatField, models.ForeignKey, models.GenericIPAddressField, models.IntegerField),
     *(models.TextField, models.TimeField, models.UUIDField, models.BinaryField),
 )
-#: What our JSON knows as it is. Any other value is written by its field, as Django's serializers do.
+#: The types that our JSON encoder writes. Fields convert all other values, as Django's serializers do.
 _PLAIN = frozenset(
     {
         *(str, int, float, bool, type(None), list, dict, tuple, decimal.Decimal, uuid.UUID),
@@ -41,7 +41,7 @@ _TYPES: dict[Any, type] = {
     models.BooleanField: bool,
     models.FloatField: float,
 }
-#: What is never a part of something that changes.
+#: Types whose values cannot change.
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _Freeze = Callable[[Any], Any]
 _Values = Mapping[str, Any]
@@ -49,7 +49,7 @@ _MISSING = object()
 
 
 class Plan:
-    """The model of an event class, and of it what is sent: `fields` by the name that they have in the data.
+    """The model of an event class, and its fields that are sent: `fields` by their name in the data.
 
     Raises:
         InvalidEvent: an attribute of the class is wrong; the text names the class and what is wrong.
@@ -73,16 +73,16 @@ class Plan:
         self._sent = [(name, field.attname, self._plain_types(field), field) for name, field in self.fields]
         self._pk_types = self._plain_types(meta.pk) if len(self.pk_fields) == 1 else frozenset()
         needed = self.columns if self.has_to_dict else [field for _, field in self.fields]
-        #: The columns that an instance must know for its data to be complete.
+        #: The columns that an instance must have loaded for its data to be complete.
         self.attnames = frozenset(field.attname for field in needed)
         self.all_attnames = frozenset(field.attname for field in self.columns)
-        #: Written by the database alone, so that an instance that was saved has old values.
+        #: Columns that only the database writes, so that an instance has old values after it was saved.
         self._generated = frozenset(field.attname for field in self.columns if getattr(field, "generated", False))
-        #: What would change under us, if it were kept as it is until the commit.
+        #: Columns whose values could change before the commit, and are copied.
         self.freezers = [(field.attname, freeze) for field in self.columns if (freeze := _freezer(field))]
 
     def wrong(self, what: str) -> InvalidEvent:
-        """An error that names the class."""
+        """Return an error that names the class."""
         return InvalidEvent(f"{dotted_name(self.owner)}: {what}")
 
     def _model(self, model: object) -> type[models.Model]:
@@ -130,8 +130,9 @@ class Plan:
         return field
 
     def _plain_types(self, field: Any) -> frozenset[type]:
-        """The types of values that need no look at all; most have one of them. None where an attribute of the model
-        makes something else of what is in the instance."""
+        """Return the types of values that need no conversion, or None if an attribute of the model computes something
+        else from the instance's values.
+        """
         attribute = inspect.getattr_static(self.model, field.attname, None)
         if type(attribute) not in (DeferredAttribute, ForeignKeyDeferredAttribute):
             return frozenset()
@@ -139,14 +140,14 @@ class Plan:
         return frozenset({type(None)} if plain is None else {type(None), plain})
 
     def pk(self, values: _Values) -> Any:
-        """The primary key in the values of an instance; a tuple where it is made of several columns."""
+        """Return the primary key from the values of an instance; a tuple if it consists of several columns."""
         if self._pk_types and type(key := values[self.pk_fields[0].attname]) in self._pk_types:
             return key
         keys = [field.to_python(values[field.attname]) for field in self.pk_fields]
         return keys[0] if len(keys) == 1 else tuple(keys)
 
     def knows_all(self, values: _Values, *, whole: bool = False) -> bool:
-        """Tell whether the data, or the `whole` object, can be made without asking the database."""
+        """Report whether the data, or the `whole` object, can be made without a query."""
         needed = self.all_attnames if whole else self.attnames
         if not self._generated.isdisjoint(needed) or not values.keys() >= needed:
             return False
@@ -156,12 +157,12 @@ class Plan:
         return True
 
     def data(self, values: _Values, instance: Callable[[], models.Model], *, partly: bool = False) -> dict[str, Any]:
-        """What is sent of an instance that has these values, without many-to-many fields; it is made where needed.
+        """Return the data of an instance with these values, without many-to-many fields.
 
-        Values that are missing are read, or left out if it is asked for `partly`.
+        Missing values are read, or left out if `partly` is true.
 
         Raises:
-            TypeError: to_dict() returns no dict.
+            TypeError: to_dict() does not return a dict.
         """
         if self.has_to_dict:
             content = instance().to_dict()  # type: ignore[attr-defined]
@@ -176,19 +177,19 @@ class Plan:
 
 
 def is_secret(name: str) -> bool:
-    """Tell whether a field of this name is sent only when asked for."""
+    """Report whether a field of this name is sent only if `fields` names it."""
     return any(word in name.lower() for word in SECRETS)
 
 
 def _type_of(field: Any) -> type | None:
-    """The type of a value that needs no look at all; most have it."""
+    """Return the type of values that need no conversion; most fields have one."""
     while isinstance(field, models.ForeignKey):
         field = field.target_field
     return next((kind for classes, kind in _TYPES.items() if isinstance(field, classes)), None)
 
 
 def _written(field: Any, instance: models.Model) -> Any:
-    """As a page that fetches the object would see it: what was saved as "5" is a 5 in the table."""
+    """Return the value that a page would get if it fetched the object: "5" in an integer field is 5 in the table."""
     value = field.to_python(field.value_from_object(instance))
     return value if type(value) in _PLAIN else field.value_to_string(instance)
 
@@ -200,7 +201,7 @@ def _freezer(field: Any) -> _Freeze | None:
 
 
 def _copied(value: Any) -> Any:
-    """As deepcopy() does, but at once what JSON is made of."""
+    """Do what deepcopy() does, but faster for the types of JSON."""
     kind = type(value)
     if kind in _ATOMS:
         return value

@@ -1,4 +1,4 @@
-"""Change: that something happened to an object, with the object as it was then; and how several become one."""
+"""Change: an operation on an object, with a copy of the object; and how several become one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 
 class Before(NamedTuple):
-    """Where an object was before a change: the names of channels, with the object as it was, or the messages that say
-    there that it is gone."""
+    """Where an object was before a change: the names of channels with the earlier object, or the messages that remove
+    it there.
+    """
 
     names: tuple[str, ...]
     instance: models.Model | None
@@ -29,11 +30,11 @@ class Before(NamedTuple):
 
 
 class Change:
-    """What was done to one object.
+    """An operation on one object.
 
-    The event is written at the commit, but the instance lives on until then, and may be changed without being saved.
-    So the change has a copy of its attributes, which costs next to nothing. `known` names the columns in it that are
-    in the table, too; None for all.
+    The event is made at the commit, but the instance exists until then, and may be changed without being saved.
+    Therefore the change has a copy of its attributes, which is cheap. `known` names the columns whose values are also
+    in the table; None stands for all.
     """
 
     __slots__ = (
@@ -53,19 +54,19 @@ class Change:
     ) -> None:
         self.event, self.using, self.operation = event, using, operation
         self.values, self.known, self.changed = values, known, changed
-        #: Whose it is: the commit may come in a request of another.
+        #: The tenant. The commit may come in another one's request.
         self.tenant = tenants.current()
-        #: The related objects that the instance had at hand.
+        #: The related objects that the instance had loaded.
         self.cache: dict[Any, Any] = {}
-        #: Asked for by emit(): sent whatever `operations` says.
+        #: Requested by emit(): it is sent whatever `operations` says.
         self.forced = False
-        #: The object as it was then, once somebody has asked for it; from the start where nobody else has it.
+        #: The copied object, once it was needed; from the start if no other code has it.
         self.instance: models.Model | None = None
-        #: Of an object that will be gone: what is sent, worked out while it was there.
+        #: For a deletion: the messages, made while the object existed.
         self.messages: list[Message] | None = None
         #: Why the messages lack their data, or could not be made.
         self.error: Exception | None = None
-        #: Where the object was; None where it was nowhere, or cannot move.
+        #: Where the object was; None if it was in no channel, or cannot move.
         self.before: Before | None = None
 
     @property
@@ -74,27 +75,27 @@ class Change:
 
     @property
     def is_asked_for(self) -> bool:
-        """Whether its operation is one that the event sends."""
+        """Report whether the event sends its operation."""
         return self.forced or self.operation in (self.event.operations or ())
 
     @property
     def is_wanted(self) -> bool:
-        """Whether it may make messages."""
+        """Report whether it can produce messages."""
         return self.is_asked_for or self.moved_from is not None
 
     @property
     def moved_from(self) -> Before | None:
-        """Where a removal may be due: the object was there, and deletions are sent."""
+        """Return where a removal may be needed: the object was there, and deletions are sent."""
         return self.before if OP_DELETE in (self.event.operations or ()) else None
 
     @property
     def needs_whole(self) -> bool:
-        """Whether functions of the project see the object: they may read any field, not only what is sent."""
+        """Report whether functions of the project receive the object: they may read any field."""
         return callable(self.event.channel) or hooks.exist_for(type(self.event))
 
     @property
     def is_complete(self) -> bool:
-        """Whether its values are all that the event needs, and what the table has."""
+        """Report whether its values are all that the event needs, and equal to those in the table."""
         if self.operation == OP_DELETE:
             return True
         plan, whole = self.event.plan, self.needs_whole
@@ -102,7 +103,7 @@ class Change:
         return (self.known is None or self.known >= needed) and plan.knows_all(self.values, whole=whole)
 
     def rebuilt(self) -> models.Model:
-        """The object as it was then: made for hooks, methods, and fields that need one, and then kept."""
+        """Return the object as it was: made for hooks, methods, and fields that need one, and then kept."""
         if self.instance is None:
             model = self.event.plan.model
             instance = self.instance = model.__new__(model)
@@ -113,7 +114,7 @@ class Change:
 
 
 def snapshot(event: EventDeclaration, instance: models.Model, using: str, operation: Operation) -> Change:
-    """Return a change with all that `instance` has at this moment."""
+    """Return a change with the current state of `instance`."""
     values = instance.__dict__.copy()
     for attname, freeze in event.plan.freezers:
         if attname in values:
@@ -125,8 +126,9 @@ def snapshot(event: EventDeclaration, instance: models.Model, using: str, operat
 
 
 def coalesced(collected: Iterable[Any]) -> list[Any]:
-    """Make one of all changes of one object, at the place of the first; only those that are wanted are returned, and
-    what is no change stays in its place."""
+    """Merge all changes of one object into one, at the position of the first. Only changes that can produce messages
+    are returned; other entries stay in place.
+    """
     kept: dict[Any, Any] = {}
     for change in collected:
         if not isinstance(change, Change) or not change.event.coalesce:
@@ -149,7 +151,7 @@ def _merged(earlier: Change, later: Change) -> Change:
         if earlier.operation == OP_CREATE:
             operation = OP_CREATE
         elif earlier.operation == OP_DELETE:
-            operation = OP_UPDATE  # made again under the same key
+            operation = OP_UPDATE  # created again with the same key
     one = Change(later.event, later.using, operation, later.values, known=later.known)
     one.changed = _changed(earlier, later, operation)
     one.cache, one.instance, one.messages, one.error = later.cache, later.instance, later.messages, later.error
@@ -165,7 +167,7 @@ def _merged(earlier: Change, later: Change) -> Change:
 
 
 def _changed(earlier: Change, later: Change, operation: Operation) -> list[str] | None:
-    """The names of both, where both have names."""
+    """Return the changed names of both, if both have names."""
     if operation != OP_UPDATE or earlier.changed is None or later.changed is None:
         return None
     return list(dict.fromkeys([*earlier.changed, *later.changed]))

@@ -1,4 +1,4 @@
-"""What Django's signals say, as changes. A model that no event class watches has no receiver of ours."""
+"""Turns Django's signals into changes. A model without event classes has no receivers."""
 
 from __future__ import annotations
 
@@ -17,30 +17,31 @@ if TYPE_CHECKING:
     from .declaration import EventDeclaration
 
 _UID = "instant.events"
-#: A table between two models may have an event class of its own, too.
+#: A table between two models may have an event class of its own.
 _ROW_UID = "instant.events.rows"
 
-#: The event classes that look at each model, and the fields of those that look at each table between two models.
+#: The event classes of each model, and for each table between two models the fields that use it.
 _saves: dict[type[models.Model], list[EventDeclaration]] = {}
 _deletes: dict[type[models.Model], list[EventDeclaration]] = {}
 _m2m: dict[type[models.Model], list[tuple[EventDeclaration, Any]]] = {}
 
 
 def watch(event: EventDeclaration, model: type[models.Model]) -> None:
-    """Have `event` sent for objects of its model that are saved as `model`: itself, a proxy, or a child's class."""
+    """Send `event` for objects of its model that are saved as `model`: the model itself, a proxy, or a child class."""
     if event not in _saves.setdefault(model, []):
         _saves[model].append(event)
         signals.post_save.connect(_saved, model, dispatch_uid=_UID)
         if can_move(event):
             signals.pre_save.connect(_saving, model, dispatch_uid=_UID)
-    # Deleting a child deletes its parents one by one, each with a signal; saving it says so once, for the child.
+    # When a child is deleted, its parents are deleted one by one, each with a signal. Saving it sends one for the child
+    # only.
     if _table(model) is _table(event.plan.model) and event not in _deletes.setdefault(model, []):
         _deletes[model].append(event)
         signals.pre_delete.connect(_deleted, model, dispatch_uid=_UID)
 
 
 def watch_m2m(event: EventDeclaration) -> None:
-    """Have `event` sent when a many-to-many field of its `m2m` changes, from either side."""
+    """Send `event` when a many-to-many field of its `m2m` changes, from either side."""
     for field in event.plan.m2m:
         through = field.remote_field.through
         _m2m.setdefault(through, []).append((event, field))
@@ -50,7 +51,7 @@ def watch_m2m(event: EventDeclaration) -> None:
 
 
 def unwatch(event: EventDeclaration) -> None:
-    """Send `event` no more."""
+    """Stop sending `event`."""
     for signal, watched in ((signals.post_save, _saves), (signals.pre_delete, _deletes)):
         for model, events in list(watched.items()):
             events[:] = [each for each in events if each is not event]
@@ -97,7 +98,9 @@ def _saved(
 
 
 def _is_about(change: Change, update_fields: frozenset[str]) -> bool:
-    """Note which fields were saved, and tell whether there are any: a child's own are none of its parent's."""
+    """Record which fields were saved, and report whether there are any: a child's own fields do not belong to its
+    parent.
+    """
     plan = change.event.plan
     written = [field for field in plan.columns if field.name in update_fields or field.attname in update_fields]
     change.changed = [field.name for field in written]
@@ -106,7 +109,7 @@ def _is_about(change: Change, update_fields: frozenset[str]) -> bool:
 
 
 def _saving(sender: type[models.Model], *, instance: models.Model, raw: bool, using: str, **kwargs: Any) -> None:
-    """Where the object is now: after the save its old values are overwritten."""
+    """Record the object's channels before the save, which overwrites the old values."""
     for event in () if raw else _saves.get(sender, ()):
         if can_move(event) and not is_muted(event) and _may_exist(event, instance):
             pk = event.plan.pk(instance.__dict__)
@@ -114,7 +117,9 @@ def _saving(sender: type[models.Model], *, instance: models.Model, raw: bool, us
 
 
 def _may_exist(event: EventDeclaration, instance: models.Model) -> bool:
-    """Django itself takes an object for new that has a default key, and was not read."""
+    """Report whether the object may have a row. Django takes an object for new if its default key was not read from the
+    database.
+    """
     meta = event.plan.model._meta
     if any(instance.__dict__.get(field.attname) is None for field in event.plan.pk_fields):
         return False
@@ -153,7 +158,7 @@ def _m2m_changed(
 
 
 def _touched(event: EventDeclaration, field: Any, instance: models.Model, using: str) -> list[Change]:
-    """Nothing is known of these objects but their keys: the rest is read when the events are sent."""
+    """Record a change of objects of which only the keys are known. The rest is read when the events are sent."""
     pks, before = _stash(instance).pop((event, field), ((), {}))
     known = event.plan.pk_attnames
     (attname,) = known
@@ -164,13 +169,13 @@ def _touched(event: EventDeclaration, field: Any, instance: models.Model, using:
 
 
 def _stash(instance: models.Model) -> dict[Any, Any]:
-    """What was read before a change of `instance`, for the receiver that is called after it."""
+    """Keep what was read before a change of `instance` for the receiver that is called after it."""
     stash: dict[Any, Any] = instance._state.__dict__.setdefault("_instant_before", {})
     return stash
 
 
 def _others(event: EventDeclaration, field: Any, instance: models.Model, using: str, reverse: bool) -> set[Any]:
-    """Whom clear() is about to part from `instance`: afterwards nobody could tell."""
+    """Return the objects that clear() is about to remove from `instance`. Afterwards they are unknown."""
     if not reverse and not field.remote_field.symmetrical:
         return set()
     rows = event.plan.model._base_manager.using(using).filter(**{field.name: instance})
@@ -178,7 +183,7 @@ def _others(event: EventDeclaration, field: Any, instance: models.Model, using: 
 
 
 def _row_changing(sender: type[models.Model], instance: models.Model, using: str, **kwargs: Any) -> None:
-    """A row of a table between two models, written or deleted as an object of its own."""
+    """A row of a table between two models is written or deleted as an object."""
     for event, field in _m2m.get(sender, ()):
         if not is_muted(event):
             pks = _owners(event, field, instance, using)
@@ -190,7 +195,7 @@ def _row_changed(
 ) -> None:
     origin = kwargs.get("origin", instance)
     if raw or getattr(origin, "model", type(origin)) is not sender:
-        return  # it vanishes with one of the two
+        return  # it is deleted with one of the two
     changes: list[Change] = []
     for event, field in _m2m.get(sender, ()):
         changes += _touched(event, field, instance, using)
@@ -199,7 +204,7 @@ def _row_changed(
 
 
 def _owners(event: EventDeclaration, field: Any, row: models.Model, using: str) -> set[Any]:
-    """The keys of the objects whose field the row is in, and was in before."""
+    """Return the keys of the objects whose field contains the row now, and did before."""
     source: Any = type(row)._meta.get_field(field.m2m_field_name())
     keys = {getattr(row, source.attname)}
     if row.pk is not None:
@@ -208,7 +213,8 @@ def _owners(event: EventDeclaration, field: Any, row: models.Model, using: str) 
     return set(owners.values_list("pk", flat=True))
 
 
-#: Django sends them for tables that the project declares, with `through`, and not for those that Django makes.
+#: Django sends these signals for tables that the project declares with `through`, and not for those that Django
+#: creates.
 _ROW_SIGNALS = (
     (signals.pre_save, _row_changing),
     (signals.pre_delete, _row_changing),

@@ -1,4 +1,4 @@
-"""The event classes that are registered: one of each, and one of each name."""
+"""The registered event classes: one instance of each, with unique names."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _registered: dict[type[EventDeclaration], EventDeclaration] = {}
 
 
 def registered() -> list[EventDeclaration]:
-    """Return all that are registered, in that order."""
+    """Return all registered instances, in the order of registration."""
     return list(_registered.values())
 
 
 def find(event_class: type[EventDeclaration]) -> EventDeclaration | None:
-    """Return the registered one of this class."""
+    """Return the registered instance of this class."""
     return _registered.get(event_class)
 
 
 def add(event: _E) -> _E:
-    """Register `event`, and return it, or the one of its class that was registered before.
+    """Register `event`, and return it, or the instance of its class that was registered before.
 
     Raises:
-        InvalidEvent: it is wrong in itself, or its name is taken.
+        InvalidEvent: it is invalid, or its name is used already.
     """
     own = type(event)
     if own in _registered:
@@ -58,7 +58,7 @@ def add(event: _E) -> _E:
 
 
 def remove(event_class: type[EventDeclaration]) -> None:
-    """Forget the event of this class."""
+    """Remove the event of this class."""
     event = _registered.pop(event_class, None)
     if event is not None:
         receivers.unwatch(event)
@@ -67,7 +67,7 @@ def remove(event_class: type[EventDeclaration]) -> None:
 
 
 def _late(sender: type[models.Model], **kwargs: object) -> None:
-    """A proxy or a child that is defined when its parent is watched already."""
+    """Watch a proxy or a child that is defined after its parent was watched."""
     for event in _registered.values():
         if event.operations and issubclass(sender, event.plan.model._meta.concrete_model or ()):
             receivers.watch(event, sender)

@@ -1,4 +1,4 @@
-"""When events leave: with the commit, in it with the outbox, at once where there is no transaction."""
+"""When events are sent: at the commit, in the transaction with the outbox, or at once without a transaction."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .pending_changes import Change
 
 
 def submit(changes: Sequence[Change], using: str) -> None:
-    """Have the events of these changes sent if, and when, the transaction that is open on `using` commits.
+    """Send the events of these changes if, and when, the transaction that is open on `using` commits.
 
-    With a transactional backend they are written into it now: Django has no moment between the last change and the
-    commit. So each change is an event of its own there.
+    A transactional backend writes them into the transaction now, because Django has no hook between the last change and
+    the commit. Therefore each change is an event of its own there.
     """
     connection: Any = connections[using]
     if not connection.in_atomic_block:
@@ -39,8 +39,9 @@ def _write(changes: Sequence[Change], connection: Any) -> None:
 
 
 def _attempt_in_sqlite(changes: Sequence[Change], connection: Any) -> list[Failure]:
-    """A statement that fails takes nothing along there, so that nothing is to be undone: a savepoint would cost as much
-    as the row. Only where the database has given up the transaction itself, it stays so."""
+    """Send without a savepoint. On SQLite a failing statement does not abort the transaction, and a savepoint would
+    cost as much as the row. If the database has given up the transaction itself, it stays marked as broken.
+    """
     was_over = connection.needs_rollback
     failures = attempt(changes)
     if connection.needs_rollback and connection.connection.in_transaction:
@@ -50,7 +51,7 @@ def _attempt_in_sqlite(changes: Sequence[Change], connection: Any) -> list[Failu
 
 def _attempt_in_savepoint(changes: Sequence[Change], using: str) -> list[Failure]:
     try:
-        with transaction.atomic(using):  # its savepoint keeps a failing INSERT from taking the caller's work with it
+        with transaction.atomic(using):  # the savepoint keeps a failing INSERT from aborting the caller's transaction
             return attempt(changes)
     except Error as error:
         return [Failure(change, None, error) for change in changes]

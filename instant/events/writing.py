@@ -37,7 +37,7 @@ def channels_of(change: Change) -> list[str]:
 
 
 def content_of(change: Change, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the event as it is sent, before the hooks."""
+    """Return the content of the event before the hooks."""
     return {
         "event": change.event.event_name,
         "operation": change.operation,
@@ -55,7 +55,7 @@ def written(
     operation: Operation,
     instance: Callable[[], models.Model],
 ) -> list[Message]:
-    """Return one message for each channel, the same one for all; none where a hook keeps it back."""
+    """Return one message for each channel, with the same content; none if a hook drops it."""
     if not names:
         return []
     passed = hooks.passed(event, content, operation, instance)
@@ -66,7 +66,7 @@ def written(
 
 
 def _removals(change: Change, names: Sequence[str]) -> list[Message]:
-    """A deletion for the channels in which the object was, and is not any more."""
+    """Return a deletion for the channels that the object has left."""
     before = change.moved_from
     if before is None:
         return []

@@ -1,4 +1,4 @@
-"""What the template tags of a page render: its facts, a placeholder for credentials, the channels with handlers."""
+"""What the template tags of a page render: its facts, a placeholder for credentials, and the channels with handlers."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from .page_positions import take_if_used
 from .page_state import names_at, page_of, without_database_errors
 
 OPENS, CLOSES = f'<script type="application/json" id="{CREDENTIALS_ID}">', "</script>"
-#: What the tag renders, whoever asks for the page.
+#: What the tag renders for every user.
 PLACEHOLDER = f"{OPENS}{{}}{CLOSES}"
-#: As in `json_script`: nothing in it ends the element.
+#: As in `json_script`: the text cannot end the element.
 _ESCAPES = {ord(char): f"\\u{ord(char):04X}" for char in "<>&"}
-#: Seconds that clients wait by themselves.
+#: Seconds that clients wait by default.
 _PATIENCE = 5
 
 
 def client_context(request: HttpRequest) -> dict[str, Any]:
-    """Return what `{% instant_client %}` renders: `page`, `placeholder`, and the `channels` that may have handlers.
+    """Return the context of `{% instant_client %}`: `page`, `placeholder`, and the `channels` that may have handlers.
 
-    The positions of those channels that nobody marked are taken.
+    The positions of channels that were not marked are read now.
     """
     names = names_at(request)
     take_if_used(request, [*names, *page_of(request).streams, *_topics_of(request)])
@@ -39,7 +39,7 @@ def client_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def join_stream(request: HttpRequest, channel: str) -> None:
-    """Let the page join `channel` too, if its user may."""
+    """Let the page join `channel`, too, if its user may."""
     streams = page_of(request).streams
     if channel not in streams:
         streams.append(channel)
@@ -51,7 +51,7 @@ def _topics_of(request: HttpRequest) -> list[str]:
 
 
 def described(request: HttpRequest) -> dict[str, Any]:
-    """Return the page's facts: `user` is None for who may not connect, and "" for a visitor who may."""
+    """Return the page's facts. `user` is None for users who may not connect, and "" for visitors who may."""
     urlconf = getattr(request, "urlconf", None)
     return {
         "prefix": _prefix(urlconf),
@@ -65,7 +65,7 @@ def described(request: HttpRequest) -> dict[str, Any]:
 
 
 def _timeout() -> dict[str, int]:
-    """How long the client waits for an answer, in milliseconds, where Django may take longer than it would wait."""
+    """Return how long the client waits for a response, in milliseconds, if Django may need longer than its default."""
     if not features.in_use().windows or conf.proxy_timeout <= _PATIENCE - 1:
         return {}
     return {"timeout": round((conf.proxy_timeout + 1) * 1000)}
@@ -90,5 +90,5 @@ def _prefix(urlconf: str | None) -> str:
 
 
 def script_json(value: object) -> str:
-    """Return `value` as JSON that may stand in any script element."""
+    """Return `value` as JSON that is safe in any script element."""
     return json.dumps(value).translate(_ESCAPES)

@@ -1,4 +1,4 @@
-"""The credentials that a request's user gets: in pages, from login and from get_token alike."""
+"""The credentials of a request's user, in pages, and from login and get_token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..windows.page_window import Given
 
 
 class InvalidHost(SuspiciousOperation):
-    """The request's host, which Django has accepted, is no name or address (`[1:2]`, say)."""
+    """The request's host, which Django has accepted, is not a name or address, for example `[1:2]`."""
 
 
 def credentials_for(
@@ -32,13 +32,13 @@ def credentials_for(
     offers: Iterable[Offer] | None = None,
     client: str | None = None,
 ) -> dict[str, Any]:
-    """Return the answer of login and get_token: the user's credentials, with the request's CSRF token and host, and
-    what belongs to `window`. `offers` are what the user may join, where that has been read, `client` is the id of the
-    connection that asks.
+    """Return the response of login and get_token: the user's credentials, with the request's CSRF token and host, and
+    with what belongs to `window`. `offers` are the channels that the user may join, if they have been read. `client`
+    is the id of the connection that makes the request.
 
     Raises:
         PermissionDenied: nobody is logged in.
-        InvalidHost: the request's host is no name or address.
+        InvalidHost: the request's host is not a name or address.
     """
     repeating.resume()
     session = session_of(request)
@@ -60,10 +60,10 @@ def credentials_for(
 
 
 def websocket_url(request: HttpRequest) -> str:
-    """Return the address that the browser uses: INSTANT_WEBSOCKET_URL, else the request's host at CENTRIFUGO_PORT.
+    """Return the address for the browser: INSTANT_WEBSOCKET_URL, else the request's host with CENTRIFUGO_PORT.
 
     Raises:
-        InvalidHost: the request's host is no name or address.
+        InvalidHost: the request's host is not a name or address.
     """
     if conf.INSTANT_WEBSOCKET_URL:
         return conf.INSTANT_WEBSOCKET_URL
@@ -72,6 +72,6 @@ def websocket_url(request: HttpRequest) -> str:
         host = urlsplit(f"//{request.get_host()}").hostname or "localhost"
         if ":" in host:  # before Python 3.11, urlsplit() accepts anything in brackets
             host = f"[{IPv6Address(host)}]"
-    except ValueError as error:  # `[1:2]`, which is no address, and a host for Django
+    except ValueError as error:  # `[1:2]` is not an address, but Django accepts it as a host
         raise InvalidHost("this host is no name or address") from error
     return f"{scheme}://{host}" if conf.server_port is None else f"{scheme}://{host}:{conf.server_port}"

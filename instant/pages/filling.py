@@ -1,7 +1,7 @@
-"""Fills a page with its user's credentials, behind everything that caches.
+"""Fills a page with its user's credentials after all caches.
 
-A page is rendered with a placeholder, so that what `cache_page`, the cache middleware or `{% cache %}` store is the
-same for everyone. Each answer is filled for the user of its own request; then nothing may store it any more.
+A page is rendered with a placeholder, so that `cache_page`, the cache middleware and `{% cache %}` store the same for
+everyone. Each response is filled for the user of its own request; then no cache may store it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ from .page_state import names_at, offers_of, page_of, without_database_errors
 logger = logging.getLogger("instant")
 Response = TypeVar("Response", bound=HttpResponseBase)
 
-#: What `json_script` renders before it.
+#: What `json_script` renders in front of it.
 _PAGE_OPENS = f'<script id="{PAGE_ID}" type="application/json">'
 
-#: Those directives of Cache-Control that agree with `no-store`; `must-understand` would take it back.
+#: Directives of Cache-Control that agree with `no-store`; `must-understand` would revoke it.
 _STRICT = {"no-cache", "must-revalidate", "proxy-revalidate", "no-transform"}
-#: Headers by which shared caches store in spite of Cache-Control, and those that describe what the page was before.
+#: Headers with which shared caches store in spite of Cache-Control, and those that describe the page before it was
+#: filled.
 _DROPPED = re.compile(
     r"expires|etag|last-modified|content-md5|(content|repr)-digest|digest|"
     r"surrogate-control|edge-control|x-accel-expires|([a-z]+-)*cdn-cache-control",
@@ -46,9 +47,11 @@ _DROPPED = re.compile(
 
 
 def fill(request: HttpRequest, response: Response) -> Response:
-    """Put the credentials of the request's user into the page, if it has the placeholder; other answers are untouched.
+    """Put the credentials of the request's user into the page if it has the placeholder. Other responses stay
+    unchanged.
 
-    One that is not rendered yet is filled when it is. Where credentials cannot be had the page asks get_token.
+    A response that is not rendered yet is filled after rendering. If there are no credentials, the page requests them
+    from get_token.
     """
     if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
         response.add_post_render_callback(partial(fill, request))
@@ -62,7 +65,7 @@ def fill(request: HttpRequest, response: Response) -> Response:
 
 
 def is_fillable(response: HttpResponseBase) -> bool:
-    """Tell whether `response` is a whole HTML page whose first placeholder is empty, or one still to be rendered."""
+    """Report whether `response` is a complete HTML page whose first placeholder is empty, or is not rendered yet."""
     if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
         return True
     if not isinstance(response, HttpResponse) or response.streaming or response.has_header("Content-Encoding"):
@@ -77,18 +80,18 @@ def is_fillable(response: HttpResponseBase) -> bool:
 
 
 def _encoded(text: str, response: HttpResponse) -> bytes:
-    """`text` as it is within the page; some encodings put a mark before the first character of all."""
+    """Return `text` in the page's encoding; some encodings put a mark before the first character."""
     charset = response.charset
     return text.encode(charset)[len("".encode(charset)) :]
 
 
 def _answer(request: HttpRequest) -> dict[str, Any] | str | None:
-    """The credentials, "null" for who may not connect, or None where it cannot be told."""
+    """Return the credentials, "null" if the user may not connect, or None if they are unknown."""
     try:
         answer: dict[str, Any] | str | None = None
         with without_database_errors():
             answer = _credentials(request)
-    except (PermissionDenied, SuspiciousOperation) as error:  # a host that is no host, for a site that allows any
+    except (PermissionDenied, SuspiciousOperation) as error:  # an invalid host on a site that allows any
         logger.warning("a page is not filled: %s", error)
         return None
     if isinstance(answer, dict):
@@ -107,7 +110,7 @@ def _credentials(request: HttpRequest) -> dict[str, Any] | str:
     names = [*names_at(request), *page.streams] if page.streams else None
     if window is not None:
         names = None if names is None else [*names, *window.channels]
-        # Nothing was ever published there before, so that all of it is new to the page.
+        # Nothing was published there before, so all messages are new to the page.
         page.positions.update(dict.fromkeys(window.fresh, Position(0, "")))
     answer = credentials_for(request, names, path=request.path, window=window, offers=offers_of(request))
     for refusal in answer["refused"]:
@@ -127,7 +130,9 @@ def _fill(request: HttpRequest, response: HttpResponse, answer: dict[str, Any] |
 
 
 def _described_anew(request: HttpRequest, response: HttpResponse, before: bytes) -> bytes:
-    """A page from a cache tells of another user, a fragment perhaps of another path: both are the request's own."""
+    """Replace the page's user and path by those of the request: a page from a cache may have another user, and a
+    fragment another path.
+    """
     opens, closes = _encoded(_PAGE_OPENS, response), _encoded(CLOSES, response)
     start = before.rfind(opens)
     end = before.find(closes, start)
@@ -137,7 +142,7 @@ def _described_anew(request: HttpRequest, response: HttpResponse, before: bytes)
 
 
 def _guard(request: HttpRequest, response: HttpResponse, answer: dict[str, Any] | str) -> None:
-    """Keep an answer with tokens out of all caches, and one for who may not connect away from who may."""
+    """Keep a response with tokens out of all caches, and keep pages of users who may not connect separate."""
     if isinstance(answer, str):
         patch_vary_headers(response, ["Cookie"])
         return
@@ -147,5 +152,5 @@ def _guard(request: HttpRequest, response: HttpResponse, answer: dict[str, Any] 
     for name in [name for name in response.headers if _DROPPED.fullmatch(name)]:
         del response[name]
     if not settings.CSRF_USE_SESSIONS:
-        # Behind a cache of the whole site, the CSRF middleware is through with its answer.
+        # Outside a cache of the whole site, the CSRF middleware has already processed its response.
         CsrfViewMiddleware(lambda _: response).process_response(request, response)

@@ -20,8 +20,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 def live(view: View) -> View:
     """Mark the user's channels before the view reads its data, and fill the page with credentials after it.
 
-    For sync and async views, and with `method_decorator` for the `dispatch` of classes. It belongs outside of
-    `cache_page`. Where InstantMiddleware is installed, it does the filling.
+    It works for sync and async views, and with `method_decorator` for the `dispatch` method of classes. Put it outside
+    `cache_page`. If InstantMiddleware is installed, the middleware fills the page.
     """
     return _async_live(view) if _is_async(view) else _sync_live(view)
 
@@ -55,7 +55,9 @@ def _async_live(view: View) -> View:
 
 
 def _is_async(view: Callable[..., Any]) -> bool:
-    """The `dispatch` of a class with async methods is no coroutine function itself: it returns their coroutine."""
+    """Report whether the view is async. The `dispatch` method of a class with async methods is not a coroutine
+    function; it returns a coroutine.
+    """
     bound = getattr(view, "func", view)  # method_decorator hands over a partial of the bound method
     return iscoroutinefunction(view) or bool(getattr(getattr(bound, "__self__", None), "view_is_async", False))
 

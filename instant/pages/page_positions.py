@@ -1,4 +1,4 @@
-"""mark(): take the positions of a page's channels before its data is read, so that the page misses nothing."""
+"""mark(): read the positions of a page's channels before its data, so that the page misses no message."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ logger = logging.getLogger("instant")
 
 
 def mark(request: HttpRequest, channels: Iterable[str] | None = None) -> None:
-    """Remember where the user's channels, or just these, stand: the page joins there.
+    """Record the current positions of the user's channels, or of these channels. The page joins them there.
 
-    Call it before the view reads what it shows. Of several calls, the first counts for each channel.
+    Call it before the view reads its data. Of several calls, the first one counts for each channel.
     """
     take(request, _to_mark(request, channels))
 
@@ -49,15 +49,16 @@ def _tell_that_nothing_fills() -> None:
 
 
 def take(request: HttpRequest, names: Iterable[str]) -> None:
-    """Take the positions of those channels that were not asked for yet."""
+    """Read the positions of those channels that were not read yet."""
     page = page_of(request)
     if new := _new(page, names):
         page.positions.update(positions(new))
 
 
 def take_if_used(request: HttpRequest, names: Iterable[str]) -> None:
-    """Take them while a template is rendered: if the page will be filled, and not where it would hold up an event loop
-    (there `fill` does it later, in a thread)."""
+    """Read them while a template is rendered, if the page will be filled and this does not block an event loop.
+    Otherwise `fill` reads them later, in a thread.
+    """
     if page_of(request).fills and not _in_event_loop():
         take(request, names)
 

@@ -1,6 +1,6 @@
-"""What is known of one page while it is made. All of it hangs on the request.
+"""The state of one page while it is rendered, kept on the request.
 
-Nothing here breaks a page: where the database fails, the page is shown without being live.
+Errors do not break a page: if the database fails, the page is shown without being live.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ logger = logging.getLogger("instant")
 
 @dataclass
 class Page:
-    """The state of a page that is being made."""
+    """The state of a page that is being rendered."""
 
-    #: Where channels stood when their data may have been read first, as far as the server told.
+    #: The positions of channels before their data may have been read, as far as the server reported them.
     positions: dict[str, Position] = field(default_factory=dict)
     #: Channels that `{% instant_stream %}` names.
     streams: list[str] = field(default_factory=list)
-    #: Whether `{% instant_client %}` has been rendered: it is once a page.
+    #: Whether `{% instant_client %}` has been rendered; it is rendered once in a page.
     rendered: bool = False
-    #: Whether a middleware or decorator will fill the page: else positions would be taken for nothing.
+    #: Whether a middleware or decorator will fill the page. Otherwise positions would be useless.
     fills: bool = False
-    #: Channels that the server was asked for: the earliest position is the one that counts.
+    #: Channels whose positions were read. The earliest position counts.
     asked: set[str] = field(default_factory=set)
-    #: What the user may join, and that user's id.
+    #: The channels that the user may join, and that user's id.
     offers: tuple[str, list[Offer]] | None = None
 
 
 def page_of(request: HttpRequest) -> Page:
-    """Return the state of the page that answers `request`."""
+    """Return the state of the page for `request`."""
     bare: Any = getattr(request, "_request", request)  # Django REST framework wraps it
     page: Page | None = getattr(bare, "instant_page", None)
     if page is None:
@@ -52,7 +52,7 @@ def page_of(request: HttpRequest) -> Page:
 
 @contextmanager
 def without_database_errors() -> Iterator[None]:
-    """Let the block end where the database fails, and log it: the page is worth more than being live."""
+    """End the block if the database fails, and log it: the page is more important than being live."""
     try:
         with in_savepoints():
             yield
@@ -61,7 +61,7 @@ def without_database_errors() -> Iterator[None]:
 
 
 def offers_of(request: HttpRequest) -> list[Offer]:
-    """Return what the request's user may join; the database is asked once a request.
+    """Return the channels that the request's user may join. The database is read once per request.
 
     Raises:
         django.db.Error: the database fails.
@@ -74,7 +74,7 @@ def offers_of(request: HttpRequest) -> list[Offer]:
 
 
 def names_at(request: HttpRequest) -> list[str]:
-    """Return the names of the channels that the user joins at this path; none where the database fails."""
+    """Return the names of the channels that the user joins at this path; none if the database fails."""
     names: list[str] = []
     with without_database_errors():
         names += (channel.name for channel in channel_access.at_path(offers_of(request), request.path))

@@ -1,2 +1,3 @@
-"""What the websockets server asks Django: a dict becomes a frozen dataclass, the router has it answered, and a reply is
-always explicit. Nothing here knows of HTTP; `instant.views.proxies` is the door."""
+"""Calls from browsers, which Centrifugo forwards. A dict becomes a frozen dataclass, `rpc` answers it, and a reply is
+always explicit. This package does not depend on HTTP; `instant.views.proxies` has the endpoint.
+"""

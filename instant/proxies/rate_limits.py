@@ -1,7 +1,7 @@
-"""Rates, counted in the memory of this process: a bucket for each user, connection or session.
+"""Rate limits of calls, counted in the memory of this process: a bucket for each user, connection or session.
 
-No cache is asked: it would cost more than most calls, and if it is down it would stop them all. Each process of Django
-counts for itself, so with several processes a user gets up to that many times the rate.
+A cache would cost more than most calls, and its outage would stop all calls. Each process of Django counts for itself,
+so with several processes a user gets up to that many times the rate.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable
 
 from ..process_state import PerProcess
 
-#: Buckets that are remembered; those that were used longest ago are forgotten first, and are full again.
+#: The most buckets that are kept. Those that were unused for longest are dropped first; they are full again.
 MAX_CONNECTIONS = 20_000
 
 
 class _Counted:
-    """What each bucket has left, and since when."""
+    """How many calls each bucket has left, and since when."""
 
     def __init__(self) -> None:
         self.left: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -31,14 +31,14 @@ class _Counted:
 
 
 class Buckets:
-    """One bucket for each key: a call takes a token out, and time puts them back."""
+    """A bucket for each key: a call takes a token out, and time puts it back."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._counted = PerProcess(_Counted)
 
     def take(self, key: str, rate: tuple[int, float] | None) -> bool:
-        """Count a call of `key`, and return whether it may be made: `rate` is calls and seconds."""
+        """Count a call of `key`, and report whether it is allowed. `rate` is a number of calls and seconds."""
         if rate is None:
             return True
         now, counted = self._clock(), self._counted()

@@ -1,6 +1,6 @@
-"""The server's replies, none of them empty: to it `{}` is a yes.
+"""Replies to Centrifugo. None is empty, because `{}` would mean success.
 
-An error is never temporary, else clients would ask again and again; its codes are those of HTTP, from 400 on.
+No error is temporary, because clients would retry without end. The codes are HTTP status codes from 400 on.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ TOO_LARGE: Final = 413
 TOO_MANY: Final = 429
 INTERNAL: Final = 500
 
-#: What is left to applications: codes below are the server's own, and to clients some of them mean "try again".
+#: The codes that Centrifugo leaves to applications. Lower ones are its own, and some of them make clients retry.
 _ERRORS, _DISCONNECTS = range(400, 2000), range(4000, 5000)
-#: Bytes of the reason in a close frame that the server takes.
+#: The maximum length in bytes of the reason in a close frame.
 _MAX_REASON = 32
 
 
 def result(data: object) -> dict[str, Any]:
-    """Answer a call with `data`."""
+    """Return the reply with a call's result."""
     return {"result": {"data": data}}
 
 
 def error(code: int, message: str) -> dict[str, Any]:
-    """Refuse; the caller is told the code and the message."""
+    """Return a refusal. The caller receives the code and the message."""
     return {"error": {"code": code if code in _ERRORS else INTERNAL, "message": message, "temporary": False}}
 
 
 def disconnect(code: int, reason: str) -> dict[str, Any]:
-    """Close the connection; the client comes back by itself after codes below 4500."""
+    """Return a reply that closes the connection. The client reconnects if the code is below 4500."""
     reason = "".join(char for char in reason if char.isascii() and char.isprintable())[:_MAX_REASON]
     return {"disconnect": {"code": code if code in _DISCONNECTS else 4500, "reason": reason or "closed"}}

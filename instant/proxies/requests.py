@@ -1,4 +1,4 @@
-"""The server's questions, read strictly: what has another form than the server writes was not written by it."""
+"""Centrifugo's requests, parsed strictly: a request in another form does not come from Centrifugo."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any
 
 from .. import serializer
 
-#: Characters of a name: those of signals are no longer.
+#: The most characters of a name; names of signals are not longer.
 MAX_METHOD = 255
-#: Half of a surrogate pair, as JSON may escape it: no database takes one.
+#: Half of a surrogate pair, as JSON may escape it. No database accepts it.
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class BadRequest(ValueError):
-    """The body has another form than the server writes; the text says what is wrong, without the body."""
+    """The body has another form than Centrifugo's requests. The text says what is wrong, without the body."""
 
 
 @dataclass(frozen=True, slots=True)
 class RpcRequest:
     """A call from a browser.
 
-    `user` is the server's name of who connected, "" for a visitor, and `client` the connection's id. `meta` is what
-    Django signed into the connection's token: empty for a connection that belongs to no page. `headers` are the
-    browser's, as far as the server hands them on.
+    `user` is the user's id in Centrifugo, "" for a visitor, and `client` the connection's id. `meta` is what Django
+    signed into the connection's token; it is empty for a connection that belongs to no page. `headers` are those
+    headers of the browser that Centrifugo forwards.
     """
 
     client: str
@@ -38,10 +38,10 @@ class RpcRequest:
 
     @classmethod
     def read(cls, body: Mapping[str, Any], headers: Mapping[str, str]) -> RpcRequest:
-        """Return the call that `body` holds.
+        """Return the call in `body`.
 
         Raises:
-            BadRequest: a field is missing, or of another type.
+            BadRequest: a field is missing, or has another type.
         """
         client, method, meta = _text(body, "client"), _text(body, "method"), body.get("meta")
         if not client:
@@ -54,7 +54,7 @@ class RpcRequest:
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:
-    """The server leaves out what is empty."""
+    """Return the text of a field. Centrifugo leaves out empty fields."""
     value = body.get(name, "")
     if not isinstance(value, str):
         raise BadRequest(f"{name} is no text")
@@ -62,10 +62,10 @@ def _text(body: Mapping[str, Any], name: str) -> str:
 
 
 def decode(content: bytes) -> dict[str, Any]:
-    """Return the object that `content` holds as JSON.
+    """Return the JSON object in `content`.
 
     Raises:
-        BadRequest: it holds none, one of too many levels, or text that is none.
+        BadRequest: it is not a JSON object, has too many levels, or contains invalid text.
     """
     try:
         body = serializer.decode(content)

@@ -1,4 +1,4 @@
-"""Answer calls from browsers, which come from Centrifugo's RPC proxy; whatever happens becomes an explicit reply."""
+"""Answer calls from browsers, which come from Centrifugo's RPC proxy. Each error becomes an explicit reply."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger("instant")
 
 
 def respond(content: bytes, headers: Mapping[str, str] | None = None) -> bytes:
-    """Return the reply to a body as it came, as JSON. Nothing is raised."""
+    """Return the reply to a request body, as JSON. No exception is raised."""
     try:
         return encode(answer(decode(content), headers))
     except BadRequest as error:
@@ -33,14 +33,15 @@ def respond(content: bytes, headers: Mapping[str, str] | None = None) -> bytes:
 
 
 def too_large() -> bytes:
-    """Return the reply to a body that nobody reads."""
+    """Return the reply to a body that is too large to be read."""
     logger.warning("refused the server's rpc: its body is too large")
     return encode(replies.error(replies.TOO_LARGE, "the call is too large"))
 
 
 def answer(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the reply to a question of the server, which handed on these headers of the browser's. Nothing is raised,
-    and what went wrong is in the log only."""
+    """Return the reply to a request. `headers` are those that Centrifugo forwarded. No exception is raised; errors are
+    logged.
+    """
     try:
         return _answered(RpcRequest.read(body, headers or {}))
     except BadRequest as error:
@@ -58,7 +59,7 @@ def answer(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> di
 
 
 def _answered(request: RpcRequest) -> dict[str, Any]:
-    # All connections of a user share a bucket. Visitors share the user "", so each connection of theirs has its own.
+    # All connections of a user share a bucket. All visitors have the user "", so each of their connections has its own.
     caller = f"user {request.user}" if request.user else f"client {request.client}"
     if not calls.take(caller, conf.rpc_rate):
         logger.warning("refused a call of %r: user %r makes too many", request.method, request.user)
@@ -88,7 +89,7 @@ def _failed() -> dict[str, Any]:
 
 
 def _roll_back() -> None:
-    """With ATOMIC_REQUESTS, as where a view raises: Django itself sees an answer like any other."""
+    """Roll back the request's transaction with ATOMIC_REQUESTS, as Django does if a view raises."""
     for connection in connections.all(initialized_only=True):
         if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
             connection.set_rollback(True)

@@ -1,6 +1,6 @@
-"""The receivers of the changes that take access away: of users, groups, permissions and channels.
+"""The receivers of changes that take access away: changes of users, groups, permissions and channels.
 
-Each is connected for the model, its proxies and its multi-table children. `sessions` has what ends sessions.
+Each is connected for the model, its proxies and its multi-table children. `sessions` handles the end of sessions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FLAGS = ("is_active", "is_staff", "is_superuser")
 
 
 def _watched(model: type[Model]) -> list[str]:
-    """The fields of a user whose change is a cause: flags, the password, and what names the user in Centrifugo."""
+    """Return the fields of a user whose change matters: flags, the password, and the user's id in Centrifugo."""
     names = [*_FLAGS, "password"]
     if conf.INSTANT_USER_ID == "username":
         names.append(get_user_model().USERNAME_FIELD)
@@ -57,7 +57,7 @@ def _user_changed(instance: Any, using: str, **_: Any) -> None:
     if named_by in before and before[named_by] != getattr(instance, named_by):
         record([Revocation(user=str(before[named_by]))], using)
     if "password" in before and before["password"] != instance.password:
-        # Sessions of the old password have ended; those that the view keeps get new tokens at once.
+        # Sessions with the old password have ended. Those that the view keeps get new tokens at once.
         end_session(user_id(instance), Revocation.ALL_SESSIONS, using)
         recheck(users=[instance], using=using)
 
@@ -74,9 +74,9 @@ def _rights_changed(user: Any, **_: Any) -> None:
 def _membership_changed(
     instance: Any, action: str, reverse: bool, *, pk_set: set[Any] | None, using: str, field: Any, **_: Any
 ) -> None:
-    """A user's groups changed, from either side; `field` is that of the user model."""
+    """A user's groups changed, from either side. `field` is the field of the user model."""
     users = get_user_model()._default_manager.using(using)
-    if action == "pre_clear" and reverse:  # after it, nobody knows who they were
+    if action == "pre_clear" and reverse:  # afterwards the members are unknown
         write_first(using)
         recheck(users=list(users.filter(**{field.name: instance})), using=using)
     elif action == "post_remove" and reverse:
@@ -88,7 +88,7 @@ def _membership_changed(
 def _permissions_changed(
     instance: Any, action: str, reverse: bool, *, model: type[Model], pk_set: set[Any] | None, using: str, **_: Any
 ) -> None:
-    """What only rules and views look at: permissions, of a user or a group, or from the side of the permission."""
+    """Permissions of a user or a group changed, from either side. Only rules and views read them."""
     if action == "pre_clear" and reverse:
         _permission_will_be_deleted(instance, using)
     elif action == "post_remove" and reverse:
@@ -107,13 +107,13 @@ def _permissions_removed(pks: Iterable[Any], using: str, of: type[Model]) -> Non
 
 
 def _holders_changed(holders: Callable[[], Iterable[Any]], using: str) -> None:
-    """These users and groups have lost a permission; they are read only if that may matter."""
+    """These users and groups have lost a permission. They are read only if that may matter."""
     for holder in holders() if _permissions_count() else ():
         recheck(users=_members(holder, using) if isinstance(holder, Group) else [holder], using=using)
 
 
 def _permissions_count() -> bool:
-    """Whether a channel may depend on a permission: one that a rule allows, or a topic that a view gives a page."""
+    """Report whether a channel may depend on a permission: a channel by rule, or a topic of a page."""
     return bool(rules.registered()) or features.in_use().windows
 
 
@@ -124,13 +124,13 @@ def _with_permission(permission: Permission, using: str) -> Iterable[Any]:
 
 
 def _members(group: Group, using: str) -> list[Any]:
-    """The users of a group; nobody, where the site's users have none."""
+    """Return the users of a group; nobody, if the site's user model has no groups."""
     users = get_user_model()._default_manager.using(using)
     return [user for field in _fields_to(Group) for user in users.filter(**{field.name: group})]
 
 
 def _fields_to(model: type[Model]) -> list[Any]:
-    """The many-to-many fields of the user model that lead to this model, whatever their names are."""
+    """Return the many-to-many fields of the user model that lead to this model, whatever their names are."""
     return [
         field
         for field in get_user_model()._meta.many_to_many

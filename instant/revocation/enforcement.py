@@ -1,8 +1,8 @@
-"""End the access that revocations are about: unsubscribe users from channels, and close connections.
+"""Enforce revocations: unsubscribe users from channels, and close connections.
 
 Users who are found in presence are unsubscribed one by one, so that nobody is sent the name of a channel that they were
-not in. Where a channel has no presence, or each node has its own, users are disconnected, and come back with what they
-may still join.
+not in. If a channel has no presence, or each node has its own, users are disconnected. They reconnect, and join what
+they still may.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from . import page_topics
 
 #: Channels with subscribers whose presence is read at once; on a site with more, users are disconnected instead.
 MOST_CHANNELS = 5_000
-#: Questions to rules, which may need a query each, before a caller goes on; the thread asks the rest.
+#: The most calls of rules before a caller continues. The thread makes the rest; each may need a query.
 RULES_AT_ONCE = 100
-#: Questions of the thread before it unsubscribes those who were refused, and asks on.
+#: Calls of rules that the thread makes before it unsubscribes those who were refused, and continues.
 RULES_IN_A_STEP = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What is looked at together: users by id, channels by name, sessions by user and hash."""
+    """What is checked together: users by id, channels by name, sessions by user and hash."""
 
     users: frozenset[str]
     channels: frozenset[str]
@@ -45,12 +45,12 @@ class _Look:
 
 
 def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int | None = RULES_AT_ONCE) -> bool:
-    """Enforce these revocations, all together; report whether everything was looked at. A `rule_budget` of None asks
-    rules without a limit.
+    """Enforce these revocations together, and report whether everything was checked. A `rule_budget` of None sets no
+    limit to the calls of rules.
 
-    The first time, all connections of a user whose session has ended are closed, and if channels are strict, those of
-    all users who are looked at: the ones that are still allowed come back by themselves. Later only the connections are
-    closed that show an ended session.
+    The first time, all connections of a user whose session has ended are closed, and with strict channels those of all
+    users who are checked: users who still have access reconnect. Later, only connections that show an ended session are
+    closed.
 
     Raises:
         ServerError: the server could not be reached, or refused.
@@ -62,7 +62,7 @@ def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int | None
     )
     if is_first:
         topic_rights.end_for_older_pages({name for name in look.channels if namespace_of(name) == PAGES_NAMESPACE})
-        # The tokens of strict channels are void with the connections.
+        # Closing the connections makes the tokens of strict channels useless.
         closed = {sub for sub, _ in look.sessions} | (look.users if has_strict() else set())
         cent_api.disconnect_all((sub, "") for sub in sorted(closed))
     users = bulk_channel_access.read_users(look.users)
@@ -79,7 +79,7 @@ def _is_active(user: Any) -> bool:
 
 
 def _present(look: _Look, gone: set[str]) -> dict[str, list[Client]]:
-    """Read who is where. Users of channels without presence are disconnected instead."""
+    """Return who is in which channel. Users of channels without presence are disconnected instead."""
     people: frozenset[str] = (look.users - gone) | {
         sub for sub, session in look.sessions if session != Revocation.ALL_SESSIONS
     }
@@ -124,7 +124,9 @@ def _is_empty(name: str) -> bool:
 
 
 def _everybody_out(name: str) -> None:
-    """Nobody can tell who is in this channel: disconnect everybody, or unsubscribe them if its name is public."""
+    """Remove everybody from a channel whose subscribers are unknown: disconnect all users, or unsubscribe them if its
+    name is public.
+    """
     if _is_empty(name):
         return
     users = get_user_model()._default_manager.iterator()
@@ -155,10 +157,10 @@ def _close_ended(look: _Look, users: Users, present: dict[str, list[Client]]) ->
 
 
 def _end_topics(look: _Look, users: Users, present: dict[str, list[Client]]) -> None:
-    """Unsubscribe pages from their channels, if the view gave them to other rights than the user has now, or the page
-    has no right to them any more.
+    """Unsubscribe pages from their topics, if the user's rights have changed since the view gave them, or the page no
+    longer has a right to them.
 
-    A page asks Django for new tokens then. Django refuses them to such a window, and the page is told.
+    The page then requests new tokens. Django refuses them to such a window, and reports this to the page.
     """
     of_pages = [
         (client, name)
@@ -192,8 +194,9 @@ def _unsubscribe(look: _Look, users: Users, present: dict[str, list[Client]], ru
 
 
 def _take_apart(pairs: Sequence[Pair]) -> None:
-    """Unsubscribe these users. From a strict channel they are disconnected, which ends its token; a visitor, who has no
-    id, is unsubscribed."""
+    """Unsubscribe these users. From a strict channel they are disconnected, which makes its token useless. Visitors
+    have no id, and are unsubscribed.
+    """
     strict = {(sub, name) for sub, name in pairs if sub and is_strict(name)}
     cent_api.disconnect_all((sub, "") for sub in sorted({sub for sub, _ in strict}))
     cent_api.unsubscribe(pair for pair in pairs if pair not in strict)

@@ -1,7 +1,7 @@
-"""recheck(): record that access may have ended, in the transaction of the change, and enforce it at the commit.
+"""recheck(): record in the transaction of a change that access may have ended, and enforce it at the commit.
 
-The server remembers no revocation, and a token that was saved joins again while it lasts. So a revocation is a row in
-the database. It is enforced at the commit, and by `repeating` until the tokens given out before have expired.
+Centrifugo remembers no revocation, so a saved token can be used again until it expires. Therefore a revocation is a row
+in the database. It is enforced at the commit, and repeatedly by `repeating` until older tokens have expired.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ def recheck(
     topics: Iterable[Any] = (),
     using: str | None = None,
 ) -> None:
-    """Enforce anew what these users may join, who may be in the channels of these names, and which pages have these
+    """Check again what these users may join, who may be in the channels of these names, and which pages have these
     topics.
 
-    It happens when the transaction commits, and again until the tokens given out before have expired. The transaction
-    is that of the database `using`, the one that has the table of revocations if that is None. One change twice is one
-    row. A page that got a topic with a permission is asked that again. All others lose the topic, and are loaded again,
-    so that the view decides anew.
+    This happens when the transaction commits, and repeatedly until older tokens have expired. The transaction is that
+    of the database `using`, by default the one with the table of revocations. The same change twice is one row. If a
+    page got a topic with a permission, the permission is checked again. All other pages lose the topic and are
+    reloaded, so that the view decides again.
 
     Raises:
-        TransactionManagementError: no `using`, and another database alone has an open transaction.
+        TransactionManagementError: there is no `using`, and only another database has an open transaction.
         InvalidTopic: a topic cannot be serialized.
-        InvalidSetting: there are topics, and the site's pages have no windows.
+        InvalidSetting: there are topics, but windows are not in use.
     """
     awaited_connection(using, default=router.db_for_write(Revocation), what="recheck()")
     of_topics = _channels_of(topics)
@@ -70,19 +70,19 @@ def _channels_of(topics: Iterable[Any]) -> set[str]:
 
 
 def end_session(sub: str, session: str, using: str | None = None) -> None:
-    """End the connections of this session of the user with the id `sub`: a hash, or ALL_SESSIONS."""
+    """End the connections of this session of the user with the id `sub`. `session` is a hash, or ALL_SESSIONS."""
     record([Revocation(user=sub, session=session)], using)
 
 
 def record(rows: Iterable[Revocation], using: str | None = None) -> None:
     """Write these rows, and enforce them at the commit."""
     tenant = conf.tenant
-    # In one order, so that two transactions with the same rows wait for each other, and do not lock each other out.
+    # In a fixed order, so that two transactions with the same rows wait for each other and do not deadlock.
     unique = dict(sorted((((tenant, row.user, row.channel, row.session), row) for row in rows), key=itemgetter(0)))
     if not unique:
         return
-    # The commit enforces them. The thread does so later, if that fails: if it wrote at once, as the caller goes on, the
-    # caller's transactions could fail on SQLite, which has one writer at a time.
+    # The commit enforces them. The thread does so later if that fails. If it wrote at the same time as the caller,
+    # transactions of the caller could fail on SQLite, which has one writer at a time.
     next_at = timezone.now() + timedelta(seconds=INTERVAL)
     for row in unique.values():
         row.tenant, row.next_at, row.until = tenant, next_at, None
@@ -101,7 +101,7 @@ def record(rows: Iterable[Revocation], using: str | None = None) -> None:
 
 
 def _enforce(keys: Sequence[tuple[str, str, str, str]]) -> None:
-    """Enforce what has just been committed, and start its period. The thread repeats it, and does what failed."""
+    """Enforce what has just been committed, and start its period. The thread repeats it, and retries what failed."""
     by_tenant: dict[str, list[Revocation]] = {}
     for key in dict.fromkeys(keys):
         by_tenant.setdefault(key[0], []).append(Revocation(**dict(zip(_KEYS, key, strict=True))))

@@ -1,6 +1,6 @@
-"""The thread that enforces revocations again, until the tokens given out before them have expired.
+"""The thread that enforces revocations repeatedly, until older tokens have expired.
 
-Each time, what is true then decides: users who got a permission back stay in the channel.
+Each time, current rights decide: users who got a permission back stay in the channel.
 """
 
 from __future__ import annotations
@@ -30,19 +30,21 @@ from . import enforcement
 
 logger = logging.getLogger("instant")
 
-#: Seconds between two looks at one revocation, and from the first to the second: joins were under way then.
+#: Seconds between two enforcements of a revocation, and from the first to the second, because clients may have been
+#: joining at the first.
 INTERVAL, SECOND_LOOK = 10, 1
-#: Seconds that a period lasts beyond the last token, as clocks differ. The last look follows within a second: at most
-#: 5 seconds after the token is what docs/security.md promises.
+#: Seconds that a period lasts beyond the last token, because clocks differ. The last enforcement follows within a
+#: second. docs/security.md promises at most 5 seconds after the token.
 MARGIN = 4
 
 
 def start_period(rows: Sequence[Revocation], next_in: float) -> None:
-    """Start the period of these rows, from now: they are enforced again in `next_in` seconds, and until the last token
-    given out before has expired. Rows of sessions last as long as connection tokens, others as long as channel tokens.
-    Tokens of strict channels are few and short, so those channels are looked at each second.
+    """Start the period of these rows now. They are enforced again in `next_in` seconds, and until older tokens have
+    expired. Periods of sessions last as long as connection tokens, others as long as channel tokens. Tokens of
+    strict channels are few and short, so those channels are checked each second.
 
-    A period that has begun starts anew: another transaction may have recorded the same change and committed later.
+    A period that has begun starts again, because another transaction may have recorded the same change and committed
+    later.
     """
     now = timezone.now()
     by_ttl: dict[int, list[Any]] = {}
@@ -56,7 +58,7 @@ def start_period(rows: Sequence[Revocation], next_in: float) -> None:
 
 
 def _longest_ttl(row: Revocation) -> int:
-    """Return for how many seconds a token can be used that was given out before, of what the row is about."""
+    """Return for how many seconds an older token for the subject of the row can be used."""
     if row.session:
         return conf.INSTANT_TOKEN_TTL
     of_channels = conf.INSTANT_CHANNEL_TOKEN_TTL
@@ -68,8 +70,9 @@ def _is_strict(row: Revocation) -> bool:
 
 
 def repeat_due() -> float | None:
-    """Look at the revocations of this tenant whose time has come, each in one process only; return the seconds until
-    the next is due, None where none are left."""
+    """Enforce the revocations of this tenant that are due, each in one process only. Return the seconds until the next
+    one is due, or None if none are left.
+    """
     now = timezone.now()
     claimed = _claimed(_due(now))
     first = [row for row in claimed if row.until is None]
@@ -90,9 +93,9 @@ def _of_tenant() -> QuerySet[Revocation]:
 
 
 def _due(now: datetime) -> list[Revocation]:
-    """Return the rows whose time has come, but for those that an open transaction is writing.
+    """Return the rows that are due, except those that an open transaction is writing.
 
-    It may stay open for long, and enforces them when it commits.
+    Such a transaction may stay open for long, and enforces them when it commits.
     """
     database = router.db_for_write(Revocation)
     skip_locked = connections[database].features.has_select_for_update_skip_locked
@@ -102,7 +105,7 @@ def _due(now: datetime) -> list[Revocation]:
 
 
 def _claimed(rows: Sequence[Revocation]) -> list[Revocation]:
-    """Take these rows, unless another process has taken them."""
+    """Claim these rows, and return those that no other process has claimed."""
     claimed: list[Revocation] = []
     now = timezone.now()
     groups: dict[datetime, list[Revocation]] = {}
@@ -115,13 +118,13 @@ def _claimed(rows: Sequence[Revocation]) -> list[Revocation]:
             if due.update(next_at=next_at) == len(part):
                 claimed += part
             else:
-                # Another process was faster with some of them. Two processes may look at one: that does no harm.
+                # Another process was faster with some of them. It does no harm if two processes enforce the same one.
                 claimed += Revocation.objects.filter(pk__in=[row.pk for row in part], next_at=next_at)
     return claimed
 
 
 def _next_look(row: Revocation, now: datetime) -> datetime:
-    """When this row is looked at after now: soon, and as soon as the tokens by which somebody may join have expired."""
+    """Return when to enforce this row again: soon, and as soon as the last tokens have expired."""
     looks = [now + timedelta(seconds=SECOND_LOOK if _is_strict(row) else INTERVAL)]
     if row.until is not None:
         looks.append(row.until)
@@ -142,18 +145,18 @@ def _apply(rows: Sequence[Revocation], *, is_first: bool) -> bool:
 
 
 class _Repeater:
-    """The one thread of this process that repeats; it ends when nothing is left."""
+    """The thread of this process that repeats revocations. It ends when nothing is left."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.wake = threading.Event()
         self.running = False
-        #: The tenants that this process knows, "" where there are none: each has revocations of its own.
+        #: The tenants that this process knows; "" if there are none. Each has revocations of its own.
         self.tenants: set[str] = set()
         self.asked_at: dict[str, float] = {}
 
     def start(self, tenant: str) -> None:
-        """Start the thread, or let the one that runs look at once."""
+        """Start the thread, or wake the running one."""
         with self.lock:
             self.tenants.add(tenant)
             self.wake.set()
@@ -163,7 +166,7 @@ class _Repeater:
 
     def _run(self) -> None:
         while True:
-            # Whoever writes a row calls start() after it: from here on, the look below finds the row.
+            # start() is called after a row was written, so the next query finds the row.
             self.wake.clear()
             with self.lock:
                 known = sorted(self.tenants)
@@ -180,7 +183,7 @@ class _Repeater:
                     return
 
     def _repeat(self, tenant: str) -> float | None:
-        """Look at what is due of one tenant."""
+        """Enforce what is due for one tenant."""
         try:
             with tenants.entered(tenant):
                 return repeat_due()
@@ -214,7 +217,7 @@ def _tell_of_threads() -> None:
 
 
 def resume() -> None:
-    """Go on with what a process that has ended left to repeat; costs one query each INTERVAL at the most."""
+    """Continue what a process that has ended left to repeat. This costs at most one query per INTERVAL."""
     if at_home.is_silent() or at_home.is_test():
         return
     now, tenant, repeater = time.monotonic(), conf.tenant, _repeater()

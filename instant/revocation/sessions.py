@@ -1,8 +1,8 @@
-"""What ends sessions: log-out, `flush()` and deleted session rows.
+"""The end of sessions: log-out, `flush()` and deleted session rows.
 
 Rows of the engines `db` and `cached_db` send Django's own signals, however they are deleted. Stores of other engines
-send none: there `flush()` is watched, which log-out calls, in sync and async views alike. What such an engine loses
-silently ends with the connection token.
+send none. There `flush()` is watched, which log-out calls in sync and async views. If such an engine loses a session
+without a call, access ends with the connection token.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..conf.settings import conf
 from ..models import Revocation
 from .recording import end_session
 
-#: Seconds that a connection may outlive its token, at most: the server waits for a new one.
+#: The most seconds that a connection may outlive its token, while Centrifugo waits for a new one.
 _GRACE = 60
 #: What is known of a session before it ends: its user's id in Centrifugo, and the hash of its key or ALL_SESSIONS.
 _Known = tuple[str, str]
@@ -46,7 +46,7 @@ def connect() -> None:
 
 
 def _row_deleted(instance: Any, using: str, **_: Any) -> None:
-    # `clearsessions` deletes many rows: no token is left of those that expired long ago.
+    # `clearsessions` deletes many rows. Tokens of sessions that expired long ago have expired, too.
     if instance.expire_date < timezone.now() - timedelta(seconds=conf.INSTANT_TOKEN_TTL + _GRACE):
         return
     sub = _sub(instance.get_decoded().get(SESSION_KEY))

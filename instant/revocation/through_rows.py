@@ -1,4 +1,5 @@
-"""Rows of a many-to-many table that are deleted or changed as rows: Django sends no signals for a table that it made.
+"""Rows of a many-to-many table that are deleted or changed directly. Django sends no signals for tables that it
+creates.
 
 `user.groups.through.objects.filter(…).delete()` ends memberships as `user.groups.remove(…)` does.
 """
@@ -18,9 +19,9 @@ Removed = Callable[[list[Any], str], object]
 
 
 def watch_removal(through: type[models.Model], owner: str, removed: Removed) -> None:
-    """Call `removed` when rows of `through` are deleted, or changed so that they join other objects than before.
+    """Call `removed` when rows of `through` are deleted, or changed so that they connect other objects than before.
 
-    `owner` is the name of its field to the objects that count.
+    `owner` is the name of the field to the objects whose keys are passed.
     """
     if through._meta.auto_created:
         _watch_made_by_django(through, f"{owner}_id", removed)
@@ -46,7 +47,7 @@ def _watch_signals(through: type[models.Model], attname: str, removed: Removed) 
 
 
 def _owner_before(row: Any, attname: str, using: str) -> list[Any]:
-    """Return whose row it is in the database; nobody's, if it is a new one."""
+    """Return the owner of the row in the database, or nobody if the row is new."""
     if row._state.adding:
         return []
     return list(type(row)._base_manager.using(using).filter(pk=row.pk).values_list(attname, flat=True))
@@ -55,7 +56,8 @@ def _owner_before(row: Any, attname: str, using: str) -> list[Any]:
 def _watch_made_by_django(through: type[models.Model], attname: str, removed: Removed) -> None:
     class WatchedQuerySet(models.QuerySet[Any]):
         def delete(self) -> tuple[int, dict[str, int]]:
-            # Managers of fields send m2m_changed. A query less, and on SQLite a transaction that begins with its write.
+            # Managers of fields send m2m_changed already. Without them a query is saved, and on SQLite a transaction
+            # begins with its write.
             if sys._getframe(1).f_globals.get("__name__") == related_descriptors.__name__:
                 return super().delete()
             owners = list(self.values_list(attname, flat=True).distinct())
@@ -93,7 +95,7 @@ def _watch_made_by_django(through: type[models.Model], attname: str, removed: Re
             models.Model.save(self, *args, **kwargs)
             removed(owners, using)
 
-    # The first manager of a name wins: the one that Django made goes.
+    # The first manager with a name wins, so the one that Django created is removed.
     through._meta.local_managers.clear()
     through.add_to_class("objects", models.Manager.from_queryset(WatchedQuerySet)())
     through.delete = delete_row  # type: ignore[method-assign]

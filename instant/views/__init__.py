@@ -1,4 +1,4 @@
-"""The HTTP endpoints, under the names of versions 2 to 4, and of 0.1."""
+"""The HTTP endpoints, with the names of versions 0.1 and 2 to 4."""
 
 from __future__ import annotations
 

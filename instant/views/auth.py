@@ -1,4 +1,4 @@
-"""Logging in and out by JSON, for pages that a JavaScript front end draws."""
+"""Log-in and log-out with JSON, for front ends in JavaScript."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from .tokens import answer_for, path_in
 
 
 class _Csrf(JsonCsrf):
-    """Also accepts requests from the origins that may log in."""
+    """CSRF protection that also accepts requests from the origins that may log in."""
 
     def _origin_verified(self, request: HttpRequest) -> bool:
         return _is_known(request, request.headers["Origin"])
 
 
-@csrf_exempt  # nobody has a CSRF token before the first answer: Content-Type and Origin are looked at instead
+@csrf_exempt  # before the first response there is no CSRF token, so Content-Type and Origin are checked instead
 @json_view("POST")
 @ensure_csrf_cookie
 @sensitive_variables()
 def login_and_get_tokens(request: HttpRequest) -> HttpResponse:
-    """Log in who sends `{"username", "password"}`, and answer with the tokens of that user, and of nobody else; with
-    `"path"` beside it, those of the page there."""
+    """Log in with `{"username", "password"}`, and return the credentials of that user, with `"path"` those of the page
+    there.
+    """
     _require_known_origin(request)
     require_json(request)
     username, password, path = _fields(json_body(request))
@@ -55,7 +56,7 @@ def _authenticated(request: HttpRequest, username: str, password: str) -> Any:
     return user
 
 
-@csrf_exempt  # but for the line before the last, which does the same and answers in JSON
+@csrf_exempt  # except for the line before the last, which does the same and responds in JSON
 @json_view("POST")
 @decorator_from_middleware(_Csrf)
 def logout(request: HttpRequest) -> HttpResponse:
@@ -65,7 +66,7 @@ def logout(request: HttpRequest) -> HttpResponse:
 
 
 def _require_known_origin(request: HttpRequest) -> None:
-    """Refuse a request that a page of a foreign site makes; one without an Origin header comes from no page.
+    """Refuse a request from a page of a foreign site. A request without an Origin header does not come from a page.
 
     Raises:
         Refused: the Origin is neither this site's nor in CORS_ALLOWED_ORIGINS, CORS_ALLOWED_ORIGIN_REGEXES or
@@ -82,6 +83,6 @@ def _require_known_origin(request: HttpRequest) -> None:
 
 
 def _is_known(request: HttpRequest, origin: str) -> bool:
-    """Tell whether `origin` is this site's own or one that its settings name; CORS_ALLOW_ALL_ORIGINS names nobody."""
+    """Report whether `origin` is this site's own or one of the settings. CORS_ALLOW_ALL_ORIGINS does not count."""
     own = f"{'https' if request.is_secure() else 'http'}://{request.get_host()}"
     return origins.is_known(origin, own)

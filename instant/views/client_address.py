@@ -1,4 +1,4 @@
-"""The address that a request counts for in the limits: INSTANT_CLIENT_ADDRESS, by default REMOTE_ADDR."""
+"""The client address that limits count by: INSTANT_CLIENT_ADDRESS, by default REMOTE_ADDR."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..windows.dotted_path_settings import imported
 
 logger = logging.getLogger("instant")
 
-#: Characters of a text that is no IP address.
+#: The most characters of an address that is not an IP address.
 MAX_LENGTH = 100
 
 
@@ -30,10 +30,10 @@ def client_address(request: HttpRequest) -> str:
 
 
 def function_of(setting: Any) -> Any:
-    """Return the function that a value of INSTANT_CLIENT_ADDRESS stands for; None for None.
+    """Return the function of a value of INSTANT_CLIENT_ADDRESS, or None for None.
 
     Raises:
-        InvalidSetting: it is a path that cannot be imported, or names something that cannot be called.
+        InvalidSetting: the path cannot be imported, or its object cannot be called.
     """
     if not isinstance(setting, str):
         return setting

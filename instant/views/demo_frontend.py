@@ -1,4 +1,4 @@
-"""The demo frontend: a page on which a superuser sees what is published, and publishes."""
+"""The demo frontend: a page on which superusers see messages, and publish."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ..models import Channel
 from ..producers import publish
 from .json_views import JsonCsrf, Refused, View, json_view, refusals_as_json
 
-#: A list of more names helps nobody to choose one.
+#: A longer list would not help to choose a name.
 MAX_KNOWN = 1_000
-#: What the page's own label template knows, offered in the form.
+#: The event classes that the page's own label template knows. The form offers them.
 EVENT_CLASSES = (
     "important", "ok", "info", "debug", "warning", "error", "object created", "object edited", "object deleted",
 )  # fmt: skip
 
 
 def _for_superusers(view: View) -> View:
-    """Answer everybody else with a 403, here and not on a page to log in; and keep what is answered out of caches."""
+    """Respond with 403 to everybody else, instead of redirecting to a log-in page, and keep responses out of caches."""
 
     @wraps(view)
     def wrapped(request: HttpRequest) -> HttpResponseBase:
@@ -57,7 +57,7 @@ _FORBIDDEN = (
 @refusals_as_json
 @decorator_from_middleware(JsonCsrf)
 def frontend(request: HttpRequest) -> HttpResponseBase:
-    """Show the page; with POST, send a message and answer in JSON."""
+    """Show the page. With POST, publish a message and respond in JSON."""
     return _send(request) if request.method == "POST" else _page(request)
 
 
@@ -83,16 +83,16 @@ def _page(request: HttpRequest) -> HttpResponse:
 @refusals_as_json
 @_for_superusers
 def frontend_labels(request: HttpRequest) -> HttpResponse:
-    """Answer with the labels of `instant/event_class_format.js` as a script of its own: the page has none inline."""
+    """Return the labels of `instant/event_class_format.js` as a script, because the page has no inline scripts."""
     return render(request, "instant/frontend_labels.js", content_type="text/javascript; charset=utf-8")
 
 
 @json_view("POST")
 def _send(request: HttpRequest) -> HttpResponse:
-    """Publish what the form holds.
+    """Publish the content of the form.
 
-    A refusal has a status of the 4xx, also where the server is to blame: proxies put pages of their own in the place
-    of a 5xx, and the reason would be lost.
+    A refusal has a 4xx status even if the server is the cause: proxies replace 5xx responses with pages of their own,
+    and the reason would be lost.
     """
     if not _is_superuser(request):
         raise Refused(403, "not_superuser", "only superusers may send from here")

@@ -1,4 +1,4 @@
-"""JSON in and out: a broken body is a 4xx with a reason, an answer with tokens is never stored."""
+"""JSON requests and responses: a malformed body is a 4xx with a reason, and responses with tokens are never stored."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ View = Callable[[HttpRequest], HttpResponseBase]
 
 
 class Refused(Exception):
-    """Raised inside a view decorated with `json_view`: becomes the JSON answer `{"error", "reason"}`.
+    """Raised inside a view decorated with `json_view`: becomes the JSON response `{"error", "reason"}`.
 
-    `retry_after` is how many seconds the client should wait, for the header of that name.
+    `retry_after` is the value of the Retry-After header, in seconds.
     """
 
     def __init__(self, status: int, code: str, reason: str, *, retry_after: int | None = None) -> None:
@@ -36,22 +36,23 @@ class Refused(Exception):
         super().__init__(status, code, reason)
 
 
-#: A length that Django can read; a longer one than this is no length of a body.
+#: The most digits of a Content-Length. More cannot be a length.
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 def require_length(request: HttpRequest) -> None:
-    """Refuse a request whose Content-Length is no number: Django fails with a ValueError where it reads the body.
+    """Refuse a request whose Content-Length is not a number. Django would fail with a ValueError when it reads the
+    body.
 
     Raises:
-        Refused: it is none.
+        Refused: it is not a number.
     """
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not _LENGTH.fullmatch(str(length)):
         raise Refused(400, "bad_request", "the Content-Length must be a number of bytes")
 
 
-#: What becomes a JSON answer of the 4xx. The CSRF check reads `request.POST`, so all views get what that raises.
+#: Exceptions that become a JSON response with 4xx. The CSRF check reads `request.POST`, so all views can raise them.
 _REFUSALS = (
     Refused, PermissionDenied, SuspiciousOperation, MultiPartParserError, BadRequest, UnreadablePostError,
     RawPostDataException,
@@ -59,7 +60,7 @@ _REFUSALS = (
 
 
 class JsonCsrf(CsrfViewMiddleware):
-    """Django's own CSRF protection, which refuses in JSON."""
+    """Django's CSRF protection with refusals in JSON."""
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
         logging.getLogger("django.security.csrf").warning("Forbidden (%s): %s", reason, request.path)
@@ -67,7 +68,7 @@ class JsonCsrf(CsrfViewMiddleware):
 
 
 def refusals_as_json(view: View) -> View:
-    """Answer a request that cannot be read with a JSON refusal; for views without `json_view`, which does it."""
+    """Refuse unreadable requests in JSON; for views without `json_view`, which includes this."""
 
     @wraps(view)
     def wrapped(request: HttpRequest) -> HttpResponseBase:
@@ -83,9 +84,10 @@ def refusals_as_json(view: View) -> View:
 
 
 def json_view(*methods: str) -> Callable[[View], View]:
-    """Let a view take these methods only, answer each refusal as JSON, and keep every answer out of all caches.
+    """Let a view accept these methods only, respond to each refusal in JSON, and keep every response out of all caches.
 
-    LoginRequiredMiddleware lets it pass: who is not logged in gets an answer of the view, not a page to log in.
+    LoginRequiredMiddleware lets such views pass: users who are not logged in get a response of the view instead of a
+    redirect.
     """
 
     def decorate(view: View) -> View:
@@ -118,12 +120,13 @@ def refusal(refused: Refused) -> JsonResponse:
     return response
 
 
-#: What Django would answer with a page of HTML, as status, code and reason; the first type that fits counts.
+#: Exceptions for which Django would respond with an HTML page, as status, code and reason. The first type that matches
+#: counts.
 _ANSWERS: tuple[tuple[type[Exception], tuple[int, str, str]], ...] = (
     (RequestDataTooBig, (413, "too_large", "the body is too large")),
     (DisallowedHost, (400, "bad_host", "this host is not in ALLOWED_HOSTS")),
     (UnreadablePostError, (400, "unreadable", "the body could not be read to its end")),
-    # The CSRF check has read the form, and the body is no longer there.
+    # The CSRF check has read the form, so the body can no longer be read.
     (RawPostDataException, (415, "unsupported_media_type", "send JSON, with Content-Type: application/json")),
     (Exception, (400, "bad_request", "the body is broken, has too many fields, or is a form that is not in UTF-8")),
 )
@@ -138,11 +141,11 @@ def _refused(error: Exception) -> Refused:
 
 
 def json_body(request: HttpRequest) -> dict[str, Any]:
-    """Return the body, a JSON object; {} where it is empty.
+    """Return the body as a JSON object; {} if it is empty.
 
     Raises:
-        Refused: it is not JSON, or no object.
-        UnreadablePostError: it was cut off on its way.
+        Refused: it is not JSON, or not an object.
+        UnreadablePostError: the body is incomplete.
         RequestDataTooBig: it is too large.
         RawPostDataException: it is a form, which the CSRF check has read.
     """
@@ -159,7 +162,7 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
 
 
 def require_json(request: HttpRequest) -> None:
-    """Refuse what a form on another site can send without asking first: anything but application/json.
+    """Refuse requests that a form on another site can send without a preflight request: anything but application/json.
 
     Raises:
         Refused: the Content-Type is another one.
@@ -172,7 +175,7 @@ def text_field(content: dict[str, Any], name: str) -> str:
     """Return the text under `name`.
 
     Raises:
-        Refused: it is not there, or no text; a half of a surrogate pair, which no database takes, is none.
+        Refused: it is missing, or not text; half of a surrogate pair is refused, because no database accepts it.
     """
     value = content.get(name)
     if not isinstance(value, str) or not value or any("\ud800" <= char <= "\udfff" for char in value):

@@ -1,11 +1,11 @@
 """Limit failed log-ins, counted in a cache: for each pair of account and address, and for each address.
 
-An account alone is never limited: anybody could lock its user out. A log-in is counted before its password is checked,
-so that attempts at once do not pass together, and a success is uncounted.
+An account alone is never limited, because anybody could lock its user out. A log-in is counted before its password is
+checked, so that concurrent attempts do not pass together. A successful log-in is subtracted again.
 
-If the cache is down, or keeps nothing, the process counts in its own memory. So log-ins go on, and each process still
-limits them. `cache.incr()` is atomic with Redis, Memcached and LocMemCache. With DatabaseCache and FileBasedCache it is
-not: some attempts that are made at once may be counted as one.
+If the cache is down, or stores nothing, the process counts in its own memory, so that users can still log in and each
+process still limits them. `cache.incr()` is atomic with Redis, Memcached and LocMemCache. It is not with DatabaseCache
+and FileBasedCache: some concurrent attempts may be counted as one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ logger = logging.getLogger("instant")
 
 #: Seconds in which failures are counted together, from the first one on.
 WINDOW = 60
-#: Failures in that time of one account from one address, and of all accounts from one address.
+#: The most failures in that time of one account from one address, and of all accounts from one address.
 PAIR_FAILURES = 10
 ADDRESS_FAILURES = 100
 #: Characters of a user name that count.
@@ -41,12 +41,12 @@ _MAX_NAME = 1_000
 
 
 def count_attempt(request: HttpRequest, username: str) -> Attempt:
-    """Count a log-in that is about to be tried; call `succeeded()` of what is returned if the password is right.
+    """Count a log-in before it is tried. Call `succeeded()` of the result if the password is right.
 
-    Nothing is counted where django-axes does it, or if the address is unknown: all users would count as one.
+    Nothing is counted if django-axes counts, or if the address is unknown, because all users would share it.
 
     Raises:
-        Refused: there were too many failures; the password must not be checked.
+        Refused: there were too many failures; do not check the password.
     """
     if is_left_to_axes():
         return Attempt(None)
@@ -65,7 +65,7 @@ def count_attempt(request: HttpRequest, username: str) -> Attempt:
 
 
 def is_left_to_axes() -> bool:
-    """Return whether django-axes limits the log-ins of this site: one of its backends, or a subclass, is in use."""
+    """Report whether django-axes limits the log-ins of this site: one of its backends, or a subclass, is in use."""
     return getattr(settings, "AXES_ENABLED", True) and any(
         base.__module__.partition(".")[0] == "axes" for backend in auth.get_backends() for base in type(backend).__mro__
     )
@@ -89,8 +89,8 @@ class Attempt:
 class _Reservation:
     """One attempt in a counter. `wait` is how many seconds to wait if it is over the limit, else 0.
 
-    `start_key` holds when the window began, and a window has a `counter_key` of its own: `incr()` of some caches gives
-    the counter another timeout.
+    `start_key` contains when the window began. Each window has a `counter_key` of its own, because `incr()` of some
+    caches changes the timeout of a counter.
     """
 
     cache: BaseCache

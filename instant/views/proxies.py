@@ -18,14 +18,17 @@ from .json_views import Refused, json_view
 logger = logging.getLogger("instant")
 
 _SECRET = f"HTTP_{SECRET_HEADER.upper().replace('-', '_')}"
-#: Bytes of a body: a client's message has 64 KiB at most, of which the server writes each `<` as six characters.
+#: The most bytes of a body: a client's message has at most 64 KiB, in which Centrifugo writes each `<` as six
+#: characters.
 MAX_BODY = 6 * 64 * 1024 + 32 * 1024
 
 
-@csrf_exempt  # the server has no cookies; who does not know the secret is refused
+@csrf_exempt  # Centrifugo has no cookies; requests without the secret are refused
 @json_view("POST")
 def rpc(request: HttpRequest) -> HttpResponse:
-    """Answer a call from a browser that the server hands on; always with 200, as anything else makes clients retry."""
+    """Answer a call from a browser that Centrifugo forwards. The status is always 200, because any other makes clients
+    retry.
+    """
     _require_secret(request)
     content = _body(request)
     headers = {name: request.headers[name] for name in HANDED_ON if name in request.headers}
@@ -34,7 +37,7 @@ def rpc(request: HttpRequest) -> HttpResponse:
 
 
 def _require_secret(request: HttpRequest) -> None:
-    """Look at the secret before anything else is read."""
+    """Check the secret before anything else is read."""
     if _SECRET in request.META:  # error pages and mails show it
         request.META[_SECRET] = Secret(request.META[_SECRET])
     if not is_proxy_secret(request.headers.get(SECRET_HEADER)):
@@ -44,7 +47,7 @@ def _require_secret(request: HttpRequest) -> None:
 
 def _body(request: HttpRequest) -> bytes | None:
     """Return the body, or None if it is too large. A Content-Length that is too large is refused unread."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY:  # json_view has seen that it is a number
+    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY:  # json_view has checked that it is a number
         return None
     try:
         content = request.body

@@ -1,7 +1,6 @@
 """Limit how often tokens are requested: by session, else by user, else by address.
 
-The counters are in the memory of the process, as those of calls are: a cache would cost more than most requests, and a
-process protects itself.
+The counters are in the memory of the process, as those of calls: a cache would cost more than most requests.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def require_token_rate(request: HttpRequest) -> None:
 def _subject(request: HttpRequest) -> str:
     """Return the session or the user of a request; "" for a visitor without a session.
 
-    A cookie alone is no session: anybody can make up as many as they like.
+    A cookie alone does not count as a session, because a client can invent any number of them.
     """
     is_user = request.user.is_authenticated  # reads the session, and forgets a key that has none
     session = getattr(request, "session", None)

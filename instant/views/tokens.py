@@ -1,4 +1,4 @@
-"""The views by which clients get their tokens: get_token and subscribe."""
+"""The views that return tokens: get_token and subscribe."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from ..windows import page_window
 from .json_views import Refused, json_body, json_view
 from .token_rate import require_token_rate
 
-#: Characters of a window's text: one of INSTANT_MAX_TOPICS topics has some 10,000.
+#: The most characters of a window's text. With INSTANT_MAX_TOPICS topics it has some 10,000.
 MAX_BLOB = 64 * 1024
 _CLIENT = re.compile(r"[0-9A-Za-z-]{0,64}")
 
 
-@csrf_exempt  # it changes nothing, and its answer cannot be read by another site
+@csrf_exempt  # it changes nothing, and another site cannot read its response
 @json_view("GET", "POST")
 @ensure_csrf_cookie
 def get_connection_token(request: HttpRequest) -> HttpResponse:
-    """Answer with the tokens of who asks: all of them, with `{"path": path}` those of the page there, or with
-    `{"channels": [names]}` those of just these channels. `"window"` beside it is what the page was given as its window:
-    the connection stays that window's, and its channels are among the others; null comes back where it does not fit.
-    `"client"` is the id of the connection that is there: a strict channel has a token for that one only."""
+    """Return the user's credentials: all channels, with `{"path": path}` those of the page there, or with `{"channels":
+    [names]}` these channels only. `"window"` is the window that the page was given: the connection stays that
+    window's, and its topics are included; it is null in the response if it does not fit. `"client"` is the id of the
+    current connection, for which alone strict channels have a token.
+    """
     require_token_rate(request)
     content = json_body(request) if request.method == "POST" else {}
     names, path, blob = names_in(content.get("channels")), path_in(content), _blob_in(content)
@@ -40,8 +41,9 @@ def get_connection_token(request: HttpRequest) -> HttpResponse:
 @csrf_exempt  # likewise
 @json_view("POST")
 def channels_subscription(request: HttpRequest) -> HttpResponse:
-    """Answer with channel tokens: `{"channel": name}`, `{"channels": [names]}` (`client` beside it, as in version 2, is
-    needed for strict ones), or all with an empty body. 403 only where every name is refused."""
+    """Return channel tokens for `{"channel": name}`, `{"channels": [names]}`, or all channels with an empty body.
+    Strict channels need `client` beside it, as in version 2. The status is 403 only if every name is refused.
+    """
     require_token_rate(request)
     content = json_body(request)
     names = names_in(content.get("channels"))
@@ -62,10 +64,10 @@ def answer_for(
     window: page_window.Given | None = None,
     client: str | None = None,
 ) -> dict[str, Any]:
-    """Return the credentials of the request's user, as login and get_token answer them.
+    """Return the credentials of the request's user, as login and get_token do.
 
     Raises:
-        Refused: nobody is logged in, or the request's host is no address.
+        Refused: nobody is logged in, or the request's host is not an address.
     """
     try:
         return credentials_for(request, names, path=path, window=window, client=client)
@@ -80,10 +82,10 @@ def _log_in_first() -> Refused:
 
 
 def names_in(value: Any) -> Any:
-    """Return the list of names that a request asks for, or None where it asks for none.
+    """Return the list of names in a request, or None if it has none.
 
     Raises:
-        Refused: it is no list of texts, or has more names than a connection may join.
+        Refused: it is not a list of texts, or has more names than a connection may join.
     """
     if value is None:
         return None
@@ -95,10 +97,10 @@ def names_in(value: Any) -> Any:
 
 
 def path_in(content: dict[str, Any]) -> str | None:
-    """Return the path of the page that asks, if it says so.
+    """Return the path of the page that makes the request, if it is given.
 
     Raises:
-        Refused: it is no text.
+        Refused: it is not text.
     """
     value = content.get("path")
     if value is not None and not isinstance(value, str):
@@ -107,10 +109,10 @@ def path_in(content: dict[str, Any]) -> str | None:
 
 
 def client_in(value: Any) -> str | None:
-    """Return the id of the connection that asks, if the request says one.
+    """Return the id of the connection, if it is given.
 
     Raises:
-        Refused: it is no text that can be one.
+        Refused: it cannot be a connection's id.
     """
     if value is not None and not (isinstance(value, str) and _CLIENT.fullmatch(value)):
         raise Refused(400, "invalid_client", "client must be the id of the connection")

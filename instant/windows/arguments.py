@@ -1,4 +1,4 @@
-"""A function's arguments: found by name, converted by annotation; what does not fit is refused with the reason."""
+"""A function's arguments: passed by name, converted by annotation, and refused with a reason if they do not fit."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ logger = logging.getLogger("instant")
 
 
 class Parameters:
-    """What a function takes besides the window's info.
+    """The parameters of a function, without the window's info.
 
     Raises:
-        InvalidSignal: it cannot be called by name, or an annotation cannot be read.
+        InvalidSignal: the function cannot be called by name, or an annotation cannot be read.
     """
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         self._name = name
         self.converts: dict[str, Convert] = {}
         self.required: set[str] = set()
-        #: Of `**kwargs`; None where there are none.
+        #: The converter of `**kwargs`, or None.
         self.rest: Convert | None = None
-        #: Those whose default is None, which may be given, too.
+        #: Parameters whose default is None; None may be passed for them, too.
         self.nullable: set[str] = set()
         first, *others = self._signature(function)
         self.first = first.name if first.kind is not first.VAR_POSITIONAL else ""
@@ -68,7 +68,7 @@ class Parameters:
         """Return the arguments with which the function is called.
 
         Raises:
-            Deny: (400) one is unknown, missing, or not of its type.
+            Deny: (400) an argument is unknown, missing, or of another type.
         """
         bound: dict[str, Any] = {}
         for name, value in opts.items():
@@ -87,15 +87,19 @@ class Parameters:
         return bound
 
     def _refused(self, name: str, reason: str, cause: BaseException | None = None) -> Deny:
-        """What a function of the project's raised may be a mistake in it: so the log tells it, without a traceback, as
-        anybody can send what does not fit."""
+        """Return the refusal of an argument. An exception of a project's function may be a mistake in it, so it is
+        logged; without a traceback, because any client can send arguments that do not fit.
+        """
         told = f" ({type(cause).__name__}: {str(cause)[:200]!r})" if cause is not None else ""
         logger.warning("the signal %s refused its argument %.50r: %.200s%s", self._name, name, reason, told)
         return Deny(400, f"the argument {name[:50]!r} {reason[:200]}")
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    if sys.version_info >= (3, 14):  # annotations are read when they are asked for, and may name what is for types only
+    if sys.version_info >= (
+        3,
+        14,
+    ):  # annotations are evaluated late, and may name types that are imported for type checkers only
         import annotationlib  # type: ignore[import-not-found,unused-ignore]
 
         return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
@@ -105,7 +109,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 def _globals(function: Any) -> dict[str, Any]:
     inner: Any = inspect.unwrap(function)
     inner = getattr(inner, "func", inner)  # a partial
-    if not hasattr(inner, "__globals__"):  # an object that can be called
+    if not hasattr(inner, "__globals__"):  # an object with __call__
         inner = type(inner).__call__
     return getattr(inner, "__globals__", {})
 
@@ -113,5 +117,5 @@ def _globals(function: Any) -> dict[str, Any]:
 def _evaluated(annotation: Any, names: dict[str, Any]) -> Any:
     if isinstance(annotation, ForwardRef):
         annotation = annotation.__forward_arg__
-    # The project's own source, written by who could run anything.
+    # This evaluates the project's own source code, which is trusted.
     return eval(annotation, names) if isinstance(annotation, str) else annotation  # noqa: S307

@@ -1,5 +1,6 @@
-"""Sends signals to browsers: all targets in one broadcast, so that a window that several of them reach runs its
-functions once."""
+"""Sends signals to browsers. All targets are in one broadcast, so that a window in several of them runs its functions
+once.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +26,11 @@ def broadcast(
     uid: str | None = None,
     using: str | None = None,
 ) -> None:
-    """Send a signal to the windows of these topics, by their serialized names. What has one `uid` arrives once.
+    """Send a signal to the windows of these topics, by their serialized names. Each window runs it once, by its `uid`.
 
     Raises:
-        InvalidMessage, PublishManyError: as `publish_many`.
-        InvalidSetting: the site's pages have no windows.
+        InvalidMessage, PublishManyError: as with `publish_many`.
+        InvalidSetting: windows are not in use.
     """
     taker = recorder()
     if taker is not None:

@@ -1,8 +1,8 @@
-"""The task that calls the functions with a queue: the one home of Celery.
+"""The Celery task that calls the functions with a queue. No other module imports Celery.
 
-It belongs to the project's own Celery app. A call is acknowledged when it is done, so that one whose worker dies is
-done again: by another worker at once where only the worker's child died, else when the broker gives it back. After
-ATTEMPTS workers it is given up.
+The task belongs to the project's own Celery app. A call is acknowledged when it has run. If its worker dies, it runs
+again: at once if only the worker's child process died, otherwise when the broker returns it. After ATTEMPTS workers it
+is dropped.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .running import run
 
 logger = logging.getLogger("instant")
 
-#: Workers that a call may cost before it is given up.
+#: The number of workers that a call may end before it is dropped.
 ATTEMPTS = 3
-#: A view waits for it: so it is short.
+#: Short, because a view waits for it.
 _RETRIES = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 
 
@@ -38,7 +38,9 @@ _RETRIES = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interv
     serializer="json",
 )
 def call(self: Any, *args: Any, tenant: str = "") -> None:
-    """Do what a `Call` asks for, for the tenant that queued it; its id makes what is sent to browsers arrive once."""
+    """Run a `Call` for the tenant that queued it. Browsers receive its messages once, because their uids derive from
+    its id.
+    """
     to_do, lost = Call(*args), self.request.retries
     if (self.request.delivery_info or {}).get("redelivered"):
         _go_on(self, to_do, lost + 1)
@@ -48,9 +50,10 @@ def call(self: Any, *args: Any, tenant: str = "") -> None:
 
 
 def _go_on(task: Any, to_do: Call, lost: int) -> None:
-    """A worker that had this call was lost. It may be the call that ends them, so it is not tried for ever.
+    """Queue a call again whose worker was lost. The call itself may end workers, so it is not retried for ever.
 
-    The broker does not count how often it gives a message back. So the call is sent again, as a message with a count.
+    The broker does not count how often it returns a message. Therefore the call is sent again as a message with a
+    count.
     """
     if lost >= ATTEMPTS:
         logger.error("the call of the signal %r is given up: %d workers ended that had taken it", to_do.name, lost)
@@ -83,6 +86,6 @@ def send(to_do: Call, queue: str | None, delay: Delay) -> None:
 
 
 def has_broker() -> bool:
-    """Tell whether the project has a Celery app that knows where its broker is."""
+    """Report whether the project has a Celery app with a broker."""
     known = current_app.conf
     return bool(known.broker_url or known.broker_write_url or known.task_always_eager)

@@ -1,4 +1,4 @@
-"""Values that came as JSON, as what annotations ask for."""
+"""Converts values from JSON to the types of annotations."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _BOOLEANS = {"true": True, "on": True, "1": True, "false": False, "off": False, 
 
 
 class Misfit(ValueError):
-    """A value is not what was asked for; the text may be shown to who sent it."""
+    """A value does not fit its annotation. The sender may see the text."""
 
 
 def converter(annotation: Any) -> Convert:
-    """Return the function that makes a value be what `annotation` says.
+    """Return the function that converts a value to `annotation`.
 
     Raises:
-        TypeError: it says nothing.
+        TypeError: the annotation is not supported.
     """
     if get_origin(annotation) is not None:
         return _generic(annotation, get_origin(annotation), get_args(annotation))
     try:
         known = _KNOWN.get(annotation)
-    except TypeError:  # not hashable: an object of the project's
+    except TypeError:  # not hashable: an object of the project
         known = None
     if known is None and not callable(annotation):
         raise TypeError(f"{annotation!r} is neither a type nor a function of one value")
@@ -80,7 +80,7 @@ def _none(value: Any) -> None:
 
 
 def _any_of(choices: list[tuple[Any, Convert]], name: str, value: Any) -> Any:
-    """A value that is of one of the types already is not made another's."""
+    """Convert to one of several types. A value that has one of them already stays unchanged."""
     for choice, _ in choices:
         if type(value) is choice:
             return value
@@ -104,7 +104,7 @@ def _items(kind: Callable[[list[Any]], Any], convert: Convert, value: Any) -> An
         raise Misfit("is not a list")
     try:
         return kind([convert(item) for item in value])
-    except TypeError as error:  # a set of what cannot be in one
+    except TypeError as error:  # a set of values that are not hashable
         raise Misfit("is not a list of texts and numbers") from error
 
 
@@ -183,7 +183,7 @@ def _parsed(kind: type, parse: Callable[[str], Any], value: Any) -> Any:
 
 
 def _datetime(text: str) -> datetime.datetime | None:
-    """What says no time zone is in the one of the window, as in a form."""
+    """Convert to a datetime. Without a time zone it is in the window's, as in a form."""
     found = parse_datetime(text)
     return timezone.make_aware(found) if found is not None and timezone.is_naive(found) and _use_tz() else found
 
@@ -195,8 +195,9 @@ def _use_tz() -> bool:
 
 
 def _called(function: Callable[[Any], Any], value: Any) -> Any:
-    """Whatever a function of the project's raises, the value does not fit it; what it says may be shown if it is a
-    ValidationError."""
+    """Call a function of the project. If it raises any exception, the value does not fit. The sender may see the text
+    of a ValidationError only.
+    """
     if isinstance(function, type) and type(value) is function:
         return value
     try:
@@ -220,7 +221,7 @@ _NAMES: Mapping[Any, str] = {
     datetime.timedelta: "a duration",
 }
 
-#: What is made of a list.
+#: The types that are made from a list.
 _SEQUENCES: Mapping[Any, Callable[[list[Any]], Any]] = {
     list: list,
     tuple: tuple,

@@ -8,9 +8,9 @@ from django.utils.module_loading import autodiscover_modules
 
 
 def autodiscover() -> None:
-    """Import `windows.py` and `signals.py` of every installed app; Django does this at its start.
+    """Import `windows.py` and `signals.py` of every installed app. Django does this at its start.
 
-    In a Celery worker our task is made known to it, too. Elsewhere Celery is imported when it is needed.
+    In a Celery worker this also registers our task. Elsewhere Celery is imported at first use.
     """
     autodiscover_modules("windows", "signals")
     if "celery" in sys.modules:

@@ -1,4 +1,4 @@
-"""Calls from browsers: who may, with which arguments, and what is answered."""
+"""Calls from browsers: permissions, arguments and results."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ logger = logging.getLogger("instant")
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What the one function that was called returned, as JSON can hold it."""
+    """The result of the one function that was called, as JSON-serializable data."""
 
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The call was taken; there is no value."""
+    """The call was accepted; there is no value."""
 
 
 Answer = Value | Queued
@@ -36,12 +36,12 @@ _Allowed = list[tuple[Connection, dict[str, Any]]]
 
 
 def call(name: str, opts: Mapping[str, Any] | None, info: WindowInfo) -> Answer:
-    """Call the functions of the signal `name` that the window may call: those without a queue here and now.
+    """Call the functions of the signal `name` that the window may call. Those without a queue run now.
 
     Raises:
-        Deny: there is no such signal (404), an argument does not fit (400), nobody allows it (403), a queue is away
-            (503), or a function failed (500); or a function's own.
-        Disconnect: a function's own.
+        Deny: there is no such signal (404), an argument does not fit (400), no function allows it (403), a queue cannot
+            be reached (503), or a function failed (500); or raised by a function.
+        Disconnect: raised by a function.
     """
     allowed = _allowed(name, {} if opts is None else opts, info)
     _enqueue(name, dict(opts or {}), info, allowed)
@@ -59,7 +59,7 @@ def call(name: str, opts: Mapping[str, Any] | None, info: WindowInfo) -> Answer:
 
 
 def _allowed(name: str, opts: Mapping[str, Any], info: WindowInfo) -> _Allowed:
-    """All arguments are looked at before the first function is called."""
+    """Return the functions that may be called. All arguments are checked before the first function is called."""
     connections = [connection for connection in find(name) if not connection.is_server_side]
     if not connections:
         if server_side := find(name):

@@ -1,4 +1,4 @@
-"""deliver_messages(): what Django's messages framework has collected, shown in pages that are there already."""
+"""deliver_messages(): show the messages of Django's messages framework in open pages."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ logger = logging.getLogger("instant")
 
 
 def deliver_messages(request: HttpRequest, to: Any = USER) -> int:
-    """Show the messages of `request` in open pages, by the signal `messages.add`, and return how many they were.
+    """Show the messages of `request` in open pages with the signal `messages.add`, and return their number.
 
-    For a request that answers no page, such as one of `fetch`. In a transaction it happens at the commit, else at once.
-    They are not shown again in the next page, unless the transaction is rolled back or the server was not reached. Text
-    that is marked safe is shown as HTML.
+    Use it for requests that do not render a page, such as those of `fetch`. In a transaction it happens at the commit,
+    otherwise at once. The next page does not show them again, unless the transaction is rolled back or the server could
+    not be reached. Text that is marked safe is shown as HTML.
 
     Raises:
-        PublishError, InvalidTopic: as `trigger`. At a commit the first one is logged.
-        TransactionManagementError: a database that is not the default one alone has an open transaction.
+        PublishError, InvalidTopic: as with `trigger`. At a commit the first one is logged.
+        TransactionManagementError: only a database other than the default one has an open transaction.
     """
     storage: Any = get_messages(request)
     found = [_written(message) for message in storage]
@@ -39,7 +39,7 @@ def deliver_messages(request: HttpRequest, to: Any = USER) -> int:
     info, targets = WindowInfo.from_request(request), targets_of(to)
     for target in targets:
         if target is not SERVER:
-            serialized(target, info)  # raises now what is wrong
+            serialized(target, info)  # raises errors now
     show = partial(_show, storage, partial(trigger, info, "messages.add", targets, immediate=True, messages=found))
     connection = awaited_connection(None, what="deliver_messages()")
     if connection is None:

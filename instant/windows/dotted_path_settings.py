@@ -1,4 +1,4 @@
-"""What settings name by a dotted path; the names of df_websockets are read too."""
+"""Settings that are dotted paths. Those of df_websockets are supported, too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERIALIZER = "instant.windows.topics.serialize_topic"
 
 
 def signal_encoder() -> type[json.JSONEncoder]:
-    """Return the class that writes the arguments of signals as JSON."""
+    """Return the class that encodes the arguments of signals as JSON."""
     found: type[json.JSONEncoder] = imported(
         "INSTANT_SIGNAL_ENCODER", conf.INSTANT_SIGNAL_ENCODER or conf.WEBSOCKET_SIGNAL_ENCODER or ENCODER
     )
@@ -25,7 +25,7 @@ def signal_encoder() -> type[json.JSONEncoder]:
 
 
 def topic_serializer() -> Callable[[Any, Any], str | None]:
-    """Return the function that names topics: of a window info and the topic."""
+    """Return the function that names topics. It is called with a window info and the topic."""
     found: Callable[[Any, Any], str | None] = imported(
         "INSTANT_TOPIC_SERIALIZER", conf.INSTANT_TOPIC_SERIALIZER or conf.WEBSOCKET_TOPIC_SERIALIZER or SERIALIZER
     )
@@ -33,7 +33,7 @@ def topic_serializer() -> Callable[[Any, Any], str | None]:
 
 
 def imported(setting: str, path: str) -> Any:
-    """Return what a setting names by its dotted path; paths of df_websockets stand for ours.
+    """Return the object of a setting's dotted path. A path of df_websockets returns our counterpart.
 
     Raises:
         InvalidSetting: it cannot be imported.
@@ -45,10 +45,10 @@ def imported(setting: str, path: str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return what JSON makes of `value`, as the encoder of the settings writes it.
+    """Return `value` as JSON-serializable data, as the encoder of the settings writes it.
 
     Raises:
-        InvalidMessage: it cannot be written.
+        InvalidMessage: it cannot be encoded.
     """
     try:
         return json.loads(json.dumps(value, cls=signal_encoder(), allow_nan=False))

@@ -1,4 +1,4 @@
-"""SerializedForm: an annotation that makes a form of what a browser sends of one."""
+"""SerializedForm: an annotation that makes a Django form from a browser's form data."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from django.http import QueryDict
 
 from .converters import Misfit
 
-#: More fields than a page's form has.
+#: The most fields that are accepted; a page's form has fewer.
 _MAX_FIELDS = 10_000
 
 
 class SerializedForm:
-    """Make a bound form of `[{"name": "title", "value": "…"}, …]`, valid or not: the function asks `is_valid()`.
+    """Make a bound form of `[{"name": "title", "value": "…"}, …]`, valid or not: the function calls `is_valid()`.
 
     ```python
     @signal("blog.save")
     def save(window_info, form_data: SerializedForm(PostForm) = None): ...
     ```
 
-    Files do not come with it: post them to a view.
+    Files are not included; post them to a view.
     """
 
     def __init__(self, form_class: Callable[..., Any], **kwargs: Any) -> None:
@@ -33,10 +33,10 @@ class SerializedForm:
         return f"SerializedForm({getattr(self.form_class, '__name__', self.form_class)})"
 
     def __call__(self, value: Any) -> Any:
-        """Return the form; one that is bound already, and None, as they are.
+        """Return the form. A bound form and None are returned unchanged.
 
         Raises:
-            ValueError: it is no list of names and values.
+            ValueError: the value is not a list of names and values.
         """
         if value is None or isinstance(value, forms.BaseForm | forms.BaseFormSet):
             return value

@@ -1,4 +1,4 @@
-"""The attribute by which an element of a page calls a signal."""
+"""The attribute with which an element of a page calls a signal."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ def signal_attribute(
 ) -> SafeString:
     """Return ` data-df-signal='[…]'`: the signal `name` is called when the event `on` happens to the element.
 
-    `form` names the argument with the form's content, `value` that with the element's value; `opts` are others. Without
-    `on` it is what is usual for an element: submit of a form, change of a field, click of anything else.
+    `form` is the name of the argument for the form's content, `value` that for the element's value, and `opts` are
+    other arguments. Without `on`, it is the usual event of the element: submit of a form, change of a field, click of
+    anything else.
 
     Raises:
-        InvalidMessage: `opts` cannot be written as JSON.
+        InvalidMessage: `opts` cannot be encoded as JSON.
     """
     parts = {"name": str(name), "on": on, "form": form, "value": value, "opts": plain(opts or {})}
     given = {key: part for key, part in parts.items() if part or key == "name"}

@@ -1,4 +1,4 @@
-"""What a WindowInfo knows, part by part: the setting INSTANT_WINDOW_INFO_MIDDLEWARES lists them."""
+"""The parts of a WindowInfo. The setting INSTANT_WINDOW_INFO_MIDDLEWARES lists them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
     "WindowKeyMiddleware",
 ]
 
-#: Nobody's browser sends more; a queue should not carry it.
+#: The most characters of a User-Agent that are kept, so that queues stay small. Browsers send fewer.
 _LONGEST = 500
 
 
@@ -31,7 +31,9 @@ class WindowKeyMiddleware(InfoMiddleware):
 
 
 class DjangoAuthMiddleware(InfoMiddleware):
-    """The user: `user_id`, `username`, and what is read again of both; `session`, a hash of the session's key."""
+    """The user: `user_id`, `username`, and what is read from the database for them; `session`, a hash of the session's
+    key.
+    """
 
     def from_request(self, request: HttpRequest, info: WindowInfo) -> None:
         user: Any = getattr(request, "user", None)
@@ -49,7 +51,7 @@ class Djangoi18nMiddleware(InfoMiddleware):
 
 
 class BrowserMiddleware(InfoMiddleware):
-    """The browser: `user_agent`, and the `address` that reached Django."""
+    """The browser: `user_agent`, and the `address` of the client as Django sees it."""
 
     def from_request(self, request: HttpRequest, info: WindowInfo) -> None:
         info.values["user_agent"] = str(request.META.get("HTTP_USER_AGENT") or "")[:_LONGEST]

@@ -1,4 +1,4 @@
-"""The window of a page: what a page is given for it, and gets again from get_token."""
+"""The window of a page: what a page gets for it, and sends to get_token."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Given:
-    """A window as it is in credentials: its channels, the `meta` of its connection, and the blob that brings both
-    back."""
+    """A window as part of credentials: its channels, the `meta` of its connection, and the signed text that restores
+    both.
+    """
 
     channels: tuple[str, ...] = ()
     meta: dict[str, Any] | None = None
-    #: None stands for a blob that fits nobody, or another.
+    #: None if the text does not fit.
     blob: str | None = None
-    #: What the tokens of these channels show: see `access.topic_rights`.
+    #: What the tokens of these channels contain: see `access.topic_rights`.
     info: dict[str, Any] = field(default_factory=dict)
-    #: The channels that are as new as the page: nothing was published there before.
+    #: Channels that are as new as the page: nothing was published there before.
     fresh: frozenset[str] = field(default_factory=frozenset)
 
 
 def of_page(request: HttpRequest) -> Given | None:
-    """Return the window of the page that answers `request`; None on a site without windows."""
+    """Return the window of the page for `request`; None if windows are not in use."""
     if not features.in_use().windows:
         return None
     window, user, session = topics.window_of(request), user_of(request), session_of(request).hash
@@ -46,14 +47,14 @@ def of_page(request: HttpRequest) -> Given | None:
 
 
 def of_blob(request: HttpRequest, blob: str) -> Given:
-    """Return the window of a page that `request`'s user was given before in this session, else one of nothing.
+    """Return the window of a page that `request`'s user got earlier in this session, or an empty one.
 
-    The view gave the page its topics for the rights of that time: with others, the page has to be rendered anew. So it
-    has if the permission of its topics denies, or one of them was rechecked.
+    The view gave the page its topics for the rights of that time. If the rights have changed, the permission of its
+    topics denies, or one of them was rechecked, the page must be rendered again.
     """
     user = user_of(request)
     rights = rights_fingerprint(user)
-    # A visitor's session may have begun since, and one without a session could be anybody's anyway.
+    # A visitor's session may have begun since, and a window without a session could be anybody's anyway.
     for session in dict.fromkeys([session_of(request).hash, ""]):
         window = topics.read(blob, owner(user), session, rights)
         if window is not None and topic_rights.holds(user, _info(window), window.channels):
@@ -66,8 +67,9 @@ def _info(window: topics.Window) -> dict[str, Any]:
 
 
 def topics_of(request: HttpRequest) -> list[str]:
-    """Return the channels of the page's topics, as far as the view has named them by now: without its own window's, in
-    which nothing can be missed."""
+    """Return the channels of the topics that the view has set so far, without the window's own channel, in which no
+    message can be missed.
+    """
     if not features.in_use().windows:
         return []
     window = topics.window_of(request)
@@ -76,5 +78,5 @@ def topics_of(request: HttpRequest) -> list[str]:
 
 
 def owner(user: User) -> str:
-    """Return what binds a window to its user: the pk, as a username may be used again."""
+    """Return what binds a window to its user: the pk, because a username may be used again."""
     return str(user.pk) if user.is_authenticated else ""

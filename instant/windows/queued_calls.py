@@ -1,19 +1,19 @@
-"""Call: what goes through a queue, in the shape that df_websockets gave it, and Delay: when it is due."""
+"""Call: the content of a queue, in the format of df_websockets, and Delay: when it is due."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-#: As `queue`: the functions without one, of a signal that has others as well.
+#: As `queue`: only the functions without a queue, of a signal that has others as well.
 NO_QUEUE: Final = ""
 
 
 class Call(NamedTuple):
-    """One call of a signal's functions, as JSON can hold it.
+    """A call of a signal's functions, as JSON-serializable data.
 
-    `serialized_client_topics` are topics of windows that the signal is for, `to_server` tells whether Python functions
-    are called: those of `queue`, or all where it is None.
+    `serialized_client_topics` are the topics of the target windows. `to_server` says whether Python functions are
+    called: those of `queue`, or all if it is None.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Call(NamedTuple):
 
 
 class Delay(NamedTuple):
-    """When a call is due: after so many seconds or at a moment; and until when it is worth doing."""
+    """When a call is due: after a number of seconds or at a time; and when it expires."""
 
     countdown: float | None = None
     eta: datetime | None = None

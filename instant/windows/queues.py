@@ -1,4 +1,4 @@
-"""Hands calls to Celery, or does without it where that is not installed."""
+"""Queues calls with Celery, or runs them directly in development without it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ _INSTALL = "Celery is not installed: pip install django-instant[celery]"
 
 @cache
 def has_celery() -> bool:
-    """Tell whether Celery is installed."""
+    """Report whether Celery is installed."""
     return find_spec("celery") is not None
 
 
 def grouped(connections: Iterable[Connection]) -> dict[str | None, str | None]:
-    """Return the queues of these functions, and what a call says in `queue` so that just they are called."""
+    """Return the queues of these functions, each with the `queue` of a call that runs only its functions."""
     queues = list(dict.fromkeys(connection.queue for connection in connections))
     return {queue: None if len(queues) == 1 else queue or NO_QUEUE for queue in queues}
 
 
 def enqueue(call: Call, queue: str | None, delay: Delay = Delay()) -> None:  # noqa: B008 - it is immutable
-    """Put a call into a queue, None being Celery's default one; where Celery is not installed it is done at once while
-    developing.
+    """Put a call into a queue; None is Celery's default queue. Without Celery it runs at once if DEBUG is True.
 
     Raises:
         NotQueued: the broker cannot be reached, or Celery is not installed.

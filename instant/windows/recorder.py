@@ -1,4 +1,4 @@
-"""Who takes signals instead of browsers and queues: SignalQueue, in tests."""
+"""Records signals in tests, instead of sending them to browsers and queues; see SignalQueue."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from .queued_calls import Call
 
 
 class Recorder(Protocol):
-    """Keeps what would be sent."""
+    """Records what would be sent."""
 
     def take_signal(self, topics: Sequence[str], name: str, opts: dict[str, Any]) -> None:
-        """Keep a signal for the windows of these topics, by their serialized names."""
+        """Record a signal for the windows of these topics, by their serialized names."""
 
     def take_call(self, queue: str | None, call: Call) -> None:
-        """Keep a call of Python functions; the queue None are those that are called at once."""
+        """Record a call of Python functions. The queue None has those that are called at once."""
 
 
 _recorders: list[Recorder] = []
 
 
 def recorder() -> Recorder | None:
-    """Return who takes signals now, if anyone."""
+    """Return the current recorder, or None."""
     return _recorders[-1] if _recorders else None
 
 
 def push(one: Recorder) -> None:
-    """Let `one` take all signals, of all threads."""
+    """Let `one` record all signals of all threads."""
     _recorders.append(one)
 
 
 def pop(one: Recorder) -> None:
-    """Let it take no more."""
+    """Stop its recording."""
     _recorders[:] = [other for other in _recorders if other is not one]

@@ -14,7 +14,7 @@ from ..user_callables import place_of
 from .arguments import Parameters
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-#: Bytes: the server takes longer names of methods, but nobody reads them.
+#: The longest path of a signal, in bytes. Centrifugo accepts longer method names.
 _LONGEST = 255
 
 
@@ -33,21 +33,21 @@ class Connection:
 
     @cached_property
     def guard(self) -> Guard:
-        """What `is_allowed_to` stands for.
+        """Return the guard of `is_allowed_to`.
 
         Raises:
-            InvalidSignal: it is no permission.
+            InvalidSignal: it is not a permission.
         """
         return _guard_of(self.path, self.is_allowed_to)
 
     @property
     def is_server_side(self) -> bool:
-        """Whether browsers may never call it, and are answered as if there were no such signal."""
+        """Report whether browsers may never call it. They get the same response as for a signal that does not exist."""
         return self.guard is server_side
 
     @cached_property
     def parameters(self) -> Parameters:
-        """What the function takes, read when it is first asked for: its annotations may name what comes later.
+        """Return the function's parameters, read at first use, because its annotations may name later definitions.
 
         Raises:
             InvalidSignal: an annotation cannot be read.
@@ -59,11 +59,11 @@ _connections: dict[str, list[Connection]] = {}
 
 
 def signal(path: str, is_allowed_to: Permission = server_side, queue: str | None = None) -> Callable[[_F], _F]:
-    """Call the function below when the signal `path` is triggered on the server: `f(window_info, **kwargs)`.
+    """Call the decorated function when the signal `path` is triggered on the server: `f(window_info, **kwargs)`.
 
-    Several functions may have one path. Browsers may call it only if `is_allowed_to` allows: without one, only the
-    server calls it. With a `queue` Celery calls it, else whoever triggers it. Signals belong into an app's `windows.py`
-    or `signals.py`, which is imported at start.
+    Several functions may have one path. Browsers may call it only if `is_allowed_to` allows; without it, only the
+    server can. With a `queue` Celery calls it, otherwise the process that triggers it. Put signals into an app's
+    `windows.py` or `signals.py`, which is imported at start.
 
     Raises:
         InvalidSignal: the path, the queue, the guard or the function is wrong.
@@ -91,7 +91,7 @@ def _guard_of(path: str, permission: Permission) -> Guard:
 
 
 def _add(connection: Connection) -> None:
-    """A module that is imported again under another name connects its functions once."""
+    """Add a connection. If a module is imported again under another name, its functions are connected once."""
     if not _takes_window(connection.function):
         raise InvalidSignal(f"{connection}: its function takes the window_info first, and the rest by name")
     present = _connections.setdefault(connection.path, [])
@@ -116,7 +116,7 @@ def _is_again(first: Any, second: Any) -> bool:
 
 
 def find(path: str) -> list[Connection]:
-    """Return the functions of a signal, in the order in which they were connected."""
+    """Return the functions of a signal, in the order of their connection."""
     return list(_connections.get(path, ()))
 
 
@@ -126,5 +126,5 @@ def registered() -> list[Connection]:
 
 
 def remove(path: str) -> None:
-    """Disconnect the functions of a signal: for tests."""
+    """Disconnect the functions of a signal. This is for tests."""
     _connections.pop(path, None)

@@ -1,4 +1,4 @@
-"""Calls from browsers, as they come from Centrifugo's RPC proxy, to the functions that are connected to signals."""
+"""Passes calls from browsers, which come from Centrifugo's RPC proxy, to the functions of signals."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .window_info import WindowInfo
 def call(
     name: str, opts: Any, *, user: str, client: str, meta: Mapping[str, Any], headers: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return what the function of the signal `name` returned, or that the call is in a queue.
+    """Return the result of the function of the signal `name`, or that the call was queued.
 
-    `user` is the id of the user who connected, "" for a visitor, `client` the connection's id, `meta` what Django
-    signed into the connection's token, `headers` those of the browser's that the server passes on.
+    `user` is the user's id in Centrifugo, "" for a visitor. `client` is the connection's id, `meta` what Django signed
+    into the connection's token, and `headers` are those of the browser that Centrifugo forwards.
 
     Raises:
-        Deny: the caller may not, or there is no such signal.
+        Deny: the caller has no permission, or there is no such signal.
     """
     opts = {} if opts is None else opts
     if not isinstance(opts, dict):

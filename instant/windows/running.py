@@ -1,4 +1,4 @@
-"""Runs the functions of signals: of a call in a queue, and one by one for who has looked at guards and arguments."""
+"""Runs the functions of signals: for a call in a queue, or one by one after guards and arguments were checked."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def allows(connection: Connection, info: WindowInfo, opts: Mapping[str, Any]) ->
 
 
 def value_of(connection: Connection, info: WindowInfo, arguments: Mapping[str, Any]) -> Any:
-    """Call one function, in the window's language, and return what it does. Whatever it raises, is raised.
+    """Call one function, in the window's language, and return its result or raise its exception.
 
-    A failed query would spoil the transactions that are open around it: hence savepoints.
+    Savepoints keep a failed query from breaking the transactions around it.
     """
     with info.activated(), in_savepoints():
         return awaited(connection.function(info, **arguments))
 
 
 def run_trusted(connection: Connection, info: WindowInfo, opts: Mapping[str, Any]) -> None:
-    """Call one function for the server itself: nobody waits for it, so that what goes wrong is logged."""
+    """Call one function for the server itself. Nobody waits for it, so exceptions are logged."""
     try:
         value_of(connection, info, connection.parameters.bind(opts))
     except (Deny, Disconnect) as error:
@@ -49,10 +49,10 @@ def run_trusted(connection: Connection, info: WindowInfo, opts: Mapping[str, Any
 
 
 def run(call: Call, uid: str | None = None) -> None:
-    """Do what a call in a queue asks for. `uid` is the same when it is done again.
+    """Run a call from a queue. `uid` is the same if it runs again.
 
-    The user is read anew: of one who is no longer active, or no longer allowed, nothing is called. All functions are
-    tried; then the first error is raised, for the worker to see.
+    The user is read from the database; for a user who is no longer active or allowed, nothing is called. All functions
+    run; then the first exception is raised, so that the worker reports it.
     """
     if call.serialized_client_topics:
         broadcast(call.serialized_client_topics, call.name, call.kwargs, uid=uid)

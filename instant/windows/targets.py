@@ -1,4 +1,4 @@
-"""Whom a signal is for, besides topics."""
+"""The targets of a signal besides topics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 
 class Target(Enum):
-    """A target that is no topic of the project's."""
+    """A target that is not a topic of the project."""
 
     SERVER = "server"
     WINDOW = "window"
@@ -21,16 +21,16 @@ class Target(Enum):
         return self.name
 
 
-#: The functions that are connected in Python.
+#: The functions in Python.
 SERVER: Final = Target.SERVER
-#: The window that a call came from, or the one that a page is rendered for.
+#: The window that made the call, or for which the page is rendered.
 WINDOW: Final = Target.WINDOW
 #: All windows of its user.
 USER: Final = Target.USER
-#: All windows there are.
+#: All open windows.
 BROADCAST: Final = Target.BROADCAST
 
 
 def targets_of(to: Any) -> list[Any]:
-    """Return the targets that `to` names: one, or several in a list, tuple, set, queryset or generator."""
+    """Return the targets in `to`: one, or several in a list, tuple, set, queryset or generator."""
     return list(to) if isinstance(to, list | tuple | set | frozenset | QuerySet | Iterator) else [to]

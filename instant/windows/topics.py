@@ -1,7 +1,7 @@
-"""Topics: what windows are about. A topic is named by the serializer of the settings, and its channel by a keyed hash
-of that name, which tells nothing.
+"""Topics: the subjects of windows. The serializer of the settings names a topic. The name of its channel is a keyed
+hash, which reveals nothing.
 
-A page's list of channels is signed, and bound to user and session: nobody joins a topic that his page was not given.
+A page's list of channels is signed, and bound to user and session: a page can join only the topics that it was given.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ from .window_info import WindowInfo
 from .window_keys import bare, began, channel_named, window_key
 
 _SALT = "instant.window"
-#: First parts of names that are no model's.
+#: First parts of names that are not model names.
 _TAKEN = {"broadcast", "window", "user", "int", "str", "model"}
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window: its key, and the channels that its page joins, its own one first; when the page began, in seconds
-    since 1970, and the name of the permission that it got with its topics."""
+    """A window: its key, and the channels that its page joins, its own one first; the time at which the page began, in
+    seconds since 1970, and the name of the permission that it got with its topics.
+    """
 
     key: str
     channels: tuple[str, ...]
@@ -44,11 +45,11 @@ class Window:
 
 
 def serialize_topic(window_info: WindowInfo | None, obj: Any) -> str | None:
-    """Return the name of a topic: "-int.1", "-str.text", "-app.Model", "-app.Model.42", "-window.<key>"; None where
-    there is no such window or user.
+    """Return the name of a topic: "-int.1", "-str.text", "-app.Model", "-app.Model.42", "-window.<key>"; None if there
+    is no such window or user.
 
     Raises:
-        InvalidTopic: it is none of text, an integer, a model, an object of one that is saved.
+        InvalidTopic: the topic is not text, an integer, a model, or a saved object.
     """
     if isinstance(obj, Target):
         return _special(window_info or WindowInfo(), obj)
@@ -74,16 +75,16 @@ def _special(info: WindowInfo, target: Target) -> str | None:
 
 
 def _label(model: type[Model]) -> str:
-    """A proxy and its model are one."""
+    """Return the label of a model. A proxy has the label of its model."""
     label = (model._meta.concrete_model or model)._meta.label
     return f"-model.{label}" if label.partition(".")[0] in _TAKEN else f"-{label}"
 
 
 def serialized(topic: Any, info: WindowInfo) -> str | None:
-    """Return the name that the serializer of the settings gives a topic; None: nobody is there.
+    """Return the name of a topic from the serializer of the settings; None if there is no such window or user.
 
     Raises:
-        InvalidTopic: it gives none.
+        InvalidTopic: it returns no name.
     """
     name = topic_serializer()(info, topic)
     if name is not None and (not isinstance(name, str) or not name):
@@ -92,25 +93,25 @@ def serialized(topic: Any, info: WindowInfo) -> str | None:
 
 
 def channel_of(topic: Any, info: WindowInfo) -> str | None:
-    """Return the channel of a topic; None where there is no such window or user.
+    """Return the channel of a topic; None if there is no such window or user.
 
     Raises:
-        InvalidTopic: it cannot be serialized.
+        InvalidTopic: the topic cannot be serialized.
     """
     name = serialized(topic, info)
     return None if name is None else channel_named(name)
 
 
 def set_websocket_topics(request: HttpRequest, *topics: Any, permission: Permission | None = None) -> None:
-    """Let the window that shows the answer to `request` join these topics: a list of them, or one by one.
+    """Let the window that shows the response to `request` join these topics: a list, or separate arguments.
 
-    Its own, its user's and BROADCAST are added. Of several calls the last one counts. With a `permission` the window
-    has the topics only while that allows its user: it is asked now, and each time the page gets tokens.
+    Its own topic, its user's and BROADCAST are added. Of several calls the last one counts. With a `permission` the
+    window has the topics only while that allows its user: it is called now, and each time the page gets tokens.
 
     Raises:
-        InvalidTopic: one cannot be serialized, or they are more than INSTANT_MAX_TOPICS.
-        InvalidSetting: the site's pages have no windows.
-        TypeError: `permission` is none, or a function that another process could not find by its name.
+        InvalidTopic: a topic cannot be serialized, or there are more than INSTANT_MAX_TOPICS.
+        InvalidSetting: windows are not in use.
+        TypeError: `permission` is not a permission, or a function that another process could not find by its name.
     """
     features.require_windows()
     began(request)
@@ -128,7 +129,7 @@ def set_websocket_topics(request: HttpRequest, *topics: Any, permission: Permiss
 
 
 def window_of(request: HttpRequest) -> Window:
-    """Return the window that shows the answer to `request`; a page without topics has one too."""
+    """Return the window that shows the response to `request`. A page without topics has a window, too."""
     info = WindowInfo.from_request(request)
     own = [channel_of(target, info) for target in (WINDOW, USER, BROADCAST)]
     topics, guard = getattr(bare(request), "instant_topics", ([], ""))
@@ -137,26 +138,28 @@ def window_of(request: HttpRequest) -> Window:
 
 
 def own_channel(key: str) -> str | None:
-    """Return the channel of a window alone: fresh, so that its page joins it from the first message on."""
+    """Return the channel of one window. It is new, so that its page gets all its messages."""
     return channel_of(WINDOW, WindowInfo(window_key=key))
 
 
 def signed(window: Window, user: str, session: str, rights: str = "") -> str:
-    """Return the window as text that its page gives back for new tokens, of this user and session only, while the
-    fingerprint of the user's rights is this one."""
+    """Return the window as signed text, with which its page gets new tokens. It is valid for this user and session,
+    while the fingerprint of the user's rights is the same.
+    """
     content: dict[str, Any] = {"w": window.key, "u": user, "s": session, "r": rights, "c": list(window.channels)}
     content |= {"t": window.since, "g": window.guard}
     return signing.dumps(content, salt=_salt(), compress=True)
 
 
 def _salt() -> str:
-    """Tenants of one site share SECRET_KEY, and a user's pk."""
+    """Return the salt of signatures. Tenants of a site share SECRET_KEY, and may have users with the same pk."""
     return f"{_SALT}.{conf.tenant}" if conf.INSTANT_TENANT else _SALT
 
 
 def read(blob: object, user: str, session: str, rights: str = "") -> Window | None:
-    """Return the window that `signed` wrote; None where it was not written by us, for another, for other rights, or too
-    long ago."""
+    """Return the window of a text from `signed`; None if the signature is wrong, it belongs to another user or session,
+    the rights have changed, or it is too old.
+    """
     if not isinstance(blob, str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""trigger(): calls the functions of a signal, on the server and in browsers."""
+"""trigger(): call the functions of a signal, on the server and in browsers."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def trigger(
 ) -> None:
     """Call the functions of the signal `name` at one target, or several: WINDOW, USER, BROADCAST, SERVER, topics.
 
-    Inside a transaction it happens on commit, unless it is `immediate`; the transaction is that of the database
-    `using`, the default one if that is None. `countdown` (seconds), `eta` and `expires` are
-    Celery's. Arguments are what JSON makes of `kwargs`, on the server too. What a function on the server raises is
-    logged, as from a queue. A window or user that is not there is no error.
+    Inside a transaction it happens on commit, unless it is `immediate`. The transaction is that of the database
+    `using`, by default the default one. `countdown` (seconds), `eta` and `expires` are Celery's. Arguments are
+    converted to JSON, on the server too. Exceptions of functions on the server are logged. A window or user that does
+    not exist is no error.
 
     Raises:
-        InvalidMessage, InvalidTopic: (ValueErrors) arguments that cannot be sent, a target that cannot be.
-        PublishError: the websockets server was not reached; functions on the server were called nevertheless. On
-            commit it is logged.
-        NotQueued: Celery's broker was not reached, or Celery is not installed. On commit it is logged.
-        TransactionManagementError: no `using`, and another database alone has an open transaction.
-        TypeError: `using` and `immediate`.
+        InvalidMessage, InvalidTopic: (ValueErrors) an argument cannot be encoded, or a target is invalid.
+        PublishError: the server could not be reached; functions on the server were called nevertheless. On commit it is
+            logged.
+        NotQueued: Celery's broker could not be reached, or Celery is not installed. On commit it is logged.
+        TransactionManagementError: there is no `using`, and only another database has an open transaction.
+        TypeError: both `using` and `immediate` are given.
     """
     if immediate and using is not None:
         raise TypeError(f"trigger() waits for no transaction if it is immediate: leave out using={using!r}")
@@ -94,7 +94,7 @@ async def atrigger(
     using: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """Do what `trigger` does, from a coroutine: in the thread of Django's transactions."""
+    """Do what `trigger` does, from a coroutine, in the thread of Django's transactions."""
     options: dict[str, Any] = {"countdown": countdown, "eta": eta, "expires": expires, "immediate": immediate}
     await sync_to_async(trigger)(window_info, name, to, using=using, **options, **kwargs)
 
@@ -109,7 +109,7 @@ def _logged(work: partial[None]) -> None:
 def _hand_over(
     info: WindowInfo, name: str, opts: dict[str, Any], delay: Delay, *, topics: Sequence[str], to_server: bool
 ) -> None:
-    """Queue what has a queue, or is due later, and call the rest."""
+    """Queue the functions with a queue, and those that are due later, and call the others."""
     about = (name, info.to_dict(), opts)
     if topics:
         enqueue(Call(*about, serialized_client_topics=list(topics)), None, delay)

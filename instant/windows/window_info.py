@@ -1,4 +1,4 @@
-"""WindowInfo: what a function is told of the window that called it, or that a page is rendered for."""
+"""WindowInfo: describes to a function the window that called it, or for which a page is rendered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .dotted_path_settings import imported
 
 __all__ = ["InfoMiddleware", "WindowInfo"]
 
-#: What each info has, whichever middlewares there are.
+#: The values of each info, whatever the middlewares are.
 _NAMES = ("window_key", "user_id", "username", "session", "language", "time_zone", "user_agent", "address", "clients")
 #: The default of INSTANT_WINDOW_INFO_MIDDLEWARES.
 MIDDLEWARES = tuple(
@@ -32,11 +32,11 @@ MIDDLEWARES = tuple(
 
 
 class WindowInfo:
-    """A window, its user, language, time zone and browser; without arguments, of no window and nobody.
+    """A window with its user, language, time zone and browser; without arguments, no window and nobody.
 
     `window_key`, `user_id` (the pk as text), `username`, `session` (a hash), `language`, `time_zone`, `user_agent`,
-    `address` and `clients` (ids of the page's connections) are text, "" where nothing is known; middlewares of your own
-    may add more. It can be the sender of a message: `publish(…, exclude=window_info)`.
+    `address` and `clients` (ids of the page's connections) are text, "" if unknown. Middlewares of your own may add
+    more. An info can be the sender of a message: `publish(…, exclude=window_info)`.
     """
 
     def __init__(self, **values: Any) -> None:
@@ -53,7 +53,7 @@ class WindowInfo:
 
     @classmethod
     def from_request(cls, request: HttpRequest | WindowInfo | None) -> WindowInfo:
-        """Return the info of the window that `request` renders a page for, as the setting's middlewares know it."""
+        """Return the info of the window for which `request` renders a page, with the setting's middlewares."""
         if isinstance(request, WindowInfo):
             return request
         info = cls()
@@ -75,11 +75,11 @@ class WindowInfo:
         address: str = "",
         client: str = "",
     ) -> WindowInfo:
-        """Return the info of a window that calls: `user` is the server's name of who connected, `client` the id of the
-        connection, `meta` what Django signed into its token, `headers` those that the server hands on.
+        """Return the info of a window that calls. `user` is the user's id in Centrifugo, `client` the id of the
+        connection, `meta` what Django signed into its token, and `headers` are those that Centrifugo forwards.
 
         Raises:
-            Deny: the user is gone, may not log in any more, or is another one than the token was made for.
+            Deny: the user was deleted, may no longer log in, or is not the one for whom the token was issued.
         """
         request: Any = HttpRequest()
         given = {**(headers or {}), SENDER_HEADER: client}
@@ -94,22 +94,24 @@ class WindowInfo:
         return info
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what goes through a queue, as JSON can hold it. Of the user only who it is: the rest is read again."""
+        """Return the info for a queue, as JSON-serializable data. Of the user it has only the id; the rest is read
+        again.
+        """
         return dict(self.values)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> WindowInfo:
-        """Return the info that `to_dict` wrote; its user is read from the database when it is asked for."""
+        """Return the info of `to_dict`. Its user is read from the database at first use."""
         return cls(**values)
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What names the page's connections, as in a request."""
+        """Return the header that names the page's connections, as in a request."""
         return {SENDER_HEADER: self.clients}
 
     @property
     def user(self) -> Any:
-        """The user as the database has it; a visitor where it is gone, or no longer active."""
+        """Return the user from the database; a visitor if the user was deleted or is no longer active."""
         if self._user is None:
             self._user = _read(self.user_id) or AnonymousUser()
         return self._user
@@ -123,12 +125,12 @@ class WindowInfo:
 
     @property
     def user_pk(self) -> str | None:
-        """As `user_id`, under the name and in the form of df_websockets."""
+        """Return `user_id` under the name and in the form of df_websockets."""
         return self.user_id or None
 
     @property
     def is_refused(self) -> bool:
-        """Whether there was a user who is gone, or not active any more."""
+        """Report whether the user was deleted, or is no longer active."""
         return bool(self.user_id) and not self.is_authenticated
 
     @property
@@ -149,42 +151,42 @@ class WindowInfo:
 
     @property
     def permissions(self) -> frozenset[str]:
-        """All permissions of the user, as "app.codename"."""
+        """Return all permissions of the user, such as "app.codename"."""
         return frozenset(self.user.get_all_permissions()) if self.is_authenticated else frozenset()
 
     perms = permissions
 
     def has_perm(self, permission: str) -> bool:
-        """Tell whether the user has this permission."""
+        """Report whether the user has this permission."""
         return self.is_authenticated and bool(self.user.has_perm(permission))
 
     @contextmanager
     def activated(self) -> Iterator[None]:
-        """Let the window's language and time zone be the active ones while the block runs."""
+        """Activate the window's language and time zone while the block runs."""
         with ExitStack() as stack:
             if self.language and translation.check_for_language(self.language):
                 stack.enter_context(translation.override(self.language))
             if self.time_zone:
-                with suppress(LookupError, ValueError, OSError):  # of a machine that knows more of them
+                with suppress(LookupError, ValueError, OSError):  # from a machine with more time zones
                     stack.enter_context(timezone.override(self.time_zone))
             yield
 
 
 class InfoMiddleware:
-    """One part: write it into `info.values`, under names of your own, as what JSON can hold.
+    """One part of an info: it writes to `info.values`, under names of its own, JSON-serializable data.
 
-    Values are attributes of the info, and go with it through queues.
+    The values are attributes of the info, also after a queue.
     """
 
     def from_request(self, request: HttpRequest, info: WindowInfo) -> None:
-        """Take from the request what the part knows; the request of a call has the browser's headers at most."""
+        """Set values from the request. The request of a call has at most the browser's headers."""
 
 
 def info_middlewares() -> tuple[InfoMiddleware, ...]:
-    """Return what fills a WindowInfo, in order.
+    """Return the middlewares that fill a WindowInfo, in order.
 
     Raises:
-        InvalidSetting: the setting is no list of dotted paths, or one cannot be imported.
+        InvalidSetting: the setting is not a list of dotted paths, or a path cannot be imported.
     """
     own, old = conf.INSTANT_WINDOW_INFO_MIDDLEWARES, conf.WINDOW_INFO_MIDDLEWARES
     paths = own if own is not None else old if old is not None else MIDDLEWARES
