@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 
-# The server API words one error in its own way.
+# The server API has another text for one error.
 _NOT_FOUND = errors.METHOD_NOT_FOUND._replace(message="not found")
 
 
@@ -55,13 +55,15 @@ class Api:
         }
 
     def has(self, method: str) -> bool:
-        """Tell whether there is a method of this name, other than `batch`."""
+        """Report whether there is a method of this name, other than `batch`."""
         return method in self._methods
 
     def call(self, method: str, body: Body) -> Body:
-        """Run a method; an error of its own is in the reply.
+        """Run a method. An error of the method is part of the reply.
 
-        Raises: UnknownMethodError; MalformedError where a field has a wrong type.
+        Raises:
+            UnknownMethodError: there is no such method.
+            MalformedError: a field has a wrong type.
         """
         if method == "batch":
             return wire_json.filled(replies=[self._command(command) for command in commands_of(body)])
@@ -73,7 +75,7 @@ class Api:
             return _failed(error.error)
 
     def _command(self, command: Body | None) -> Body:
-        """Run one command of a batch, whose replies have no `result` around them."""
+        """Run one command of a batch. Its reply has no `result` around it."""
         if command is None:
             return _failed(errors.BAD_REQUEST)
         method = next((name for name in self._methods if command.get(name) is not None), None)
@@ -235,9 +237,9 @@ class Api:
         return channel
 
     def _targets(self, body: Body) -> list[Client]:
-        """Find the connections a command is about: without a user it is every anonymous one (a server's rule)."""
+        """Return the connections of a command: without a user, all anonymous ones (as Centrifugo does)."""
         only, session = wire_json.read(body, "client", ""), wire_json.read(body, "session", "")
-        # WebSocket connections have no session that anyone could name.
+        # WebSocket connections have no session ids.
         clients = [] if session else self._hub.clients_of(wire_json.read(body, "user", ""))
         return [client for client in clients if not only or client.id == only]
 
@@ -245,7 +247,8 @@ class Api:
 def commands_of(body: Body) -> list[Body | None]:
     """Return the commands of a batch.
 
-    Raises: MalformedError.
+    Raises:
+        MalformedError: the input has another form.
     """
     commands: list[Any] = wire_json.read(body, "commands", [])
     if not all(command is None or isinstance(command, dict) for command in commands):

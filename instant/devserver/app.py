@@ -42,7 +42,8 @@ class DevServer:
 
     `rpc` answers rpc commands; without it the backend of `rpc.proxy` does, and without that they get error 108.
 
-    Raises: ConfigError, a ValueError, for what Centrifugo's `checkconfig` would refuse.
+    Raises:
+        ConfigError: (a ValueError) Centrifugo's `checkconfig` would refuse the config.
     """
 
     def __init__(self, config: Mapping[str, Any], *, rpc: RpcHandler | None = None) -> None:
@@ -66,10 +67,12 @@ class DevServer:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def reload(self, config: Mapping[str, Any]) -> None:
-        """Take the options of channels and the keys of tokens of another config, as Centrifugo does at SIGHUP; the rest
-        stays. For other threads.
+        """Use the channel options and token keys of another config, as Centrifugo does at SIGHUP.
 
-        Raises: ConfigError, and then nothing changes.
+        Nothing else changes. Call it from other threads.
+
+        Raises:
+            ConfigError: Centrifugo would refuse the config. Nothing changes then.
         """
         taken = configs.load(config)
         if self._loop is not None and not self._loop.is_closed():
@@ -86,7 +89,8 @@ class DevServer:
     async def start(self) -> None:
         """Bind `http_server.address` and `port`; port 0 takes a free one.
 
-        Raises: OSError where the port is taken.
+        Raises:
+            OSError: the port is in use.
         """
         options, self._loop = self.config.http_server, asyncio.get_running_loop()
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=_FAREWELL)
@@ -159,7 +163,7 @@ class DevServer:
         return await self._converse(request)
 
     async def _converse(self, request: web.Request) -> web.StreamResponse:
-        # aiohttp counts a message of exactly the limit as too large.
+        # aiohttp refuses a message of exactly the limit.
         size = self.config.websocket.message_size_limit + 1
         asked = "centrifuge-json" in request.headers.get("Sec-WebSocket-Protocol", "")
         socket = web.WebSocketResponse(
@@ -182,7 +186,7 @@ class DevServer:
 
 
 class _Connection:
-    """Carry text between one socket and one session, and keep the session's time."""
+    """Pass text between one socket and one session, and call `tick` when it is due."""
 
     def __init__(
         self,
@@ -217,7 +221,7 @@ class _Connection:
                 if message.type is WSMsgType.TEXT:
                     self._session.receive(message.data)
                 elif message.type is WSMsgType.BINARY:
-                    # To the server JSON in a binary frame is as good.
+                    # Centrifugo accepts JSON in binary frames, too.
                     self._session.receive(message.data.decode("utf-8", "replace"))
                 self._set_alarm()
         except Exception:
@@ -258,7 +262,7 @@ class _Connection:
 
     @contextlib.contextmanager
     def _impatience(self, seconds: float) -> Iterator[None]:
-        """Cut the connection of a peer that does not read."""
+        """Drop the connection of a client that does not read."""
         abort = self._loop.call_later(seconds, self._transport.abort)
         try:
             yield
@@ -282,7 +286,7 @@ class _Connection:
 
 
 async def _answer(answering: Answering) -> web.Response:
-    """Run an answer, and let the sockets have their turn at each of its pauses."""
+    """Run an answer. At each of its pauses the sockets are served."""
     while True:
         try:
             next(answering)

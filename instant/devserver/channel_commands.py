@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 
 def publish(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Publish into a channel if its namespace lets clients do so.
+    """Publish to a channel if its namespace allows clients to.
 
-    Raises: ReplyError; CloseError without a channel, as all commands here.
+    Raises:
+        ReplyError: the command is refused.
+        CloseError: there is no channel; this holds for all commands here.
     """
     channel, data = _channel(request), wire_json.read_raw(request, "data")
     options = permissions.options_of(client, channel)
@@ -33,9 +35,10 @@ def publish(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def presence(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Tell who is in a channel.
+    """Return the clients in a channel.
 
-    Raises: ReplyError 108 where the namespace has no presence.
+    Raises:
+        ReplyError: 108 if the namespace has no presence.
     """
     return {"presence": client.hub.presence(_with_presence(client, request))}
 
@@ -43,7 +46,8 @@ def presence(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
 def presence_stats(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
     """Count who is in a channel.
 
-    Raises: ReplyError 108 where the namespace has no presence.
+    Raises:
+        ReplyError: 108 if the namespace has no presence.
     """
     return client.hub.presence_stats(_with_presence(client, request))
 
@@ -51,7 +55,8 @@ def presence_stats(client: Client, request: Mapping[str, Any]) -> dict[str, Any]
 def history(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
     """Return publications, at most `client.history_max_publication_limit`.
 
-    Raises: ReplyError 108 where the namespace has no history, 112 for a position of another epoch.
+    Raises:
+        ReplyError: 108 if the namespace has no history, 112 for a position of another epoch.
     """
     channel, limit = _channel(request), wire_json.read(request, "limit", 0)
     options = permissions.options_of(client, channel)
@@ -72,7 +77,7 @@ def history(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unsubscribe(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave a channel; not being in it is no error."""
+    """Leave a channel. It is no error if the client is not in it."""
     client.leave(_channel(request))
     return {}
 
@@ -80,7 +85,8 @@ def unsubscribe(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
 def since_of(request: Mapping[str, Any], name: str = "since") -> Position | None:
     """Read a position.
 
-    Raises: MalformedError.
+    Raises:
+        MalformedError: the input has another form.
     """
     since = wire_json.read_object(request, name)
     return None if since is None else Position(wire_json.read_uint(since, "offset"), wire_json.read(since, "epoch", ""))

@@ -18,7 +18,7 @@ class ChannelRules:
         self.take(config)
 
     def take(self, config: Config) -> None:
-        """Go by this config from now on."""
+        """Use this config from now on."""
         self._section = config.channel
         options = {"": config.channel.without_namespace, **config.namespaces}
         self._options = {name: self._complete(item) for name, item in options.items()}
@@ -28,30 +28,30 @@ class ChannelRules:
         return self._options.get(self._split(channel)[0])
 
     def is_private(self, channel: str) -> bool:
-        """Tell whether a client needs a token whatever the namespace allows."""
+        """Report whether a client needs a token, whatever the namespace allows."""
         return channel.startswith(self._section.private_prefix)
 
     def is_user_limited(self, channel: str, options: ChannelOptions) -> bool:
-        """Tell whether the name itself lists its users."""
+        """Report whether the name itself lists its users."""
         return options.allow_user_limited_channels and self._section.user_boundary in channel
 
     def lists_user(self, channel: str, user: str) -> bool:
-        """Tell whether the user stands behind the last boundary of a user-limited name."""
+        """Report whether the user is listed after the last boundary of a user-limited name."""
         listed = channel.rpartition(self._section.user_boundary)[2]
         return user in listed.split(self._section.user_separator)
 
     def is_valid(self, channel: str, options: ChannelOptions) -> bool:
-        """Tell whether a client may use the name: ASCII, or what the namespace's regex finds behind `ns:`."""
+        """Report whether a client may use the name: ASCII, or a match of the namespace's regex after `ns:`."""
         if options.channel_regex:
             return re.search(options.channel_regex, self._split(channel)[1]) is not None
         return channel.isascii()
 
     def is_too_long(self, channel: str) -> bool:
-        """Measure in bytes."""
+        """Report whether the name is too long, in bytes."""
         return len(channel.encode("utf-8", "surrogatepass")) > self._section.max_length
 
     def personal_channel(self, namespace: str, user: str) -> str:
-        """Name the channel of one user."""
+        """Return the channel of one user."""
         boundary = self._section.user_boundary
         return f"{namespace}{self._section.namespace_boundary}{boundary}{user}" if namespace else boundary + user
 

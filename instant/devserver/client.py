@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("instant.devserver")
 
-#: Longest life of a connection or subscription; more is taken for a mistake (milliseconds, say).
+#: The longest lifetime of a connection or subscription, in seconds. More is a mistake, such as milliseconds.
 MAX_TTL = 365 * 24 * 3600
 
 
@@ -32,11 +32,11 @@ class Subscription:
         self.push_join_leave = grant.push_join_leave
         self.info, self.expire_at = grant.info, grant.expire_at
         self.position = Position()
-        #: Called when the client has left, by whatever way.
+        #: Called when the client has left, for whatever reason.
         self.on_leave: Callable[[], object] | None = None
 
     def client_info(self) -> dict[str, Any]:
-        """Return what others are told about the client."""
+        """Return what other clients see of the client."""
         return wire_json.with_raw(self.client.public_info(), chan_info=self.info)
 
     def deliver(self, position: Position, frame: wire_json.Frame) -> None:
@@ -87,7 +87,7 @@ class Client:
         return int(self.hub.clock())
 
     def public_info(self) -> dict[str, Any]:
-        """Return what others are told about the connection; the user of a visitor is "", as on the server."""
+        """Return what other clients see of the connection. The user of a visitor is "", as in Centrifugo."""
         return wire_json.with_raw({"user": self.user, "client": self.id}, conn_info=self.info)
 
     def info_in(self, channel: str) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Client:
         self.send(wire_json.frame({"id": command_id, "error": error.encoded()}))
 
     def push(self, name: str, body: dict[str, Any], channel: str = "") -> None:
-        """Send what was not asked for."""
+        """Send a push, which is not a reply to a command."""
         self.send(wire_json.frame({"push": {**wire_json.filled(channel=channel), name: body}}))
 
     def log(self, message: str, **fields: object) -> None:
@@ -130,12 +130,12 @@ class Client:
         logger.info("%s client=%s user=%r %s", message, self.id, self.user, details)
 
     def unsubscribe(self, channel: str, reason: errors.Unsubscribe) -> None:
-        """Take the client out of a channel and tell it, subscribed or not (a server's rule)."""
+        """Unsubscribe the client and notify it, whether it is subscribed or not (as Centrifugo does)."""
         self.leave(channel)
         self.push("unsubscribe", dict(reason._asdict()), channel)
 
     def leave(self, channel: str) -> None:
-        """Take the client out of a channel, if it is there."""
+        """Remove the client from a channel if it is in it."""
         subscription = self.subscriptions.pop(channel, None)
         if subscription:
             self.hub.unsubscribe(subscription)
@@ -143,7 +143,7 @@ class Client:
                 subscription.on_leave()
 
     def expire_in(self, ttl: int) -> None:
-        """Close the connection after its time and the grace that the config gives for a refresh."""
+        """Close the connection after its lifetime and the grace that the config gives for a refresh."""
         self.closes_at = self.hub.clock() + ttl + self.options.expired_close_delay
         self.wake()
 

@@ -59,7 +59,8 @@ class Config:
 def load(raw: Mapping[str, Any]) -> Config:
     """Read and check a config; unknown keys and what the devserver lacks are logged as warnings.
 
-    Raises: ConfigError.
+    Raises:
+        ConfigError: Centrifugo would refuse the config.
     """
     for warning in known_keys.warnings(raw):
         logger.warning(warning)
@@ -84,7 +85,8 @@ def load(raw: Mapping[str, Any]) -> Config:
 def duration(value: object, path: str = "duration") -> Seconds:
     """Read a Go duration ("1h30m", "300ms"); a bare number is nanoseconds, as for the server.
 
-    Raises: ConfigError.
+    Raises:
+        ConfigError: Centrifugo would refuse the config.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return Seconds(value / 1e9)

@@ -22,9 +22,10 @@ VERSION = "0.0.0 OSS"
 def connect(
     client: Client, reader: TokenReader, request: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[Subscription]]:
-    """Let a client in, with its server-side subscriptions; the caller replies, then announces them.
+    """Connect a client, with its server-side subscriptions. The caller replies, then announces them.
 
-    Raises: ReplyError, CloseError.
+    Raises:
+        ReplyError, CloseError: the command is refused.
     """
     if client.authenticated:
         raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
@@ -48,8 +49,10 @@ def connect(
 def refresh(client: Client, reader: TokenReader, request: Mapping[str, Any]) -> dict[str, Any]:
     """Renew the connection's token.
 
-    Raises: CloseError 3005 for an expired token, 3500 for a bad one or another user's, 3010 where the token's
-    channels are not those of the connection; ReplyError 110.
+    Raises:
+        CloseError: 3005 for an expired token, 3500 for a bad one or another user's, 3010 if the token's channels are
+            not those of the connection.
+        ReplyError: 110.
     """
     given = wire_json.read(request, "token", "")
     if not given:
@@ -77,7 +80,9 @@ def sub_refresh(client: Client, reader: TokenReader, request: Mapping[str, Any])
 
     An expired token of the right kind ends the subscription's expiry: a hole of v6.9.1 that is copied here.
 
-    Raises: ReplyError 103 where not subscribed, 107 without a token; CloseError 3500.
+    Raises:
+        ReplyError: 103 if the client is not subscribed, 107 without a token.
+        CloseError: 3500 for an invalid token.
     """
     channel, given = wire_json.read(request, "channel", ""), wire_json.read(request, "token", "")
     if not channel:
@@ -138,7 +143,7 @@ def _personal(client: Client, user: str) -> dict[str, Grant]:
 
 
 def _wished(client: Client, token: ConnectionToken, wishes: Mapping[str, Any]) -> dict[str, Grant]:
-    """Grant those channels that the client could join by itself without a token; pass over the others."""
+    """Subscribe to those channels that the client could join without a token. The others are ignored."""
     grants = {}
     for channel in wishes:
         options = client.rules.options(channel)

@@ -18,7 +18,7 @@ _PART = re.compile(
 
 
 class OriginCheck:
-    """Tell whether a browser's `Origin` may connect.
+    """Decides whether a browser's `Origin` may connect.
 
     Without an allowed origin no browser may; a client that sends no `Origin` always may.
     """
@@ -34,7 +34,8 @@ class OriginCheck:
 def compile_glob(pattern: str) -> re.Pattern[str]:
     """Turn a glob into a regular expression for `fullmatch`; braces that do not pair up stand for themselves.
 
-    Raises: ValueError for a bracket that does not close.
+    Raises:
+        ValueError: a bracket is not closed.
     """
     depth, end, parts = 0, 0, []
     paired = pattern.count("{") == pattern.count("}")

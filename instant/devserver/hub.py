@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from instant.devserver.config_options import ChannelOptions
     from instant.devserver.subscription_grant import Grant
 
-#: How long a repeated publish with the same key in the same channel is answered without publishing.
+#: Seconds for which a repeated publish with the same key in the same channel is not published again.
 IDEMPOTENT_SECONDS: Final = 300
 _SWEEP_SECONDS: Final = 60
 
@@ -64,7 +64,7 @@ class Hub(Generic[_C]):
         self._users.setdefault(client.user, {})[client.id] = client
 
     def remove(self, client: _C) -> None:
-        """Forget a client; it has left its channels already."""
+        """Remove a client that has left its channels already."""
         if self.clients.pop(client.id, None):
             _discard(self._users, client.user, client.id)
 
@@ -103,9 +103,9 @@ class Hub(Generic[_C]):
         version: int = 0,
         version_epoch: str = "",
     ) -> Position:
-        """Hand a publication to all subscribers, encoded once, and return its position ((0, "") out of history).
+        """Send a publication to all subscribers, encoded once, and return its position ((0, "") without history).
 
-        A repeated idempotency key or an old version is answered with the position and not delivered.
+        For a repeated idempotency key or an old version, only the position is returned.
         """
         known = self._known_result(channel, idempotency_key)
         if known is not None:
@@ -133,7 +133,8 @@ class Hub(Generic[_C]):
     ) -> tuple[list[Publication], Position]:
         """Return publications and the top position; reading makes the stream, so the position is stable.
 
-        Raises: ReplyError 112 for a position of another epoch, 107 for reading backwards from 0.
+        Raises:
+            ReplyError: 112 for a position of another epoch, 107 for reading backwards from 0.
         """
         if reverse and since is not None and since.offset == 0:
             raise errors.ReplyError(errors.BAD_REQUEST)
@@ -144,7 +145,7 @@ class Hub(Generic[_C]):
         return stream.read(offset, limit, reverse=reverse), stream.position
 
     def remove_history(self, channel: str) -> None:
-        """Forget the publications of a channel; its position stays."""
+        """Delete the publications of a channel. Its position stays."""
         if channel in self._streams:
             self._streams[channel].clear()
 

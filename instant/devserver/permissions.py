@@ -16,7 +16,8 @@ Action = Literal["publish", "history", "presence"]
 def options_of(client: Client, channel: str) -> ChannelOptions:
     """Return the options of a channel that a client names.
 
-    Raises: ReplyError 102 for an unknown namespace, 107 for a name that clients cannot use.
+    Raises:
+        ReplyError: 102 for an unknown namespace, 107 for a name that clients cannot use.
     """
     options = client.rules.options(channel)
     if options is None:
@@ -29,7 +30,7 @@ def options_of(client: Client, channel: str) -> ChannelOptions:
 
 
 def may(client: Client, channel: str, options: ChannelOptions, action: Action, *, subscribed: bool = False) -> bool:
-    """Tell whether the namespace's allow_* options permit an action.
+    """Report whether the namespace's allow_* options permit an action.
 
     `subscribed` counts a client that is about to join as a subscriber.
     """
@@ -41,9 +42,10 @@ def may(client: Client, channel: str, options: ChannelOptions, action: Action, *
 
 
 def demand(client: Client, channel: str, options: ChannelOptions, action: Action) -> None:
-    """Insist on a permission.
+    """Require a permission.
 
-    Raises: ReplyError 103.
+    Raises:
+        ReplyError: 103 if it is not permitted.
     """
     if not may(client, channel, options, action):
         client.log(f"attempt to call {action} without sufficient permission", channel=channel)
@@ -51,7 +53,7 @@ def demand(client: Client, channel: str, options: ChannelOptions, action: Action
 
 
 def accepts(options: ChannelOptions, data: object) -> bool:
-    """Tell whether data has the namespace's format; all it carries is JSON anyway."""
+    """Report whether data has the namespace's format; all it carries is JSON anyway."""
     if options.publication_data_format == "json_object":
         return isinstance(data, dict)
     return data is not wire_json.MISSING or options.publication_data_format == "binary"

@@ -1,4 +1,4 @@
-"""Rpc commands, handed on to the backend by HTTP as `rpc.proxy` says, and what becomes of its answers."""
+"""Rpc commands, which are forwarded to the backend by HTTP as `rpc.proxy` says."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ class Backend:
 
     @property
     def is_used(self) -> bool:
-        """Tell whether the config hands on any command."""
+        """Report whether the config forwards any command."""
         return any(self._enabled.values())
 
     def __call__(self, client: Client, command_id: int, method: str, data: Any) -> None:
-        """Hand a command on.
+        """Forward a command.
 
-        Raises: ReplyError 104 for an unknown namespace, 108 where it is handed on to nobody.
+        Raises:
+            ReplyError: 104 for an unknown namespace, 108 if it has no proxy.
         """
         namespace, boundary, _ = method.partition(self._rpc.namespace_boundary)
         enabled = self._enabled.get(namespace if boundary else "")
@@ -52,7 +53,7 @@ class Backend:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel all running requests."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -71,7 +72,11 @@ class Backend:
                 client.fail(command_id, errors.INTERNAL)
 
     async def _ask(self, client: Client, question: dict[str, Any]) -> dict[str, Any]:
-        """Raises: ValueError for any answer but a JSON object with status 200."""
+        """Return the backend's answer.
+
+        Raises:
+            ValueError: it is not a JSON object with status 200.
+        """
         proxy = self._rpc.proxy
         if self._http is None:
             # A connection that was kept may be closed under a command, which must not be sent twice.
@@ -98,9 +103,10 @@ def _question(client: Client, method: str, data: Any, proxy: Any) -> dict[str, A
 
 
 def settle(client: Client, command_id: int, answer: dict[str, Any]) -> None:
-    """Do what the backend says; a disconnect goes before an error, and that before a result.
+    """Apply the backend's answer. A disconnect has precedence over an error, and an error over a result.
 
-    Raises: ValueError where a field has a wrong type.
+    Raises:
+        ValueError: a field has a wrong type.
     """
     disconnect, error = wire_json.read_object(answer, "disconnect"), wire_json.read_object(answer, "error")
     result = wire_json.read_object(answer, "result") or {}

@@ -1,7 +1,7 @@
 """One client's protocol, without I/O: text in, replies and events out.
 
 A transport calls `receive()` for each frame and `tick()` when `deadline()` is reached, sends what `client.take()`
-returns, and closes when `client.closing` is set. `client.wake` tells it when to look.
+returns, and closes when `client.closing` is set. `client.wake` is called when one of these may have changed.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Session:
         return min((at for at in times if at is not None), default=None)
 
     def tick(self) -> None:
-        """Do what is due: ping, and close what is stale, silent or expired."""
+        """Send pings that are due, and close connections that are stale, silent or expired."""
         now = self._clock()
         if _due(self._stale_at, now):
             self.client.close(errors.DROPPED if self._unusable else errors.STALE)
@@ -108,7 +108,7 @@ class Session:
             self._check_expiry()
 
     def lost(self) -> None:
-        """Note that the transport is gone."""
+        """Record that the transport has closed."""
         self.client.close(errors.DROPPED)
 
     def _handle(self, command: Any) -> None:

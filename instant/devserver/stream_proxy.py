@@ -1,4 +1,4 @@
-"""Streams of sockets, handed on to the bridge of their worker; the server has gRPC for them."""
+"""Streams of sockets, forwarded to the bridge of their worker. Centrifugo uses gRPC for this."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Streams:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def takes(self, client: Client, request: Request) -> bool:
-        """Tell whether a stream answers this subscribe command: one without a token, in a namespace of streams."""
+        """Report whether a stream answers this subscribe command: it has no token, and its namespace has streams."""
         options = client.rules.options(request.channel)
         handed_on = options is not None and options.subscribe_stream_proxy_enabled
         return bool(handed_on and self._bridge and not request.token and not client.rules.is_private(request.channel))
@@ -53,7 +53,8 @@ class Streams:
     def open(self, client: Client, command_id: int, request: Request) -> None:
         """Answer a subscribe command, later.
 
-        Raises: ReplyError, CloseError for what is wrong with the command itself.
+        Raises:
+            ReplyError, CloseError: the command itself is wrong.
         """
         check(client, request)
         permissions.options_of(client, request.channel)
@@ -67,9 +68,10 @@ class Streams:
         task.add_done_callback(lambda _: self._open.pop(key, None))
 
     def publish(self, client: Client, body: Mapping[str, Any]) -> bool:
-        """Hand on what a client publishes into its stream; False where the channel is none.
+        """Forward a client's publication to its stream. Return False if the channel has none.
 
-        Raises: ReplyError 107 where there are no data.
+        Raises:
+            ReplyError: 107 without data.
         """
         stream = self._open.get((client.id, str(body.get("channel"))))
         if stream is None or not stream.is_joined:
@@ -81,7 +83,7 @@ class Streams:
         return True
 
     async def close(self) -> None:
-        """Give up all streams."""
+        """End all streams."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -115,7 +117,8 @@ class _Stream:
     async def carry(self, socket: aiohttp.ClientWebSocketResponse[Any], proxy: ProxyOptions) -> None:
         """Ask for the subscription, then take messages both ways until either side has ended.
 
-        Raises: ValueError for an answer that is none.
+        Raises:
+            ValueError: the worker's answer is invalid.
         """
         await socket.send_str(wire_json.encode(self._question(proxy)))
         answer = wire_json.decode(await asyncio.wait_for(socket.receive_str(), proxy.timeout))

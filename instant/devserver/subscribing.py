@@ -41,7 +41,8 @@ class Request(NamedTuple):
     def read(cls, data: Mapping[str, Any], channel: str = "") -> Request:
         """Read a client's fields.
 
-        Raises: MalformedError.
+        Raises:
+            MalformedError: the input has another form.
         """
         return cls(
             channel=channel or wire_json.read(data, "channel", ""),
@@ -62,7 +63,8 @@ class Request(NamedTuple):
 def subscribe(client: Client, reader: TokenReader, request: Request) -> tuple[dict[str, Any], Subscription]:
     """Join a channel for a subscribe command; the caller replies, then announces.
 
-    Raises: ReplyError, CloseError.
+    Raises:
+        ReplyError, CloseError: the command is refused.
     """
     check(client, request)
     grant = authorize(client, reader, request)
@@ -72,7 +74,8 @@ def subscribe(client: Client, reader: TokenReader, request: Request) -> tuple[di
 def authorize(client: Client, reader: TokenReader, request: Request) -> Grant:
     """Decide whether the client may join, in the server's order: name, `$`, token, name's users, namespace.
 
-    Raises: ReplyError, CloseError.
+    Raises:
+        ReplyError, CloseError: the command is refused.
     """
     channel, rules = request.channel, client.rules
     options = permissions.options_of(client, channel)
@@ -94,7 +97,8 @@ def authorize(client: Client, reader: TokenReader, request: Request) -> Grant:
 def join(client: Client, request: Request, grant: Grant, *, server_side: bool) -> tuple[dict[str, Any], Subscription]:
     """Put the client into the channel; return the fields of the reply and the subscription.
 
-    Raises: ReplyError.
+    Raises:
+        ReplyError: the command is refused.
     """
     result: dict[str, Any] = {}
     if grant.expire_at > 0:
@@ -119,7 +123,8 @@ def join(client: Client, request: Request, grant: Grant, *, server_side: bool) -
 def check(client: Client, request: Request) -> None:
     """Refuse a command that is wrong whoever sends it.
 
-    Raises: ReplyError, CloseError.
+    Raises:
+        ReplyError, CloseError: the command is refused.
     """
     channel, limit = request.channel, client.options.channel_limit
     if not channel or request.delta not in ("", "fossil"):
@@ -161,7 +166,8 @@ def _by_token(client: Client, reader: TokenReader, request: Request) -> Grant:
 def _may_join(client: Client, channel: str, options: ChannelOptions) -> bool:
     """Decide without a token.
 
-    Raises: ReplyError 108 where a proxy would be asked: a later part of the devserver asks here.
+    Raises:
+        ReplyError: 108 if Centrifugo would call a proxy.
     """
     if client.rules.is_user_limited(channel, options):
         return client.rules.lists_user(channel, client.user) or client.options.insecure

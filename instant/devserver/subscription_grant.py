@@ -56,7 +56,8 @@ class Grant:
     ) -> Grant:
         """Grant what a token's claims or an API call add: `override`, `info`, `data` and their `b64` forms.
 
-        Raises: ValueError.
+        Raises:
+            ValueError: a field is invalid.
         """
         changes: dict[str, Any] = {"expire_at": expire_at}
         overrides = wire_json.read_object(request, "override") or {}

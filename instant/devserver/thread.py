@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class ThreadedDevServer:
     """Run a server while a `with` block runs; `port` and `url` are set inside.
 
-    Raises: ConfigError; on entering OSError where the port is taken.
+    Raises:
+        ConfigError: Centrifugo would refuse the config.
+        OSError: (on entering) the port is in use.
     """
 
     def __init__(self, config: Mapping[str, Any], *, rpc: RpcHandler | None = None) -> None:

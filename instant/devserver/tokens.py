@@ -21,11 +21,11 @@ _ALGORITHMS = ("HS256", "HS384", "HS512")
 
 
 class InvalidTokenError(Exception):
-    """The token must not be trusted, or says what a token cannot say."""
+    """The token is not valid."""
 
 
 class ExpiredTokenError(Exception):
-    """The token was right once, or (`nbf`) will be."""
+    """The token has expired, or (`nbf`) is not valid yet."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ class TokenReader:
     def connection(self, token: str) -> ConnectionToken:
         """Read a connection token.
 
-        Raises: InvalidTokenError, ExpiredTokenError; ReplyError (102) where it names an unknown namespace.
+        Raises:
+            InvalidTokenError, ExpiredTokenError: the token is invalid, or has expired.
+            ReplyError: 102 if it names an unknown namespace.
         """
         claims = self._claims(token)
         try:
@@ -85,7 +87,9 @@ class TokenReader:
     def subscription(self, token: str) -> SubscriptionToken:
         """Read a subscription token.
 
-        Raises: InvalidTokenError, ExpiredTokenError; ReplyError (102) where it names an unknown namespace.
+        Raises:
+            InvalidTokenError, ExpiredTokenError: the token is invalid, or has expired.
+            ReplyError: 102 if it names an unknown namespace.
         """
         claims = self._claims(token)
         try:

@@ -39,7 +39,8 @@ class Frame(NamedTuple):
 def decode(text: str | bytes) -> Any:
     """Parse JSON.
 
-    Raises: MalformedError, also for NaN, numbers that overflow and nesting too deep.
+    Raises:
+        MalformedError: it is not JSON; NaN, numbers that overflow and too many levels are refused, too.
     """
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
@@ -74,7 +75,8 @@ def with_raw(fields: dict[str, Any], **raw: object) -> dict[str, Any]:
 def read(data: Mapping[str, Any], name: str, default: T) -> T:
     """Return a field of the default's type; a missing field and `null` give the default.
 
-    Raises: MalformedError for another type. `True` is no number.
+    Raises:
+        MalformedError: the field has another type. `True` is not a number.
     """
     value = data.get(name)
     if value is None:
@@ -113,8 +115,8 @@ def read_raw(data: Mapping[str, Any], name: str) -> Any:
 def read_bytes(data: Mapping[str, Any], name: str) -> Any:
     """Return raw JSON that a `b64` field (before the plain one) or the plain one holds.
 
-    Raises: ValueError (not MalformedError: only the command fails) for bad base64 or bytes that are no JSON,
-    which the devserver does not carry.
+    Raises:
+        ValueError: (not MalformedError, because only the command fails) it is not base64, or its bytes are not JSON.
     """
     encoded: str = read(data, f"b64{name}", "")
     if not encoded:
