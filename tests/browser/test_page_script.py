@@ -296,7 +296,7 @@ def test_debug_tells_what_comes_and_no_token(live: Callable[..., Page], new_page
     calls(page, "default", 1)
     page.reload()
     joined(page)
-    assert any("message of news" in line and "to the console" in line for line in told)
+    assert any("received a message in news" in line and "to the console" in line for line in told)
     assert any("joined news" in line for line in told)
     assert "eyJ" not in "".join(told)
 

@@ -195,9 +195,10 @@ def test_a_call_that_kills_its_workers_is_given_up(worker: Worker, tmp_path: Pat
 
 
 def test_the_app_of_a_test_is_gone_with_it() -> None:
+    before = has_broker()  # Celery's default app reads the environment, and other tests may have set another app
     with project("redis://127.0.0.1:9"):
         assert has_broker()
-    assert not has_broker()
+    assert has_broker() == before
 
 
 def test_a_broker_that_is_away(settings: Settings) -> None:
