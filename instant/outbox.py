@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+import queue
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -76,21 +77,29 @@ class Relay:
         self._owner = uuid.uuid4().hex
         #: Consecutive failures, the time of the first one, and whether the outage was logged.
         self._outage, self._down_since, self._reported = 0, 0.0, False
-        self.stop = threading.Event()
+        #: A signal handler may interrupt `run` at any line. It must not set an Event: if `run` holds the lock of that
+        #: Event, `set` waits for it forever. The methods of a SimpleQueue are reentrant.
+        self._is_stopped, self._wake = False, queue.SimpleQueue[None]()
         #: Partitions that only former settings had, and when to search for them again.
         self._former: list[int] = []
         self._search_at = 0.0
 
     def run(self, interval: float = INTERVAL) -> None:
-        """Deliver until `stop` is set. Retry while the server or the database is unreachable."""
-        while not self.stop.is_set():
+        """Deliver until `stop` is called. Retry while the server or the database is unreachable."""
+        while not self._is_stopped:
             try:
                 pause = 0.0 if self.deliver() else interval
                 self._recovered()
             except (ServerError, Error) as error:
                 pause = self._failed(error)
-            self.stop.wait(pause)
+            with suppress(queue.Empty):
+                self._wake.get(timeout=pause)
         self.release()
+
+    def stop(self) -> None:
+        """End `run` after its current request. Threads and signal handlers may call this."""
+        self._is_stopped = True
+        self._wake.put(None)
 
     def deliver(self) -> int:
         """Send the oldest rows in one request, delete them, and return how many are done.
@@ -202,7 +211,7 @@ def relaying() -> Iterator[None]:
     try:
         yield
     finally:
-        relay.stop.set()
+        relay.stop()
         thread.join(TIMEOUT)
 
 

@@ -92,7 +92,7 @@ def test_a_change_into_a_duplicate_is_a_form_error(admin: Client) -> None:
         ("gone:chan", "no namespace 'gone'"),
         ("ü", "printable ASCII"),
         ("a\nb", "printable ASCII"),
-        ("$", "a name follows"),
+        ("$", "needs a name after it"),
         ("x" * 120, "121 characters"),
         ("x" * 121, "at most 120"),
         ("a\0b", "Null characters"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
+import threading
 import time
 from datetime import timedelta
 from typing import Any
@@ -20,8 +22,8 @@ from instant.exceptions import ServerError
 from instant.models import OutboxEntry, OutboxLease
 from instant.outbox import Backlog, Relay, backlog, relaying
 from instant.protocol import MAX_BATCH_BYTES
-from instant.testing import LiveServer
 from tests.fakes import accepted, answer, closed, fake_server
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -258,6 +260,36 @@ def test_it_runs_in_a_thread_as_long_as_it_is_needed(alias: str) -> None:
     assert texts(server.requests) == ["0", "1", "2"]
 
 
+def run_with_stop_at(line: int, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Run a relay that is stopped, as by a signal, when it has executed so many lines; return whether that was soon."""
+    relay, executed = Relay(), 0
+    monkeypatch.setattr(relay, "deliver", lambda: 0)
+    monkeypatch.setattr(relay, "release", lambda: None)
+
+    def trace(frame: Any, event: str, argument: object) -> Any:
+        nonlocal executed
+        if event == "line":
+            executed += 1
+            if executed == line:
+                relay.stop()
+        return trace
+
+    def work() -> None:
+        sys.settrace(trace)
+        relay.run(0.001)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    return not thread.is_alive()
+
+
+@pytest.mark.skipif(sys.gettrace() is not None, reason="another program traces this process")
+def test_a_signal_may_stop_it_at_any_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`threading.Event` is not reentrant: its `set` in a signal handler can wait for its own `wait` forever."""
+    assert all(run_with_stop_at(line, monkeypatch) for line in range(1, 60))
+
+
 def test_an_outage_is_told_once_and_so_is_its_end(
     sqlite: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,11 +359,11 @@ def test_a_relay_reads_all_partitions(sqlite: str) -> None:
         assert Relay().deliver() == 3
 
 
-def test_a_relay_on_postgresql_does_not_read_the_backlog_for_each_batch(postgres: str, server: LiveServer) -> None:
-    publish_many([{"channel": "public", "message": str(number)} for number in range(2 * outbox.LIMIT)])
+def test_a_relay_on_postgresql_does_not_read_the_backlog_for_each_batch(postgres: str) -> None:
+    fill(2 * outbox.LIMIT)
     OutboxEntry.objects.filter(pk__in=OutboxEntry.objects.order_by("-pk")[:1].values("pk")).update(partition=7)
     relay = outbox.Relay()
-    with CaptureQueriesContext(connections[postgres]) as queries:
+    with fake_server(), CaptureQueriesContext(connections[postgres]) as queries:
         while relay.deliver():
             pass
     assert OutboxEntry.objects.count() == 0

@@ -1,7 +1,7 @@
-"""Access to channels: decisions, and the tokens for them.
+"""Access to channels: the decisions, and the tokens for them.
 
-`channel_access` decides, `client_credentials` writes what a client needs, and `tokens` signs. `guards` has the
-permissions of signals, sockets and events. `origins` and `proxy_secret` authenticate requests.
+`channel_access` decides who may join, `client_credentials` collects what a client needs, and `tokens` signs the tokens.
+`guards` contains the permissions of signals, sockets and events. `origins` and `proxy_secret` authenticate requests.
 """
 
 from __future__ import annotations

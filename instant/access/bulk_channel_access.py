@@ -1,4 +1,4 @@
-"""`channel_access` for many users and channels with few queries."""
+"""The decisions of `channel_access` for many users and channels, with few queries."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..chunks import QUERY_SIZE, chunks
 from ..models import Channel, open_to
 from .channel_access import by_rule, may_connect
 
-#: A user's id in Centrifugo, "" for visitors, and the name of a channel.
+#: A user's id in Centrifugo ("" for visitors) and the name of a channel.
 Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A channel of the settings or the admin: its level, or None if it is inactive, and its groups."""
+    """A channel of the settings or the admin: its level (None if it is inactive) and the primary keys of its groups."""
 
     level: str | None
     groups: frozenset[Any] = field(default_factory=frozenset)
@@ -31,14 +31,14 @@ class _Row:
 
 @dataclass(slots=True)
 class Users:
-    """Users by their ids in Centrifugo, and the groups of each by its pk. Deleted users are left out."""
+    """Users by their ids in Centrifugo, and the groups of each user by its pk. Deleted users are not included."""
 
     by_id: Mapping[str, Any]
     groups: Mapping[Any, set[Any]]
 
 
 def read_users(subs: Iterable[str]) -> Users:
-    """Read users and their groups: two queries for every QUERY_SIZE users. "" is a visitor."""
+    """Return these users with their groups: two queries for every QUERY_SIZE users. The id "" stands for a visitor."""
     subs = set(subs)
     found: dict[str, Any] = dict(users_named(subs - {""}))
     if "" in subs:
@@ -47,29 +47,29 @@ def read_users(subs: Iterable[str]) -> Users:
 
 
 def refused(pairs: Iterable[Pair], users: Users, rule_budget: int) -> tuple[list[Pair], list[Pair]]:
-    """Return which of these pairs have no access, and which were not checked: for each pair of a channel by rule the
-    rule is called once, and at most `rule_budget` calls are made.
+    """Return the pairs that have no access, and the pairs that were not checked.
 
-    Topics of pages are left out, because a page gets them, and not a user.
+    Each pair of a channel by rule calls the rule once. At most `rule_budget` calls are made; the remaining pairs are
+    not checked. Topics of pages are left out, because access to them belongs to a page and not to a user.
     """
     wanted = [pair for pair in dict.fromkeys(pairs) if namespace_of(pair[1]) != protocol.PAGES_NAMESPACE]
     rows = _rows({name for _, name in wanted})
     of_rules = by_rule({name for _, name in wanted} - rows.keys())
-    no: list[Pair] = []
-    later: list[Pair] = []
+    denied: list[Pair] = []
+    unchecked: list[Pair] = []
     for sub, name in wanted:
         user = users.by_id.get(sub)
         if user is None or not may_connect(user):
-            no.append((sub, name))
+            denied.append((sub, name))
         elif name in of_rules:
             rule_budget -= 1
             if rule_budget < 0:
-                later.append((sub, name))
+                unchecked.append((sub, name))
             elif rules.ask(user, name, of_rules[name]) is None:
-                no.append((sub, name))
+                denied.append((sub, name))
         elif not _is_open(user, sub, name, rows.get(name), users.groups):
-            no.append((sub, name))
-    return no, later
+            denied.append((sub, name))
+    return denied, unchecked
 
 
 def _is_open(user: Any, sub: str, name: str, row: _Row | None, groups: Mapping[Any, set[Any]]) -> bool:
@@ -106,7 +106,7 @@ def _with_groups(rows: list[tuple[Any, str, str, bool]]) -> Iterator[tuple[str, 
 
 
 def _groups_of(users: Iterable[Any]) -> dict[Any, set[Any]]:
-    """Return the groups of each user by its pk; nothing if the site's user model has no groups."""
+    """Return the groups of each user by its pk. Return {} if the site's user model has no groups."""
     found: dict[Any, set[Any]] = {}
     if not hasattr(get_user_model(), "groups"):
         return found

@@ -1,6 +1,6 @@
-"""Which channels a user may join. Tokens, endpoints and revocation use this module.
+"""Decides which channels a user may join. Tokens, endpoints and revocation use this module.
 
-A user's own channel is that user's only. A channel of the settings or the admin has a level. Rules decide about all
+Only the user may join a personal channel. A channel of the settings or the admin has a level. Rules decide about all
 other names.
 """
 
@@ -36,8 +36,9 @@ logger = logging.getLogger("instant")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A channel that a user may join: its name, its level (a `Channel.Level` value, "user" or "rule"), and what a rule
-    adds to the token.
+    """A channel that a user may join.
+
+    `level` is a `Channel.Level` value, "user", "rule" or "page". `claims` are what a rule adds to the token.
     """
 
     name: str
@@ -45,33 +46,42 @@ class Access:
     claims: Mapping[str, Any] | None = None
 
 
-#: A channel that a user may join, and the paths of the pages that join it automatically. No paths stand for all pages.
+#: A channel that a user may join, and the paths of the pages that join it automatically. No paths means all pages.
 Offer = tuple[Access, Iterable[str]]
 
 
 def may_connect(user: User) -> bool:
-    """Report whether `user` may connect: active users, and visitors if INSTANT_ALLOW_ANONYMOUS is True."""
+    """Report whether `user` may connect: active users may, and visitors if INSTANT_ALLOW_ANONYMOUS is True."""
     return bool(user.is_authenticated and user.is_active) or (
         not user.is_authenticated and conf.INSTANT_ALLOW_ANONYMOUS
     )
 
 
 def channels_for(user: User, path: str | None = None) -> list[Access]:
-    """Return the channels that `user` may join, each once, by name. With `path`, only those that the page there joins
-    automatically.
+    """Return the channels that `user` may join, each once, ordered by name.
 
-    A channel in both the admin and the settings has the paths of both. Channels by rule cannot be listed.
+    With `path`, return only those that the page at this path joins automatically. A channel that is in both the admin
+    and the settings has the paths of both. Channels by rule are not included, because they cannot be listed.
+
+    Raises:
+        InvalidSetting: a setting with channels has a wrong form or an invalid name.
     """
     return at_path(offers_to(user), path)
 
 
 def offers_to(user: User) -> list[Offer]:
-    """Return the channels that `user` may join, with the paths of the pages that join them automatically: one query."""
+    """Return the channels that `user` may join, with the paths of the pages that join them automatically.
+
+    This makes one query.
+
+    Raises:
+        InvalidSetting: a setting with channels has a wrong form or an invalid name.
+    """
     return list(_open_to(user)) if may_connect(user) else []
 
 
 def at_path(offers: Iterable[Offer], path: str | None) -> list[Access]:
-    """Return these channels, each once, by name; with `path`, only those that the page there joins automatically."""
+    """Return these channels, each once, ordered by name. With `path`, return only those that the page there joins."""
     found = {
         access.name: access for access, paths in offers if path is None or declared.is_joined_at(paths or (), path)
     }
@@ -79,7 +89,7 @@ def at_path(offers: Iterable[Offer], path: str | None) -> list[Access]:
 
 
 def _open_to(user: User) -> Iterator[Offer]:
-    """Return each channel with its paths. A channel that is declared twice comes twice."""
+    """Yield each channel with its paths. A channel that is in both the settings and the admin is yielded twice."""
     if user.is_authenticated:
         yield Access(user_channel(user), protocol.PERSONAL), ()
     of_settings = {channel.name: channel for channel in declared.declared()}
@@ -90,53 +100,67 @@ def _open_to(user: User) -> Iterator[Offer]:
     for name, level, paths in Channel.objects.for_user(user).values_list("name", "level", "paths"):
         own = of_settings.get(name)
         if own is not None and own.level != level:
-            _tell_once(f"{own.setting} declares {name!r} for another level than the admin does, and holds")
+            _warn_once(
+                f"{own.setting} declares {name!r} with another level than the admin. The setting wins, and the row "
+                "grants no access."
+            )
         elif own is not None or _is_joinable(name):
             yield Access(name, level), paths
 
 
-#: What was logged already, so that it is not logged at each request.
-_told: set[str] = set()
+#: The warnings that were logged already. Each is logged once, not at each request.
+_warned: set[str] = set()
 
 
-def _tell_once(text: str) -> None:
-    if text not in _told:
-        _told.add(text)
-        logger.warning("left out of the tokens: %s", text)
+def _warn_once(text: str) -> None:
+    if text not in _warned:
+        _warned.add(text)
+        logger.warning("a channel of the admin is ignored: %s", text)
 
 
 def _is_joinable(name: str) -> bool:
-    """Report whether clients can join the channel. A namespace may have been removed from the settings since the row
-    was saved; this must not break the tokens of other channels.
+    """Report whether clients can join the channel.
+
+    A namespace may have been removed from the settings after the row was saved. This must not break the tokens of other
+    channels.
     """
     try:
         check_own_name(name)
     except InvalidChannel as error:
-        _tell_once(str(error))
+        _warn_once(str(error))
         return False
     return True
 
 
 def may_join(user: User, channel: str) -> bool:
-    """Report whether `user` may join the channel of this name now."""
+    """Report whether `user` may join the channel of this name now.
+
+    Raises:
+        InvalidSetting: a setting with channels has a wrong form or an invalid name.
+    """
     return bool(allowed(user, [channel]))
 
 
 def allowed(user: User, names: Iterable[str]) -> dict[str, Access]:
-    """Return which of these channels `user` may join now, by name. A rule is called once for each."""
+    """Return those of these channels that `user` may join now, by name. A rule is called once for each name.
+
+    Raises:
+        InvalidSetting: a setting with channels has a wrong form or an invalid name.
+    """
     return allowed_of(offers_to(user), user, names)
 
 
 def allowed_of(offers: Iterable[Offer], user: User, names: Iterable[str]) -> dict[str, Access]:
-    """Do what `allowed` does, for a user whose offers have been read."""
+    """Do the same as `allowed`, for a user whose offers were read already."""
     return allowed_in_time(offers, user, names, math.inf)[0]
 
 
 def allowed_in_time(
     offers: Iterable[Offer], user: User, names: Iterable[str], seconds: float
 ) -> tuple[dict[str, Access], list[str]]:
-    """Do what `allowed_of` does, and return the names whose rules were not called because the earlier rules took
-    `seconds` seconds. A rule that is running is not interrupted.
+    """Return what `allowed_of` returns, and the names that were not checked in time.
+
+    When the rules have taken `seconds` seconds, no further rule is called. A running rule is not interrupted.
     """
     if not may_connect(user):
         return {}, []
@@ -156,8 +180,9 @@ def allowed_in_time(
 
 
 def by_rule(names: Iterable[str]) -> dict[str, Match]:
-    """Return the rules of those names that rules decide about: names that are neither in the settings nor in the admin,
-    not even inactive.
+    """Return the rules of those names that rules decide about.
+
+    Rules do not decide about names in the settings or the admin, even if the row is inactive.
     """
     matches = {name: match for name in names if declared.find(name) is None and (match := _rule_of(name)) is not None}
     for part in chunks(list(matches), QUERY_SIZE):
@@ -167,7 +192,7 @@ def by_rule(names: Iterable[str]) -> dict[str, Match]:
 
 
 def _rule_of(name: str) -> Match | None:
-    """Return the rule of this name, or None if there is none, or if no channel can have the name."""
+    """Return the rule of this name. Return None if there is no rule, or if no channel can have the name."""
     try:
         check_own_name(name)
     except InvalidChannel:
@@ -175,14 +200,14 @@ def _rule_of(name: str) -> Match | None:
     return rules.find(name)
 
 
-def _in_force(channel: Channel | Declared) -> Channel | Declared:
-    """Return what decides who may join: the setting if there is one for this name, otherwise the row."""
+def _deciding_channel(channel: Channel | Declared) -> Channel | Declared:
+    """Return the channel that decides who may join: the setting if one declares this name, otherwise the row."""
     return declared.find(channel.name) or channel
 
 
 def members(channel: Channel | Declared) -> QuerySet[Any]:
     """Return the users who may join `channel`."""
-    channel = _in_force(channel)
+    channel = _deciding_channel(channel)
     model = get_user_model()
     users: QuerySet[Any] = model._default_manager.all()
     if any(field.name == "is_active" for field in model._meta.concrete_fields):

@@ -1,5 +1,6 @@
-"""The credentials with which a user's client connects and joins channels: the response of login and get_token, also in
-pages.
+"""The credentials with which a user's client connects and joins channels.
+
+They are the response of login and get_token, and are also written into pages.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("instant")
 
-#: Why a channel is refused. It is the same text if the channel does not exist, so that names cannot be probed.
+#: The reason for a refused channel. It is the same if the channel does not exist, so that names cannot be probed.
 NOT_ALLOWED = "you may not join this channel, or it does not exist"
-#: Seconds that the rules of one request may take. This limits the time and not the number of calls, because a page may
+#: How many seconds the rules of one request may take. The limit is a time and not a number of calls, because a page may
 #: join as many channels by rule as one request may name.
 RULES_SECONDS = 5.0
-#: Why a channel is refused whose rule was not called because of this limit.
-TOO_LATE = f"the rules of the other channels took {RULES_SECONDS:g} seconds: ask again, for fewer channels at once"
+#: The reason for a channel whose rule was not called because of this limit.
+TOO_LATE = (
+    f"the rules of the other channels took {RULES_SECONDS:g} seconds: request fewer channels at once, and try again"
+)
 
 
 class _Channel(TypedDict):
@@ -41,7 +44,7 @@ class _Channel(TypedDict):
 
 
 class ChannelCredentials(_Channel, total=False):
-    """A channel and the token that joins it. A strict channel has none until the client sends its connection's id."""
+    """A channel and the token that joins it. A strict channel has no token until the client sends its id."""
 
     token: str
     strict: bool
@@ -55,7 +58,9 @@ class Refusal(TypedDict):
 
 
 class Credentials(TypedDict):
-    """What a client needs: the response of login and get_token without the CSRF token, which belongs to a request."""
+    """The credentials of a client: the response of login and get_token without the CSRF token, which belongs to a
+    request.
+    """
 
     ws_token: str
     websocket_url: str
@@ -73,20 +78,23 @@ def credentials(
     meta: dict[str, Any] | None = None,
     client: str | None = None,
 ) -> Credentials:
-    """Return the credentials for `user`'s client as JSON-serializable data, for a view of your own (DRF, mobile).
+    """Return the credentials of a user's client as JSON-serializable data, for a view of your own (DRF, mobile).
 
-    With `channels`, they have tokens for these names only; channels that the user may not join are in `refused`.
-    Channels whose rules were not called within 5 seconds are refused, too, with that reason. Without `channels`, they
-    have all channels of the user, or with `path` those of that page.
+    With `channels`, they contain the tokens of these channels only. Channels that the user may not join are in
+    `refused`. Channels whose rules were not called within 5 seconds are in `refused`, too, with that reason. Without
+    `channels`, they contain all channels of the user, or with `path` those that the page at this path joins.
 
-    `page_channels` are added without a check, and `meta` is passed to Centrifugo's proxies: both come from a page that
-    Django signed (see `instant.windows.page_window`). `client` is the id of the client's connection; without it strict
+    `page_channels` are added without a check, and `meta` is passed to Centrifugo's proxies. Both come from a page that
+    Django signed (see `instant.windows.page_window`). `client` is the id of the client's connection. Without it, strict
     channels have no tokens.
 
     The result contains secrets: send it with `Cache-Control: no-store`.
 
     Raises:
         PermissionDenied: the user may not connect.
+        TypeError: `channels` is a string instead of a list.
+        InvalidChannel: with its tenant, a channel's name is too long.
+        InvalidSetting: a setting has a wrong value.
     """
     return credentials_from(
         offers_to(user),
@@ -113,15 +121,21 @@ def credentials_from(
     expires_in: int | None = None,
     client: str | None = None,
 ) -> Credentials:
-    """Do what `credentials` does, for a user whose offers have been read.
+    """Do the same as `credentials`, for a user whose offers were read already.
+
+    `page_info` is added to the `info` of the tokens of `page_channels`. The connection token expires after `expires_in`
+    seconds if that is earlier than INSTANT_TOKEN_TTL.
 
     Raises:
         PermissionDenied: the user may not connect.
+        TypeError: `channels` is a string instead of a list.
+        InvalidChannel: with its tenant, a channel's name is too long.
+        InvalidSetting: a setting has a wrong value.
     """
     if not may_connect(user):
         raise PermissionDenied("log in to get a token")
     if isinstance(channels, str):
-        raise TypeError(f"channels is a list of names, not the name {channels!r}")
+        raise TypeError(f"channels is {channels!r}, which is a string; pass a list of names")
     asked = None if channels is None else list(dict.fromkeys(channels))
     late: list[str] = []
     if asked is None:
@@ -130,7 +144,11 @@ def credentials_from(
         allowed, late = allowed_in_time(offers, user, asked, RULES_SECONDS)
         found = list(allowed.values())
     if late:
-        logger.warning("%d channels were refused: the rules of the others took %g seconds", len(late), RULES_SECONDS)
+        logger.warning(
+            "%d channels were refused, because the rules of the other channels took %g seconds",
+            len(late),
+            RULES_SECONDS,
+        )
     meta = bound_meta(user) if meta is None else meta
     rights = str(meta.get(RIGHTS) or "")
     note_rights(user, rights or rights_fingerprint(user))
@@ -149,14 +167,19 @@ def credentials_from(
 
 
 def _of_page(names: Iterable[str], rights: str, page_info: Mapping[str, Any]) -> list[Access]:
-    """Return the access to a page's channels. Their tokens contain the rights for which a view gave them to it."""
+    """Return the access to a page's channels. Their tokens contain the user's rights at the time of the view."""
     info = {**({SHOWN_RIGHTS: shown_rights(rights)} if rights else {}), **page_info}
     return [Access(name, protocol.PAGE, {"info": info} if info else None) for name in names]
 
 
 def channel_credentials(user: User, found: Iterable[Access], client: str | None = None) -> list[ChannelCredentials]:
-    """Return the tokens of channels that the caller has just found to be allowed for `user`. `client` is the id of the
-    connection.
+    """Return these channels with their tokens.
+
+    The caller must have checked that `user` may join them. `client` is the id of the connection. Without it, strict
+    channels have no tokens.
+
+    Raises:
+        InvalidChannel: with its tenant, a channel's name is too long.
     """
     sub = user_id(user)
     return [_channel_credentials(sub, access, client) for access in found]
@@ -173,11 +196,15 @@ def _channel_credentials(sub: str, access: Access, client: str | None) -> Channe
 
 
 def default_websocket_url() -> str:
-    """Return the address that browsers use if there is no request whose host could be used: INSTANT_WEBSOCKET_URL, or
-    the address that Django uses.
+    """Return the websocket URL for browsers when no request's host is known.
+
+    It is INSTANT_WEBSOCKET_URL, or otherwise the address that Django itself uses.
+
+    Raises:
+        InvalidSetting: CENTRIFUGO_HOST or CENTRIFUGO_PORT has a wrong value.
     """
     if conf.INSTANT_WEBSOCKET_URL:
         return conf.INSTANT_WEBSOCKET_URL
-    # CENTRIFUGO_HOST may contain a password, which is only for Django.
+    # CENTRIFUGO_HOST may contain a password, which only Django may know.
     url = urlsplit(conf.server_url.replace("http", "ws", 1))
     return urlunsplit(url._replace(netloc=url.netloc.rpartition("@")[2]))

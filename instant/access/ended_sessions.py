@@ -1,4 +1,4 @@
-"""Whether the session of a connection has ended: checked when the connection acts."""
+"""Checks whether the session of a connection has ended. The check runs when the connection acts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def has_ended(user: User, meta: Mapping[str, Any]) -> bool:
     """Report whether the session of a connection with this `meta` has ended by log-out, deletion or a new password.
 
-    It makes one query for a user who is logged in. If `meta` names no session hash, the session has ended.
+    For a user who is logged in, this makes one query. If `meta` contains no session hash, only the user and the
+    password are compared, without a query. Return False for a visitor.
     """
     if not user.is_authenticated:
         return False

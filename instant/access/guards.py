@@ -1,8 +1,9 @@
 """Permissions: who may call a signal, open a socket, or join the channel of a model event.
 
-All three take the same permissions: a guard of this module, a Django permission such as "app.codename", or a function
-of the user. A signal also takes a function of the call, a socket or an event also a method. `guard_of` returns a
-`Guard` for each of them, and they are called by `Guard.allows` only. Calls of the server's own code are not checked.
+All three accept the same permissions: a guard of this module, a Django permission such as "app.codename", or a function
+of the user. A signal also accepts a function of the call; a socket or an event also accepts a method. `guard_of`
+converts each of them to a `Guard`, which is called only by `Guard.allows`. Calls from the server's own code are not
+checked.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..user_callables import awaited, can_take, is_true, place_of
 class Guard:
     """A permission of signals, sockets and events.
 
-    A function of your own may call it, with the user or with its own arguments: `is_staff(user)`, `is_staff(signal,
+    Your own function may call it, with the user or with its own arguments: `is_staff(user)`, `is_staff(signal,
     window_info, kwargs)`.
     """
 
@@ -32,10 +33,11 @@ class Guard:
         return self._name
 
     def allows(self, user: Any, *call: Any) -> Any:
-        """Return the answer for `user`. It may be awaitable; `is_true` reads it.
+        """Return the result for `user`. It may be awaitable; `is_true` interprets it.
 
-        `call` has the arguments for a function that decides about more than the user: for a signal the connection, the
-        window's info and the arguments, for a socket's method its object. Users who are not active are denied first.
+        `call` contains the arguments for a function that needs more than the user: for a signal the connection, the
+        window's info and the arguments; for a method of a socket the handler. Inactive users are denied before the
+        function is called.
         """
         if user.is_authenticated and not getattr(user, "is_active", True):
             return False
@@ -47,10 +49,10 @@ class Guard:
         return not window_info.is_refused and is_true(awaited(self.allows(window_info.user)))
 
 
-#: The types of permissions.
+#: The types that a permission may have.
 Permission = Guard | str | Callable[..., Any]
 
-#: Everyone who is connected, visitors included.
+#: Every connected client, including visitors.
 everyone: Final = Guard("everyone", lambda user: True)
 #: Visitors: connections without a user.
 is_anonymous: Final = Guard("is_anonymous", lambda user: not user.is_authenticated)
@@ -58,10 +60,10 @@ is_anonymous: Final = Guard("is_anonymous", lambda user: not user.is_authenticat
 is_authenticated: Final = Guard("is_authenticated", lambda user: bool(user.is_authenticated))
 is_staff: Final = Guard("is_staff", lambda user: bool(getattr(user, "is_staff", False)))
 is_superuser: Final = Guard("is_superuser", lambda user: bool(getattr(user, "is_superuser", False)))
-#: No client: only the server's own code can call the signal.
+#: No client. Only the server's own code can call the signal.
 server_side: Final = Guard("server_side", lambda user: False)
 
-#: Older names of the same guards, from sockets and events.
+#: Older names of the same guards, as sockets and events used them.
 AUTHENTICATED: Final = is_authenticated
 EVERYONE: Final = everyone
 
@@ -70,28 +72,28 @@ def has_perm(permission: str) -> Guard:
     """Return the guard that allows users with this Django permission, such as "app.codename".
 
     Raises:
-        ValueError: the text has another form.
+        ValueError: `permission` is not of the form "app.codename".
     """
     if not isinstance(permission, str) or not all(permission.partition(".")):
-        raise ValueError(f"a permission is like 'app.codename', not {permission!r}")
+        raise ValueError(f"a permission must be like 'app.codename', not {permission!r}")
     return Guard(f"has_perm({permission!r})", lambda user: bool(user.has_perm(permission)), codename=permission)
 
 
 def guard_of(permission: object, *, takes_call: bool = False, functions: str = "a function of the user") -> Guard:
     """Return the guard of a permission.
 
-    `takes_call` means that a function is called with more than the user, see `Guard.allows`. `functions` says in the
-    error which functions are possible.
+    With `takes_call`, a function is called with more than the user; see `Guard.allows`. `functions` is the part of the
+    error text that says which functions are allowed.
 
     Raises:
-        TypeError: the value is not a permission. The text says what it is, and what to use instead.
+        TypeError: the value is not a permission. The text says what it is and what to use instead.
     """
     if isinstance(permission, Guard):
         return permission
     if isinstance(permission, str) and all(permission.partition(".")):
         return has_perm(permission)
     if permission is has_perm:
-        raise TypeError("has_perm itself; name a permission: has_perm('app.codename')")
+        raise TypeError("has_perm itself; call it with a permission: has_perm('app.codename')")
     # An instance of a class is always true, so a class would allow everyone.
     if isinstance(permission, type) or not callable(permission) or not (takes_call or can_take(permission, 1)):
         raise TypeError(
@@ -101,8 +103,9 @@ def guard_of(permission: object, *, takes_call: bool = False, functions: str = "
 
 
 def call_guard(permission: object) -> Guard:
-    """Return the guard of a signal. A function that can take three arguments is called with the connection, the
-    window's info and the arguments.
+    """Return the guard of a signal.
+
+    A function that accepts three arguments is called with the connection, the window's info and the arguments.
 
     Raises:
         TypeError: the value is not a permission.
@@ -118,7 +121,7 @@ def handler_guard(handler_class: type[Any]) -> Guard:
     """Return the guard of a socket's handler class. A method is called with the handler.
 
     Raises:
-        TypeError: its `permission` is not a permission.
+        TypeError: the class's `permission` is not a permission.
     """
     found = inspect.getattr_static(handler_class, "permission")
     # A function in a class body is a method, even if it takes only a user. The name of its argument decides.

@@ -1,6 +1,6 @@
-"""Changes of rights that sent no signal: they are found when a user gets tokens, calls a signal, or opens a socket.
+"""Detects changes of a user's rights that sent no signal: when the user gets tokens, calls a signal, or opens a socket.
 
-`revocation` receives `rights_changed`, and checks again which channels the user may be in.
+`revocation` receives the signal `rights_changed`, and checks again which channels the user may be in.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from ..channels.user_ids import user_id
 from ..models import KnownRights
 from .rights import RIGHTS, rights_fingerprint
 
-#: Sent with `user` by the class KnownRights, in the transaction that writes its row.
+#: Sent by the class KnownRights, with `user`, in the transaction that writes its row.
 rights_changed = Signal()
 
 
 def note_rights(user: Any, now: str, *, is_changed: bool = False) -> None:
     """Send `rights_changed` if the fingerprint `now` of this user's rights differs from the saved one.
 
-    The table has the fingerprint that Django knew. So a client cannot hide a change by not sending its old token, and a
-    change is reported once, however many connections show it. With `is_changed`, the rights of a user without a row
-    have changed. While nothing changes, this makes one query.
+    The table stores the last fingerprint that Django has seen. So a client cannot hide a change by not sending its old
+    token, and a change is reported once, however many connections show it. `is_changed` says whether to report a change
+    for a user without a row. If nothing has changed, this makes one query.
     """
     if not user.is_authenticated:
         return
@@ -35,16 +35,16 @@ def note_rights(user: Any, now: str, *, is_changed: bool = False) -> None:
     if before is None:
         rows.bulk_create([KnownRights(user=sub, fingerprint=now)], ignore_conflicts=True)
     else:
-        # If two processes find it at the same time, only one reports it.
+        # If two processes detect the change at the same time, only one reports it.
         is_changed = before != now and bool(rows.filter(user=sub, fingerprint=before).update(fingerprint=now))
     if is_changed:
         rights_changed.send(KnownRights, user=user)
 
 
 def note_rights_of_connection(user: Any, meta: Mapping[str, Any]) -> None:
-    """Do what `note_rights` does, if the `meta` of a connection contains other rights than the user has now.
+    """Do the same as `note_rights`, if the `meta` of a connection contains other rights than the user has now.
 
-    While they are the same, this makes one query.
+    If nothing has changed, this makes one query.
     """
     if not user.is_authenticated:
         return
@@ -54,5 +54,5 @@ def note_rights_of_connection(user: Any, meta: Mapping[str, Any]) -> None:
 
 
 def forget_rights(user: Any) -> None:
-    """Delete what Django knew of a user who is deleted."""
+    """Delete the saved fingerprint of a user who is deleted."""
     KnownRights.objects.using(router.db_for_write(KnownRights)).filter(user=user_id(user)).delete()

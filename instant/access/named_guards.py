@@ -1,4 +1,4 @@
-"""Permissions by name, so that every process gets the same guard.
+"""Converts permissions to names and back, so that every process finds the same guard.
 
 The signed window of a page and the tokens of its topics contain such a name, so that Django can call the guard again.
 """
@@ -17,7 +17,8 @@ from .guards import Guard, guard_of
 
 logger = logging.getLogger("instant")
 
-#: Separates the module of a function from its name. A Django permission has no such character before its dot.
+#: Separates the module of a function from its name. In a Django permission this character does not occur before the
+#: dot.
 _BOUNDARY = ":"
 #: The prefix of a Django permission.
 _PERMISSION = f"has_perm{_BOUNDARY}"
@@ -27,8 +28,8 @@ def name_of(permission: object) -> str:
     """Return the name of a permission: "has_perm:app.codename", "is_staff", or "module:function".
 
     Raises:
-        TypeError: the value is not a permission, or another process could not find it by a name: a lambda, a nested
-            function, or a method of an object.
+        TypeError: the value is not a permission, or another process could not import it by a name. This is so for a
+            lambda, a nested function, and a method of an object.
     """
     guard = guard_of(permission)
     if guard.codename:
@@ -43,7 +44,7 @@ def name_of(permission: object) -> str:
         is_found = False
     if not is_found:
         raise TypeError(
-            f"{permission!r} cannot be found by a name; write a function of the user with `def` in a module"
+            f"{permission!r} cannot be found by a name; use a function of the user, defined with `def` in a module"
         )
     return name
 
@@ -60,15 +61,16 @@ def guard_named(name: str) -> Guard:
 
 
 def is_allowed(name: str, user: Any) -> bool:
-    """Call the guard of this name for `user`. A guard that no longer exists or raises an exception denies, and is
-    logged.
+    """Report whether the guard of this name allows `user`.
+
+    A guard that no longer exists or raises an exception denies access, and the error is logged.
     """
     try:
         guard = guard_named(name)
         with in_savepoints():
             return is_true(awaited(guard.allows(user)))
     except Exception:
-        logger.exception("the guard %r of a page's topics failed: it denies", name)
+        logger.exception("the guard %r of a page's topics failed, so access is denied", name)
         return False
 
 

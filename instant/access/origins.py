@@ -11,7 +11,7 @@ from django.utils.http import is_same_domain
 
 
 def is_known(origin: str, own: str) -> bool:
-    """Report whether `origin` is `own`, or is in the settings. CORS_ALLOW_ALL_ORIGINS does not count."""
+    """Report whether `origin` is `own`, or is in the settings. CORS_ALLOW_ALL_ORIGINS is ignored."""
     if origin == own or origin in cors.CORS_ALLOWED_ORIGINS:
         return True
     if any(re.match(pattern, origin) for pattern in cors.CORS_ALLOWED_ORIGIN_REGEXES):
@@ -20,7 +20,10 @@ def is_known(origin: str, own: str) -> bool:
 
 
 def _is_trusted(origin: str, trusted: str) -> bool:
-    """Read CSRF_TRUSTED_ORIGINS as Django's CSRF middleware does: exact, or `https://*.example.org` for subdomains."""
+    """Report whether an entry of CSRF_TRUSTED_ORIGINS allows `origin`, as Django's CSRF middleware does.
+
+    An entry is compared exactly, or like `https://*.example.org` with all subdomains.
+    """
     if "*" not in trusted:
         return origin == trusted
     try:

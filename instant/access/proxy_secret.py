@@ -1,4 +1,4 @@
-"""The secret that authenticates Centrifugo's calls: HTTP calls, gRPC streams and the bridge check it."""
+"""The secret that authenticates Centrifugo's calls. It is checked for HTTP calls, gRPC streams and the bridge."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from ..secret_text import Secret
 
 
 def is_proxy_secret(given: object) -> bool:
-    """Report whether `given` is INSTANT_PROXY_SECRET, or was derived from a fallback of SECRET_KEY.
+    """Report whether `given` is the proxy secret: INSTANT_PROXY_SECRET, or one derived from SECRET_KEY or a fallback of
+    it.
 
     All of them are compared in constant time.
+
+    Raises:
+        InvalidSetting: INSTANT_PROXY_SECRET has a wrong value.
     """
     if not isinstance(given, str):
         return False

@@ -1,4 +1,4 @@
-"""A fingerprint of a user's rights. It shows changes that send no signal, such as those of `QuerySet.update()`.
+"""The fingerprint of a user's rights. It reveals changes that send no signal, such as those of `QuerySet.update()`.
 
 It is in a connection token's `meta`, in a page's signed window, and in the tokens of the page's topics.
 """
@@ -22,14 +22,14 @@ FLAGS = ("is_active", "is_staff", "is_superuser")
 RIGHTS = "rights"
 #: The key in the `info` of the tokens of a page's channels.
 SHOWN_RIGHTS = "r"
-#: Hex digits of a fingerprint that other clients may see.
+#: The number of hex digits of a fingerprint that other clients may see.
 _SHORT = 12
 
 
 def rights_fingerprint(user: User) -> str:
-    """Return a keyed hash of the user's flags, groups, permissions and password; "" for a visitor.
+    """Return a keyed hash of the user's flags, groups, permissions and password, or "" for a visitor.
 
-    This makes one query. Other data that a rule or a view reads is not part of it.
+    This makes one query. The fingerprint does not cover other data that a rule or a view reads.
     """
     if not user.is_authenticated:
         return ""
@@ -39,12 +39,12 @@ def rights_fingerprint(user: User) -> str:
 
 
 def shown_rights(fingerprint: str) -> str:
-    """Return the short form of a fingerprint that others may see: subscriptions to a page's topics contain it."""
+    """Return the short form of a fingerprint, which other clients may see in subscriptions to a page's topics."""
     return keyed("shown.rights", fingerprint)[:_SHORT] if fingerprint else ""
 
 
 def _groups_and_permissions(user: Any) -> list[tuple[int, int]]:
-    """Return the sorted primary keys, each with a number for its kind: one query for all."""
+    """Return the sorted pairs of a primary key and a number that says what it belongs to. This makes one query."""
     parts: list[QuerySet[Any, Any]] = []
     for field in getattr(getattr(user, "_meta", None), "many_to_many", ()):
         rows = field.remote_field.through._default_manager.filter(**{field.m2m_field_name(): user.pk}).order_by()

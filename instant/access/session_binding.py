@@ -1,9 +1,10 @@
-"""Binds a connection to its session: signed into the connection token, and checked when the connection acts.
+"""Binds a connection to its session. The binding is signed into the connection token, and checked when the connection
+acts.
 
-Only Centrifugo and Django see the token's `meta`. It has a hash of the session's key, a hash of the user's session auth
-hash, which changes with the password, and a fingerprint of the user's rights. Presence shows `info` to other clients.
-It has short forms of the hashes, by which Django finds the connections of a session that has ended. None of them
-authenticates anybody.
+Only Centrifugo and Django see the token's `meta`. It contains a hash of the session's key, a hash of the user's session
+auth hash (which changes with the password), and a fingerprint of the user's rights. The token's `info` is visible to
+other clients in presence. It contains short forms of these two hashes, by which Django finds the connections of a
+session that has ended. None of the hashes can be used to authenticate.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
     from ..channels.user_ids import User
 
 _COOKIES = "django.contrib.sessions.backends.signed_cookies"
-#: Hex digits of a hash that other clients may see.
+#: The number of hex digits of a hash that other clients may see.
 _SHORT = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The session of a request: a keyed hash of its key, or "" if there is none, and the seconds until it expires."""
+    """The session of a request.
+
+    `hash` is the keyed hash of its key, or "" without a session. `expires_in` is in seconds, or None.
+    """
 
     hash: str = ""
     expires_in: int | None = None
@@ -40,21 +44,21 @@ def session_hash(key: str | None) -> str:
 
 
 def session_of(request: Any) -> Session:
-    """Return the session of a request. Requests of Django REST framework are accepted, too."""
+    """Return the session of a request. The request may be one of Django REST framework."""
     session: Any = getattr(getattr(request, "_request", request), "session", None)
     if session is None:
         return Session()
-    # The key of a cookie session is its content, and changes with it. The hash stays the same while the user is logged
-    # in.
+    # The key of a cookie session is its content, which changes. The session auth hash stays the same while the user is
+    # logged in.
     in_cookies = session.__class__.__module__ == _COOKIES
     key = session.get(HASH_SESSION_KEY) if in_cookies else session.session_key
     return Session(session_hash(key), session.get_expiry_age()) if key else Session()
 
 
 def bound_meta(user: User, session: str = "", window: str = "", rights: str | None = None) -> dict[str, Any]:
-    """Return the `meta` of a connection token for a user, a session (a hash) and a window's key.
+    """Return the `meta` of a connection token for a user, the hash of a session, and the key of a window.
 
-    `rights` is the fingerprint of the user's rights, if the caller has read it.
+    `rights` is the fingerprint of the user's rights, if the caller has read it already.
     """
     rights = rights_fingerprint(user) if rights is None else rights
     meta = {"user": user_id(user), "session": session, "auth": auth_of(user), RIGHTS: rights, **identity(user)}
@@ -78,8 +82,9 @@ def shown_auth(auth: str) -> str:
 
 
 def current_auth(user: User) -> str:
-    """Return the short session auth hash that `info` of this user's connections has, if the password has not changed
-    since.
+    """Return the short session auth hash of the user's current password.
+
+    The `info` of a connection contains the same hash if the password has not changed since.
     """
     return shown_auth(auth_of(user))
 

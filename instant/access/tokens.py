@@ -1,4 +1,4 @@
-"""The JWTs with which a client connects and joins channels (Centrifugo's connection and subscription tokens)."""
+"""The JWTs with which a client connects and joins channels: Centrifugo's connection and subscription tokens."""
 
 from __future__ import annotations
 
@@ -19,17 +19,22 @@ if TYPE_CHECKING:
     from ..channels.user_ids import User
 
 ALGORITHM = "HS256"
-#: Seconds for which the token of a strict channel is valid. It is requested when the connection exists.
+#: How many seconds the token of a strict channel is valid. Clients request it when the connection exists.
 STRICT_TTL = 15
 
 
 def connection_token(user: User, *, meta: dict[str, Any] | None = None, expires_in: int | None = None) -> str:
-    """Return the token with which `user` connects. It is valid for INSTANT_TOKEN_TTL seconds, or `expires_in` if that
-    is less.
+    """Return the token with which `user` connects.
 
-    It contains no channels: a namespace that the server does not have would end the whole login (error 102). `meta` is
-    for Centrifugo's proxies only. By default it is `session_binding.bound_meta` without the fingerprint of the user's
-    rights, so that no query is made and async code can call this.
+    It is valid for INSTANT_TOKEN_TTL seconds, or for `expires_in` seconds if that is less, but at least for 1 second.
+    It contains no channels: one namespace that the server does not know would make the whole connection fail (error
+    102).
+
+    Only Centrifugo's proxies see `meta`. By default it is `session_binding.bound_meta` without the fingerprint of the
+    user's rights. That makes no query, so async code can call this function.
+
+    Raises:
+        InvalidSetting: a setting has a wrong value.
     """
     bound = bound_meta(user, rights="") if meta is None else {**meta, **identity(user)}
     ttl = conf.INSTANT_TOKEN_TTL if expires_in is None else max(min(conf.INSTANT_TOKEN_TTL, expires_in), 1)
@@ -38,16 +43,20 @@ def connection_token(user: User, *, meta: dict[str, Any] | None = None, expires_
 
 
 def channel_token(channel: str, user: User, *, client: str | None = None) -> str:
-    """Return the token with which `user`, and nobody else, joins `channel` within INSTANT_CHANNEL_TOKEN_TTL seconds.
+    """Return the token with which only `user` can join `channel`, within INSTANT_CHANNEL_TOKEN_TTL seconds.
 
-    The token of a strict channel joins only on the connection with the id `client`, within STRICT_TTL seconds.
+    This does not check whether the user may join; `access.may_join()` does.
 
-    `expire_at` 0 prevents the running subscription from requesting renewals. They would revoke nothing, because the
-    server renews a subscription for an expired token, too. `instant.revocation` revokes access.
+    The token of a strict channel works only on the connection with the id `client`, and only for STRICT_TTL (15)
+    seconds.
+
+    With the claim `expire_at` 0, a running subscription requests no renewals. Renewals would revoke nothing, because
+    the server renews a subscription even for an expired token. `instant.revocation` revokes access.
 
     Raises:
-        InvalidChannel: no client could join a channel of this name.
-        ValueError: the channel is strict, and there is no `client`.
+        InvalidChannel: no client could join a channel of this name, or with its tenant it is too long.
+        InvalidSetting: a setting has a wrong value.
+        ValueError: the channel is strict, and `client` is missing.
     """
     return channel_token_for(user_id(user), check_name(channel), client=client)
 
@@ -57,29 +66,31 @@ def channel_token_for(
 ) -> str:
     """Return the channel token of the user with the id `sub` in Centrifugo. `channel` must be a valid name.
 
-    `claims` are further claims of the subscription: `info`, which other clients may see, and `override`, with its
-    options. `client` is the id of the connection as the caller states it. The token does not work on another user's
-    connection.
+    `claims` are further claims of the subscription: `info`, which other clients may see, and `override`, which contains
+    its options. `client` is the connection's id, as sent by the client. A wrong id does no harm: the token does not
+    work on another user's connection.
 
     Raises:
-        ValueError: the channel is strict, and there is no `client`.
+        InvalidChannel: with its tenant, the name is too long.
+        InvalidSetting: a setting has a wrong value.
+        ValueError: the channel is strict, and `client` is missing.
     """
     ttl, bound = conf.INSTANT_CHANNEL_TOKEN_TTL, dict(claims or {})
     if is_strict(channel):
         if not client:
-            raise ValueError(f"the channel {channel!r} is strict: its token is for one connection, so give `client`")
+            raise ValueError(f"the channel {channel!r} is strict, so its token is for one connection: pass `client`")
         ttl, bound["client"] = min(ttl, STRICT_TTL), client
     return _signed(sub, ttl, {"channel": on_server(channel), "expire_at": 0, **bound})
 
 
 def connection_claims(token: str) -> dict[str, Any] | None:
-    """Return the claims of a token of `connection_token`, or None if it is invalid or has expired."""
+    """Return the claims of a token of `connection_token`. Return None if it is invalid or has expired."""
     for key in filter(None, (conf.hmac_key, conf.previous_hmac_key)):
         try:
             claims: dict[str, Any] = jwt.decode(token, key, algorithms=[ALGORITHM], options={"require": ["exp", "sub"]})
-        except (jwt.InvalidTokenError, UnicodeEncodeError):  # a header's bytes need not be UTF-8
+        except (jwt.InvalidTokenError, UnicodeEncodeError):  # the bytes of a header may not be UTF-8
             continue
-        return None if "channel" in claims else claims  # a channel's token is signed with the same key
+        return None if "channel" in claims else claims  # tokens of channels are signed with the same key
     return None
 
 

@@ -6,6 +6,7 @@ At SIGHUP Centrifugo reads only these parts of its config file again. Other chan
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +40,8 @@ class Reloader:
         #: The config at start-up, the parts of it that the server has now, and the changes that were reported.
         self._first, self._applied, self._reported = config, _changeable(config), list[str]()
         self._seen = _modified() if watch else {}
-        self._wake, self._is_stopped, self._applying = threading.Event(), False, threading.Lock()
+        # A SimpleQueue, because a signal handler may interrupt another one: Event.set() is not reentrant.
+        self._wake, self._is_stopped, self._applying = queue.SimpleQueue[None](), False, threading.Lock()
 
     @contextmanager
     def running(self, apply: Apply) -> Iterator[None]:
@@ -50,7 +52,7 @@ class Reloader:
                 yield
         finally:
             self._is_stopped = True
-            self._wake.set()
+            self._wake.put(None)
             with self._applying:  # a reload in progress needs the config file, which is deleted after the block
                 pass
 
@@ -69,7 +71,7 @@ class Reloader:
             if had_terminal and not _has_terminal():
                 os.kill(os.getpid(), signal.SIGTERM)
             else:
-                self._wake.set()
+                self._wake.put(None)
 
         before = signal.signal(signal.SIGHUP, hang_up)
         try:
@@ -79,14 +81,21 @@ class Reloader:
 
     def _work(self, apply: Apply) -> None:
         while True:
-            asked = self._wake.wait(INTERVAL if self._watch else None)
+            asked = self._is_asked()
             if self._is_stopped:
                 return
-            self._wake.clear()
             modified = _modified() if self._watch else {}
             if asked or modified != self._seen:
                 self._seen = modified
                 self._renew(apply, asked)
+
+    def _is_asked(self) -> bool:
+        """Wait until a reload is requested, or until it is time to look for changed files."""
+        try:
+            self._wake.get(timeout=INTERVAL if self._watch else None)
+        except queue.Empty:
+            return False
+        return True
 
     def _renew(self, apply: Apply, asked: bool) -> None:
         try:

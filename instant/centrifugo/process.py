@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -129,19 +129,21 @@ class _Nodes:
         self.binary = binary
         self.paths: list[Path] = []
         self.children: list[subprocess.Popen[bytes]] = []
-        self.is_stopping = False
+        self.is_starting = self.is_stopping = False
+        self._terminated: set[subprocess.Popen[bytes]] = set()
 
     def run(self) -> int:
         """Start the processes, wait until they have ended, and return the first failed exit status, or 0."""
         try:
+            self.is_starting = True
             for path in self.paths:
                 self.children.append(self._started(path))
-            if len(self.children) == 1:
-                return self.children[0].wait()
-            while not self.is_stopping:
+            while len(self.children) > 1 and not self.is_stopping:
                 self._restart_exited()
                 time.sleep(CHECK_INTERVAL)
-            self.send_signal(signal.SIGTERM)  # a node that was started just now has not received the signal yet
+            if self.is_stopping:
+                # A node that was started just now has not received the signal. A second one could kill the others.
+                self._terminate([child for child in self.children if child not in self._terminated])
             return max((child.wait() for child in self.children), key=bool)
         finally:
             for child in self.children:
@@ -160,9 +162,15 @@ class _Nodes:
                 if not self.is_stopping:
                     self.children[number] = self._started(self.paths[number])
 
-    def send_signal(self, number: int) -> None:
-        for child in self.children:
-            child.send_signal(number)
+    def stop(self) -> None:
+        """Terminate all nodes. A signal handler may call this."""
+        self.is_stopping = True
+        self._terminate(self.children)
+
+    def _terminate(self, children: Sequence[subprocess.Popen[bytes]]) -> None:
+        self._terminated.update(children)
+        for child in children:
+            child.terminate()
 
 
 def _reload(nodes: _Nodes, config: Mapping[str, Any]) -> None:
@@ -179,7 +187,8 @@ def _reload(nodes: _Nodes, config: Mapping[str, Any]) -> None:
         staged = path.with_suffix(".new")
         _write(staged, _node_config(config, number))
         staged.replace(path)
-    nodes.send_signal(signal.SIGHUP)
+    for child in nodes.children:
+        child.send_signal(signal.SIGHUP)
 
 
 @contextmanager
@@ -187,10 +196,9 @@ def _forwarding_signals(nodes: _Nodes) -> Iterator[None]:
     """Forward SIGINT and SIGTERM to the nodes while the block runs. Before the first node starts, exit with cleanup."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        if not nodes.children:
+        if not nodes.is_starting:
             raise SystemExit(128 + signum)
-        nodes.is_stopping = True
-        nodes.send_signal(signal.SIGTERM)
+        nodes.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

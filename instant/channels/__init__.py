@@ -1,4 +1,4 @@
-"""Channels: valid names, the channels of settings and rules, and the channel of each user."""
+"""Channels: valid names, the channels of settings and rules, and the personal channel of each user."""
 
 from __future__ import annotations
 

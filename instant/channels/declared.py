@@ -1,9 +1,9 @@
-"""Channels of the settings: their names, their levels, and the pages that join them.
+"""The channels of the settings: their names, their levels, and the pages that join them.
 
 `INSTANT_STAFF_CHANNELS = [["$ops", ["/ops/*"]], ["$desk"]]`: pages below /ops/ join the first channel, all pages join
-the second. A name has one level. If the settings give it two, the stricter level holds. If a row of the admin gives it
-another level, the setting wins, so that no row can open a channel that the settings restrict. `manage.py check` reports
-both.
+the second. A name has one level. If two settings declare a name with different levels, the stricter level wins. If the
+settings and a row of the admin have different levels, the setting wins, so that no row can open a channel that the
+settings restrict. `manage.py check` reports both.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A mistake in settings that can be read: the id of a check, and what is wrong."""
+    """A mistake in settings that have a valid form: the id of the system check, and the text of the error."""
 
     check_id: str
     text: str
@@ -55,38 +55,49 @@ class _Found:
     faults: tuple[Fault, ...]
 
 
-#: The values of the settings at the last call. They are copies, so that a list that was changed in place is found.
+#: The values of the settings at the last call, as copies. So a list that was changed in place is noticed.
 _last = _Found((), {}, ())
 
 
 def declared() -> list[Declared]:
-    """Return the channels of the settings, each name once, in the order of the names.
+    """Return the channels of the settings, each name once, ordered by name.
 
     Raises:
-        InvalidSetting: a setting has another shape, or a name that clients could not join.
+        InvalidSetting: a setting has a wrong form, or contains a name that clients could not join.
     """
     return list(_found().by_name.values())
 
 
 def find(name: str) -> Declared | None:
-    """Return the channel of this name, or None if no setting declares it."""
+    """Return the channel of this name, or None if no setting declares it.
+
+    Raises:
+        InvalidSetting: as with `declared`.
+    """
     return _found().by_name.get(name)
 
 
 def faults() -> tuple[Fault, ...]:
-    """Return what `manage.py check` reports: a missing or superfluous `$`, or a name with two levels."""
+    """Return what `manage.py check` reports: a missing or superfluous `$`, or a name with two levels.
+
+    Raises:
+        InvalidSetting: as with `declared`.
+    """
     return _found().faults
 
 
 def default_channel() -> str | None:
-    """Return the channel for messages without a channel, or None if INSTANT_ENABLE_PUBLIC_CHANNEL is off."""
+    """Return the channel for messages without a channel, or None if INSTANT_ENABLE_PUBLIC_CHANNEL is False."""
     if not conf.INSTANT_ENABLE_PUBLIC_CHANNEL:
         return None
     return conf.INSTANT_PUBLIC_CHANNEL or f"{conf.SITE_SLUG}_public"
 
 
 def is_joined_at(paths: Iterable[str], path: str) -> bool:
-    """Report whether a page at `path` joins a channel with these paths: one of them exactly, or below a "/prefix/*"."""
+    """Report whether a page at `path` joins a channel with these paths.
+
+    The path is equal to one of them, or is below a "/prefix/*". Without paths, every page joins the channel.
+    """
     patterns = list(paths)
     return not patterns or any(
         path.startswith(pattern[:-1]) if pattern.endswith("/*") else path == pattern for pattern in patterns
@@ -94,16 +105,16 @@ def is_joined_at(paths: Iterable[str], path: str) -> bool:
 
 
 def fault_of_paths(paths: object) -> str | None:
-    """Return what is wrong with the paths of a channel, or None."""
+    """Return the error in the paths of a channel, or None if they are valid."""
     if not isinstance(paths, list | tuple):
-        return f"paths are a list of texts, not {paths!r}"
+        return f"paths must be a list of strings, not {paths!r}"
     for path in paths:
         if not isinstance(path, str) or not path.startswith("/"):
-            return f"a path starts with /, as /news/ or /news/*; {path!r} does not"
+            return f"a path must start with a /, like /news/ or /news/*; {path!r} does not"
         if not path.isprintable():  # PostgreSQL's JSON has no NUL and no halves of surrogate pairs
-            return f"a path is printable text; {path!r} is not"
+            return f"a path must be printable text; {path!r} is not"
         if "*" in path.removesuffix("/*"):
-            return f"a path has a * at its end only, behind a /, as /news/*; {path!r} does not"
+            return f"a path may have a * only at its end and after a /, like /news/*; {path!r} does not"
     return None
 
 
@@ -126,8 +137,8 @@ def _read(values: tuple[Any, ...]) -> _Found:
         if before is None:
             found[channel.name] = channel
         elif before.level == channel.level:
-            found[channel.name] = _united(before, channel)
-        else:  # `SETTINGS` names the strictest first, so that one stays
+            found[channel.name] = _merged(before, channel)
+        else:  # SETTINGS has the strictest level first, so that one stays
             faults.append(_two_levels(before, channel))
     return _Found(deepcopy(values), dict(sorted(found.items())), tuple(faults))
 
@@ -146,7 +157,7 @@ def _channels(values: tuple[Any, ...]) -> Iterator[Declared]:
 def _channel(level: str, setting: str, item: object) -> Declared:
     if not isinstance(item, list | tuple) or not 1 <= len(item) <= 2:
         raise InvalidSetting(
-            f"{setting} has {item!r}; each channel is a list of its name and, where only some pages join it, a list "
+            f"{setting} has {item!r}; each channel must be a list of its name and, if only some pages join it, a list "
             f"of their paths: {_FORM}."
         )
     name, paths = item[0], item[1] if len(item) == 2 else ()
@@ -159,18 +170,18 @@ def _channel(level: str, setting: str, item: object) -> Declared:
     return Declared(name, level, tuple(paths), setting)
 
 
-def _united(first: Declared, second: Declared) -> Declared:
-    both = first.paths and second.paths  # a channel without paths is joined everywhere
+def _merged(first: Declared, second: Declared) -> Declared:
+    both = first.paths and second.paths  # all pages join a channel without paths
     return Declared(first.name, first.level, first.paths + second.paths if both else (), first.setting)
 
 
 def _wrong_prefix(channel: Declared) -> Fault:
-    text = f"{channel.setting} declares {channel.name!r}: the name of a private channel starts with a $"
+    text = f"{channel.setting} declares {channel.name!r}, but the name of a private channel must start with a $"
     if channel.level == protocol.PUBLIC:
-        text = f"{channel.setting} declares {channel.name!r}: the name of a public channel has no $"
+        text = f"{channel.setting} declares {channel.name!r}, but the name of a public channel must have no $"
     return Fault("instant.E005", f"{text}.")
 
 
 def _two_levels(first: Declared, second: Declared) -> Fault:
-    text = f"{first.setting} and {second.setting} both declare {first.name!r}; only the first of them counts."
+    text = f"{first.setting} and {second.setting} both declare {first.name!r}; the second one is ignored."
     return Fault("instant.E006", text)

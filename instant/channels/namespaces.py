@@ -1,4 +1,4 @@
-"""The namespaces of the server, from settings, rules and pages, and whether a channel's name fits one of them."""
+"""The namespaces of the server, from settings, rules and pages. Checks whether a channel's name belongs to one."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from ..protocol import PAGES_NAMESPACE, PERSONAL_PREFIX
 from . import rules
 from .names import checked_namespace, namespace_of
 
-#: The option of a namespace that belongs to django-instant and not to the server.
+#: An option of a namespace that django-instant reads. It is not sent to the server.
 STRICT = "strict"
-#: A channel of a page is used while the page is open, so the server must not remember each of them for a month.
+#: A page's channel is used only while the page is open, so the server must not keep data about it for a month.
 _PAGES: Mapping[str, Any] = {"history_size": 20, "history_ttl": "60s", "history_meta_ttl": "600s"}
 
 
 def namespaces() -> Mapping[str, NamespaceOptions]:
-    """Return the options of each namespace of the server; "" stands for channels without one."""
+    """Return the options of each namespace of the server. "" stands for channels without a namespace."""
     of_rules: dict[str, NamespaceOptions] = {name: {} for name in sorted(rules.namespaces())}
     return {"": {}, **of_rules, **conf.INSTANT_NAMESPACES, **reserved()}
 
 
 def reserved() -> Mapping[str, NamespaceOptions]:
-    """Return the namespaces that features reserve, with their options."""
+    """Return the namespaces that are reserved for features in use, with their options."""
     return {PAGES_NAMESPACE: _PAGES} if features.in_use().windows else {}
 
 
 def is_strict(name: str) -> bool:
-    """Report whether a token of this channel joins on one connection only."""
+    """Report whether a token of this channel works on one connection only."""
     options = conf.INSTANT_NAMESPACES.get(namespace_of(name), {})
     return bool(options.get(STRICT, conf.INSTANT_STRICT))
 
@@ -48,15 +48,16 @@ def check_name(name: object) -> str:
     """Return `name` if clients can join a channel of this name on the server.
 
     Raises:
-        InvalidChannel: it is empty, too long, not printable ASCII, has a second `$`, or an unknown namespace.
+        InvalidChannel: the name is not a string, is empty, too long or not printable ASCII, has a second `$`, or is in
+            an unknown or reserved namespace.
     """
     if not isinstance(name, str):
-        raise InvalidChannel(f"a channel's name is a string that is not empty, not {name!r}")
+        raise InvalidChannel(f"a channel's name must be a string, not {name!r}")
     namespace = checked_namespace(name)
     if namespace and namespace not in conf.INSTANT_NAMESPACES and not _is_known(namespace):
         raise InvalidChannel(
-            f"channel {name!r}: there is no namespace {namespace!r}; add it to INSTANT_NAMESPACES: "
-            f'{{"{namespace}": {{}}}}, and start the server again'
+            f"channel {name!r}: there is no namespace {namespace!r}; add it to INSTANT_NAMESPACES as "
+            f'{{"{namespace}": {{}}}}, and restart the server'
         )
     return name
 
@@ -69,7 +70,7 @@ def check_own_name(name: object) -> str:
     """
     checked = check_name(name)
     if checked.startswith(PERSONAL_PREFIX):
-        raise InvalidChannel(f"channel {name!r}: {PERSONAL_PREFIX!r} is kept for the channel that each user has")
+        raise InvalidChannel(f"channel {name!r}: names with {PERSONAL_PREFIX!r} are reserved for personal channels")
     if (namespace := namespace_of(checked)) in reserved():
-        raise InvalidChannel(f"channel {name!r}: the namespace {namespace!r} is kept for the channels of pages")
+        raise InvalidChannel(f"channel {name!r}: the namespace {namespace!r} is reserved for the channels of pages")
     return checked

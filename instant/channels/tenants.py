@@ -1,7 +1,8 @@
-"""The tenant of work that does not come from one of its requests: calls, sockets, queued calls, revocations, the relay.
+"""Switches to the tenant of work that does not come from a request of this tenant: calls, sockets, queued calls,
+revocations, and the relay.
 
-Several sites, or the tenants of a site, can share a Centrifugo server. There the tenant's name is part of each
-channel's name and each user's id (`server_names`, `user_ids`). Names in code are without it.
+Several sites, or the tenants of a site, can share a Centrifugo server. The names of channels and the ids of users on
+the server then contain the tenant's name (`server_names`, `user_ids`). Names in Python code do not contain it.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ logger = logging.getLogger("instant")
 
 
 def is_fixed() -> bool:
-    """Report whether INSTANT_TENANT is a text, so that all work of this process belongs to one tenant."""
+    """Report whether INSTANT_TENANT is a text. If it is, all work of this process belongs to one tenant."""
     return tenant_settings.is_text(conf.INSTANT_TENANT)
 
 
 def check() -> None:
-    """Check the two settings as far as that is possible without a tenant.
+    """Check INSTANT_TENANT and INSTANT_TENANT_CONTEXT, as far as this is possible without a tenant.
 
     Raises:
-        InvalidSetting: one of them is no name, or cannot be imported, or called.
+        InvalidSetting: a setting is not a valid name, cannot be imported, or cannot be called.
     """
     if is_fixed():
         tenant_settings.tenant(conf.INSTANT_TENANT)
@@ -39,7 +40,7 @@ def check() -> None:
 
 
 def current() -> str | None:
-    """Return the current tenant, "" on a site that has no tenants, and None if there should be one and is not."""
+    """Return the current tenant. It is "" on a site without tenants, and None if INSTANT_TENANT names no tenant now."""
     try:
         return conf.tenant
     except InvalidSetting:
@@ -51,37 +52,44 @@ def entered(tenant: str) -> Iterator[None]:
     """Enter INSTANT_TENANT_CONTEXT for this tenant; "" stands for a site without tenants.
 
     Raises:
-        Deny: this site does not serve the tenant, or cannot switch to it without the setting.
+        Deny: this site does not serve the tenant, or needs INSTANT_TENANT_CONTEXT to switch to it.
+        InvalidSetting: a setting of tenants has a wrong value.
     """
     with _context(tenant):
         if conf.tenant != tenant:
-            raise _refused(tenant, "in INSTANT_TENANT_CONTEXT, INSTANT_TENANT is another one")
+            raise _refused(tenant, "in INSTANT_TENANT_CONTEXT, INSTANT_TENANT names another tenant")
         yield
 
 
 @contextmanager
 def entered_for(user: str, meta: Mapping[str, Any]) -> Iterator[None]:
-    """Enter the tenant of a connection: `user` is the user's id on the server, `meta` is that of the token.
+    """Enter the tenant of a connection.
+
+    `user` is the user's id on the server, and `meta` is that of the connection token.
 
     Raises:
-        Deny: as with `entered`, or the two name different tenants.
+        Deny: as with `entered`, or `user` and `meta` belong to different tenants.
+        InvalidSetting: a setting of tenants has a wrong value.
     """
     tenant = tenant_of(meta)
     with entered(tenant):
         if user_in_site(user) is None:
-            raise _refused(tenant, "the user of the connection is another tenant's")
+            raise _refused(tenant, "the user of the connection belongs to another tenant")
         yield
 
 
 @contextmanager
 def resumed(tenant: str | None) -> Iterator[None]:
-    """Continue work of this tenant. In its own thread or task nothing is entered, elsewhere the same as with `entered`.
+    """Continue work of this tenant.
+
+    If this tenant is current in the thread or task, nothing is entered. Otherwise do the same as `entered`.
 
     Raises:
-        Deny: as with `entered`, or the work began outside a tenant.
+        Deny: as with `entered`, or the work began without a tenant.
+        InvalidSetting: a setting of tenants has a wrong value.
     """
     if tenant is None:
-        raise _refused("", "it began where INSTANT_TENANT named none")
+        raise _refused("", "INSTANT_TENANT named no tenant when the work began")
     with nullcontext() if current() == tenant else entered(tenant):
         yield
 
@@ -97,17 +105,17 @@ def _context(tenant: str) -> AbstractContextManager[Any]:
     if not conf.INSTANT_TENANT:
         raise _refused(tenant, "INSTANT_TENANT is not set")
     if not tenant_settings.is_name(tenant):
-        raise _refused(tenant, "it is no tenant's name")
+        raise _refused(tenant, "this is not a valid name of a tenant")
     if conf.INSTANT_TENANT_CONTEXT is not None:
         manager: AbstractContextManager[Any]
         manager = tenant_settings.called("INSTANT_TENANT_CONTEXT", conf.INSTANT_TENANT_CONTEXT)(tenant)
         return manager
-    # The function may still return the tenant of an earlier request of this thread.
+    # The function could still return the tenant of an earlier request in this thread.
     if not is_fixed():
         raise _refused(tenant, "INSTANT_TENANT_CONTEXT is not set")
     return nullcontext()
 
 
 def _refused(tenant: str, why: str) -> Deny:
-    logger.error("refused work of the tenant %r: %s", tenant, why)
-    return Deny(403, "this connection is of another site")
+    logger.error("refused work for the tenant %r: %s", tenant, why)
+    return Deny(403, "this connection belongs to another site")

@@ -1,4 +1,4 @@
-"""Users on the server: their ids, and the channel of each user, `$user.<pk>`."""
+"""Users on the server: their ids, and their personal channels, `$user.<pk>`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     User = AbstractBaseUser | AnonymousUser
 
-#: The key in the `meta` of a connection token. Centrifugo passes it on with calls and sockets, also for visitors.
+#: The key of the tenant in the `meta` of a connection token. Centrifugo sends it with calls and sockets, also for
+#: visitors.
 TENANT = "tenant"
 #: SQLite raises OverflowError for other integers.
 _DATABASE_INTEGERS = range(-(2**63), 2**63)
@@ -32,6 +33,9 @@ def user_id(user: User) -> str:
     """Return the user's id in Centrifugo (the `sub` claim): the pk as text, or "" for a visitor.
 
     With `INSTANT_USER_ID = "username"` it is the username. With INSTANT_TENANT the tenant comes first: "acme/5".
+
+    Raises:
+        InvalidSetting: a setting has a wrong value.
     """
     if not user.is_authenticated:
         return ""
@@ -40,12 +44,12 @@ def user_id(user: User) -> str:
 
 
 def user_on_server(user: str) -> str:
-    """Return the id on the server for a user's own id: "5" → "acme/5". A visitor's id stays ""."""
+    """Return the id on the server for the id of a user in this site: "5" → "acme/5". The id of visitors is ""."""
     return f"{conf.tenant}{TENANT_BOUNDARY}{user}" if user and conf.INSTANT_TENANT else user
 
 
 def user_in_site(user: str) -> str | None:
-    """Return the own id of the user with this id on the server, or None if the user belongs to another tenant."""
+    """Return the id in this site for the id of a user on the server. Return None for another tenant's user."""
     if not user or not conf.INSTANT_TENANT:
         return user
     owner, boundary, own = user.partition(TENANT_BOUNDARY)
@@ -53,27 +57,28 @@ def user_in_site(user: str) -> str | None:
 
 
 def user_of(request: HttpRequest) -> Any:
-    """Return the request's user. Without Django's auth middleware, everyone is a visitor."""
+    """Return the request's user. Without Django's authentication middleware, every user is a visitor."""
     if getattr(request, "user", None) is None:
-        request.user = AnonymousUser()  # for later users of the request
+        request.user = AnonymousUser()  # for code that reads request.user later
     return request.user
 
 
 def identity(user: User) -> dict[str, str]:
-    """Return the part of a connection token's `meta` that identifies `user`. Centrifugo passes it to Django only.
+    """Return the part of a connection token's `meta` that identifies `user`. Centrifugo sends it only to Django.
 
     With INSTANT_TENANT it contains the tenant, because a visitor's id does not. With INSTANT_USER_ID = "username" it
-    contains the pk, because a username may be used again after a deletion or a rename.
+    contains the pk, because a username may be used again after its user is deleted or renamed.
     """
     bound = {TENANT: conf.tenant} if conf.INSTANT_TENANT else {}
     return {**bound, "pk": str(user.pk)} if conf.INSTANT_USER_ID == "username" and user.is_authenticated else bound
 
 
 def user_named(sub: str, meta: Mapping[str, Any]) -> Any:
-    """Return the user of a connection: `sub` is the user's id on the server, `meta` what Django signed into the token.
+    """Return the user of a connection.
 
-    Return None if the user no longer exists, or if the token was issued to an earlier user of the same name, or under
-    an earlier name.
+    `sub` is the user's id on the server, and `meta` is what Django signed into the connection token. Return None if the
+    user no longer exists. With INSTANT_USER_ID = "username", return None also if the token was issued to an earlier
+    user of the same name, or under an earlier name.
     """
     if conf.INSTANT_USER_ID != "username":
         return next((user for _, user in users_named([sub])), None)
@@ -88,30 +93,34 @@ def user_named(sub: str, meta: Mapping[str, Any]) -> Any:
 
 
 def user_channel(user: User) -> str:
-    """Return the name of this user's own channel: all pages of the user receive what is published to it.
+    """Return the name of this user's personal channel. All pages of the user receive what is published to it.
 
-    It contains the pk even if INSTANT_USER_ID is "username", so that it cannot become the channel of a later user of
-    that name.
+    It contains the pk, even if INSTANT_USER_ID is "username". So it cannot become the channel of a later user of that
+    name.
 
     Raises:
-        InvalidChannel: visitors who are not logged in have no channel.
+        InvalidChannel: the user is a visitor, who has no personal channel.
     """
     if not user.is_authenticated:
-        raise InvalidChannel("visitors who are not logged in have no channel of their own")
+        raise InvalidChannel("visitors who are not logged in have no personal channel")
     return personal_channel(str(user.pk))
 
 
 def user_channels(users: Iterable[Any]) -> list[tuple[Any, str]]:
-    """Return each of these users, or pks, with its channel. Visitors are left out."""
+    """Return each of these users, or primary keys, with its personal channel. Visitors are left out.
+
+    Raises:
+        TypeError: `users` is a string, a queryset of another model, or contains an object that is not a user.
+    """
     if isinstance(users, str | bytes):
-        raise TypeError(f"users are a list, or a queryset, not {users!r}")
+        raise TypeError(f"users must be a list or a queryset, not {users!r}")
     if isinstance(users, QuerySet) and not issubclass(users.model, get_user_model()):
-        raise TypeError(f"a queryset of users, not of {users.model.__name__}")
+        raise TypeError(f"users must be a queryset of users, not of {users.model.__name__}")
     found = []
     for user in users:
         if not hasattr(user, "is_authenticated"):
             if user is None or isinstance(user, Model):
-                raise TypeError(f"a user or its pk, not {user!r}")
+                raise TypeError(f"users must contain users or their primary keys, not {user!r}")
             found.append((user, personal_channel(str(user))))
         elif user.is_authenticated:
             found.append((user, user_channel(user)))

@@ -1,5 +1,6 @@
-"""A stand-in for Centrifugo v6.9 for development and tests: the same config, client protocol and HTTP API.
+"""A stand-in for Centrifugo v6.9 in development and tests: the same config, client protocol and HTTP API.
 
-Read `session.py` first: one client's protocol without I/O. `hub.py` holds the channels, `api.py` the HTTP API
-as a function, `app.py` the sockets. All is in memory and ends with the process; production runs Centrifugo.
+Read `session.py` first: it implements the protocol of one client, without I/O. `hub.py` keeps the channels, `api.py` is
+the HTTP API as a function, and `app.py` serves the sockets. All data is kept in memory and is lost when the process
+exits. Use Centrifugo in production.
 """

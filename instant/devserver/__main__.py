@@ -1,4 +1,4 @@
-"""`python -m instant.devserver CONFIG.json`: serve a config file in the foreground."""
+"""`python -m instant.devserver CONFIG.json`: run the devserver in the foreground."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from instant.devserver.foreground import run
 
 
 def main() -> int:
-    """Read the config that the command line names and serve it."""
+    """Read the config file named on the command line and serve it. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m instant.devserver", description=__doc__)
-    parser.add_argument("config", type=Path, help="a file in Centrifugo's v6 JSON layout")
+    parser.add_argument("config", type=Path, help="path of a JSON config file for Centrifugo v6")
     path = parser.parse_args().config
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     try:

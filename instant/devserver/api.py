@@ -1,4 +1,4 @@
-"""The HTTP API as a function: a method's name and its body in, a reply out."""
+"""The server's HTTP API as a function: it receives a method's name and its body, and returns the reply."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 
-# The server API has another text for one error.
+# For this error the server API uses another text than the client protocol.
 _NOT_FOUND = errors.METHOD_NOT_FOUND._replace(message="not found")
 
 
 class UnknownMethodError(LookupError):
-    """The API has no such method."""
+    """The API has no method of this name."""
 
 
 class Api:
-    """The server's API over one hub."""
+    """The server API of one hub."""
 
     def __init__(self, hub: Hub[Client], rules: ChannelRules) -> None:
         self._hub, self._rules = hub, rules
@@ -55,15 +55,15 @@ class Api:
         }
 
     def has(self, method: str) -> bool:
-        """Report whether there is a method of this name, other than `batch`."""
+        """Return whether the API has a method of this name, other than `batch`."""
         return method in self._methods
 
     def call(self, method: str, body: Body) -> Body:
-        """Run a method. An error of the method is part of the reply.
+        """Run a method and return its reply. An error of the method is part of the reply.
 
         Raises:
-            UnknownMethodError: there is no such method.
-            MalformedError: a field has a wrong type.
+            UnknownMethodError: there is no method of this name.
+            MalformedError: a field of the body has a wrong type or is out of range.
         """
         if method == "batch":
             return wire_json.filled(replies=[self._command(command) for command in commands_of(body)])
@@ -75,7 +75,7 @@ class Api:
             return _failed(error.error)
 
     def _command(self, command: Body | None) -> Body:
-        """Run one command of a batch. Its reply has no `result` around it."""
+        """Run one command of a batch and return its reply, which is not wrapped in `result`."""
         if command is None:
             return _failed(errors.BAD_REQUEST)
         method = next((name for name in self._methods if command.get(name) is not None), None)
@@ -136,12 +136,12 @@ class Api:
             client.close(errors.CHANNEL_LIMIT)
             return
         try:
-            # A client that is subscribed already is subscribed anew (a server's rule).
+            # As in Centrifugo, a client that is already subscribed is subscribed again.
             result, subscription = join(client, request, grant, server_side=True)
         except errors.ReplyError as error:
             raise errors.ReplyError(errors.INTERNAL) from error
-        told = ("recoverable", "positioned", "epoch", "offset", "data")
-        push = {name: result[name] for name in told if name in result}
+        sent = ("recoverable", "positioned", "epoch", "offset", "data")
+        push = {name: result[name] for name in sent if name in result}
         client.push("subscribe", push, request.channel)
         self._hub.announce(subscription)
 
@@ -237,7 +237,7 @@ class Api:
         return channel
 
     def _targets(self, body: Body) -> list[Client]:
-        """Return the connections of a command: without a user, all anonymous ones (as Centrifugo does)."""
+        """Return the connections that a command addresses. Without a user: all anonymous ones, as in Centrifugo."""
         only, session = wire_json.read(body, "client", ""), wire_json.read(body, "session", "")
         # WebSocket connections have no session ids.
         clients = [] if session else self._hub.clients_of(wire_json.read(body, "user", ""))
@@ -248,7 +248,7 @@ def commands_of(body: Body) -> list[Body | None]:
     """Return the commands of a batch.
 
     Raises:
-        MalformedError: the input has another form.
+        MalformedError: `commands` is not a list of objects.
     """
     commands: list[Any] = wire_json.read(body, "commands", [])
     if not all(command is None or isinstance(command, dict) for command in commands):

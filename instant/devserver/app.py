@@ -1,4 +1,4 @@
-"""The sockets of the devserver, HTTP and WebSocket by aiohttp: the only module that awaits them."""
+"""The devserver's HTTP and WebSocket server, built on aiohttp. Only this module serves sockets."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("instant.devserver")
 
-#: Frames that are joined into one WebSocket message.
-_JOINED = 16
-#: How long a client may take to answer a close frame, and the server to stop, in seconds.
-_FAREWELL = 1.0
+#: Maximum number of frames that are joined into one WebSocket message.
+_MAX_JOINED_FRAMES = 16
+#: Timeout in seconds for a client to answer a close frame, and for the server to stop.
+_CLOSE_TIMEOUT = 1.0
 _CLOSE_CODES = range(2**16)
 
 
 class DevServer:
-    """Serve the client protocol and the HTTP API of a config in Centrifugo's v6 layout.
+    """Serve the client protocol and the HTTP API for a config in Centrifugo's v6 layout.
 
-    `rpc` answers rpc commands; without it the backend of `rpc.proxy` does, and without that they get error 108.
+    `rpc` answers rpc commands. Without it they are forwarded to the backend in `rpc.proxy`. Without either, the reply
+    is error 108.
 
     Raises:
         ConfigError: (a ValueError) Centrifugo's `checkconfig` would refuse the config.
@@ -62,38 +63,38 @@ class DevServer:
 
     @property
     def url(self) -> str:
-        """The address of the running server."""
+        """Return the URL of the running server."""
         host = self.config.http_server.address
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def reload(self, config: Mapping[str, Any]) -> None:
-        """Use the channel options and token keys of another config, as Centrifugo does at SIGHUP.
+        """Apply the channel options and token keys of another config, as Centrifugo does on SIGHUP.
 
-        Nothing else changes. Call it from other threads.
+        Nothing else changes. This method may be called from any thread.
 
         Raises:
-            ConfigError: Centrifugo would refuse the config. Nothing changes then.
+            ConfigError: Centrifugo would refuse the config. The server keeps the old one.
         """
-        taken = configs.load(config)
+        new = configs.load(config)
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._take, taken)
+            self._loop.call_soon_threadsafe(self._apply, new)
 
-    def _take(self, new: configs.Config) -> None:
-        taken = new.client
-        client = replace(self.config.client, token=taken.token, subscription_token=taken.subscription_token)
+    def _apply(self, new: configs.Config) -> None:
+        fresh = new.client
+        client = replace(self.config.client, token=fresh.token, subscription_token=fresh.subscription_token)
         self.config = replace(self.config, client=client, channel=new.channel, namespaces=new.namespaces)
         self._rules.take(self.config)
         for session in self._sessions:
             session.take_keys(self._rules, client)
 
     async def start(self) -> None:
-        """Bind `http_server.address` and `port`; port 0 takes a free one.
+        """Listen on `http_server.address` and `http_server.port`. Port 0 selects a free port.
 
         Raises:
-            OSError: the port is in use.
+            OSError: the server cannot listen there; usually the port is in use.
         """
         options, self._loop = self.config.http_server, asyncio.get_running_loop()
-        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=_FAREWELL)
+        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=_CLOSE_TIMEOUT)
         await self._runner.setup()
         self._site = web.TCPSite(self._runner, options.address, options.port)
         try:
@@ -102,10 +103,10 @@ class DevServer:
             await self._runner.cleanup()
             raise
         self.port = self._runner.addresses[0][1]
-        logger.info("devserver (a stand-in for Centrifugo, not for production) at %s", self.url)
+        logger.info("devserver (a stand-in for Centrifugo, not for production) listens at %s", self.url)
 
     async def stop(self) -> None:
-        """Close all clients with 3001 "shutdown" and free the port."""
+        """Close all clients with code 3001 ("shutdown") and stop listening."""
         if self._site is None or self._runner is None:
             return
         await self._site.stop()
@@ -113,14 +114,14 @@ class DevServer:
         for session in list(self._sessions):
             session.client.close(errors.SHUTDOWN)
         if self._sessions:
-            await asyncio.wait(list(self._sessions.values()), timeout=2 * _FAREWELL)
+            await asyncio.wait(list(self._sessions.values()), timeout=2 * _CLOSE_TIMEOUT)
         await self._backend.close()
         await self._streams.close()
         await self._runner.cleanup()
 
     def _app(self) -> web.Application:
         config = self.config
-        # The server's API takes a body of any size.
+        # Centrifugo's API accepts a body of any size.
         app = web.Application(client_max_size=0)
         if not config.http_api.disabled:
             prefix = config.http_api.handler_prefix
@@ -158,16 +159,16 @@ class DevServer:
             request.query.get("format"),
             request.query.get("cf_protocol"),
         ):
-            logger.warning("a client asked for protobuf; the devserver speaks JSON only")
-            return web.Response(status=400, text="the devserver speaks JSON only\n")
-        return await self._converse(request)
+            logger.warning("refused a client that requested protobuf: the devserver supports JSON only")
+            return web.Response(status=400, text="the devserver supports JSON only\n")
+        return await self._run_session(request)
 
-    async def _converse(self, request: web.Request) -> web.StreamResponse:
-        # aiohttp refuses a message of exactly the limit.
+    async def _run_session(self, request: web.Request) -> web.StreamResponse:
+        # aiohttp also refuses a message whose size is exactly the limit.
         size = self.config.websocket.message_size_limit + 1
         asked = "centrifuge-json" in request.headers.get("Sec-WebSocket-Protocol", "")
         socket = web.WebSocketResponse(
-            timeout=_FAREWELL,
+            timeout=_CLOSE_TIMEOUT,
             protocols=("centrifuge-json",) if asked else (),
             compress=False,
             max_msg_size=size,
@@ -186,32 +187,32 @@ class DevServer:
 
 
 class _Connection:
-    """Pass text between one socket and one session, and call `tick` when it is due."""
+    """Exchange text between one socket and one session, and call the session's `tick` when it is due."""
 
     def __init__(
         self,
         session: Session,
         socket: web.WebSocketResponse,
         transport: asyncio.Transport,
-        patience: float,
+        write_timeout: float,
     ) -> None:
         self._session, self._socket, self._transport = session, socket, transport
-        self._patience = patience
+        self._write_timeout = write_timeout
         self._loop = asyncio.get_running_loop()
-        self._news = asyncio.Event()
-        self._alarm: asyncio.TimerHandle | None = None
-        self._alarm_at: float | None = None
-        session.client.wake = self._news.set
+        self._changed = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: float | None = None
+        session.client.wake = self._changed.set
         self._reading = self._loop.create_task(self._read())
 
     async def run(self) -> None:
-        """Read and write until either side has closed."""
-        self._set_alarm()
+        """Read and write until one side closes."""
+        self._set_timer()
         try:
             await self._write()
         finally:
             self._session.lost()
-            self._set_alarm()
+            self._set_timer()
             self._reading.cancel()
             await asyncio.wait([self._reading])
 
@@ -221,9 +222,9 @@ class _Connection:
                 if message.type is WSMsgType.TEXT:
                     self._session.receive(message.data)
                 elif message.type is WSMsgType.BINARY:
-                    # Centrifugo accepts JSON in binary frames, too.
+                    # Centrifugo also accepts JSON in binary frames.
                     self._session.receive(message.data.decode("utf-8", "replace"))
-                self._set_alarm()
+                self._set_timer()
         except Exception:
             logger.exception("error handling a command")
             self._session.client.close(errors.SERVER_ERROR)
@@ -234,9 +235,9 @@ class _Connection:
         client = self._session.client
         with contextlib.suppress(ConnectionError):
             while not client.closing:
-                await self._news.wait()
-                self._news.clear()
-                self._set_alarm()
+                await self._changed.wait()
+                self._changed.clear()
+                self._set_timer()
                 await self._flush()
             await self._flush()
             await self._close(client.closing)
@@ -244,8 +245,8 @@ class _Connection:
     async def _flush(self) -> None:
         client = self._session.client
         while client.outbox and not self._socket.closed:
-            text = "\n".join(frame.text for frame in client.take(_JOINED))
-            with self._impatience(self._patience):
+            text = "\n".join(frame.text for frame in client.take(_MAX_JOINED_FRAMES))
+            with self._abort_after(self._write_timeout):
                 await self._socket.send_str(text)
 
     async def _close(self, disconnect: errors.Disconnect) -> None:
@@ -254,39 +255,39 @@ class _Connection:
         if disconnect.code == errors.DROPPED.code or disconnect.code not in _CLOSE_CODES:
             self._transport.close()
             return
-        # aiohttp waits for the client's close frame only if nobody else is reading.
+        # aiohttp waits for the client's close frame only if no other task is reading.
         self._reading.cancel()
         await asyncio.wait([self._reading])
-        with self._impatience(self._patience + _FAREWELL):
+        with self._abort_after(self._write_timeout + _CLOSE_TIMEOUT):
             await self._socket.close(code=disconnect.code, message=disconnect.reason.encode()[:123])
 
     @contextlib.contextmanager
-    def _impatience(self, seconds: float) -> Iterator[None]:
-        """Drop the connection of a client that does not read."""
+    def _abort_after(self, seconds: float) -> Iterator[None]:
+        """Abort the connection if the block takes longer than `seconds`, because the client does not read."""
         abort = self._loop.call_later(seconds, self._transport.abort)
         try:
             yield
         finally:
             abort.cancel()
 
-    def _set_alarm(self) -> None:
+    def _set_timer(self) -> None:
         deadline = self._session.deadline()
-        if deadline == self._alarm_at:
+        if deadline == self._timer_at:
             return
-        if self._alarm:
-            self._alarm.cancel()
-        self._alarm_at = deadline
+        if self._timer:
+            self._timer.cancel()
+        self._timer_at = deadline
         if deadline is not None:
-            self._alarm = self._loop.call_later(max(0.0, deadline - time.time()), self._ring)
+            self._timer = self._loop.call_later(max(0.0, deadline - time.time()), self._on_timer)
 
-    def _ring(self) -> None:
-        self._alarm_at = None
+    def _on_timer(self) -> None:
+        self._timer_at = None
         self._session.tick()
-        self._set_alarm()
+        self._set_timer()
 
 
 async def _answer(answering: Answering) -> web.Response:
-    """Run an answer. At each of its pauses the sockets are served."""
+    """Run the generator of an answer, and let the event loop serve the sockets at each of its pauses."""
     while True:
         try:
             next(answering)

@@ -1,4 +1,7 @@
-"""Commands of a connected client besides subscribing: publish, presence, history and leaving a channel."""
+"""The commands of a connected client for channels, except subscribing.
+
+All of them raise CloseError (3501) if the command names no channel, and MalformedError if a field has a wrong type.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,12 @@ if TYPE_CHECKING:
 
 
 def publish(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Publish to a channel if its namespace allows clients to.
+    """Publish to a channel if its namespace allows clients to do so.
 
     Raises:
-        ReplyError: the command is refused.
-        CloseError: there is no channel; this holds for all commands here.
+        ReplyError: 102 for an unknown namespace, 103 without permission, 107 for an invalid channel name or invalid
+            data, 108 if Centrifugo would call a publish proxy.
+        CloseError: 3501 without a channel.
     """
     channel, data = _channel(request), wire_json.read_raw(request, "data")
     options = permissions.options_of(client, channel)
@@ -26,7 +30,7 @@ def publish(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
         client.log("publish data validation failed", channel=channel)
         raise errors.ReplyError(errors.BAD_REQUEST)
     if options.publish_proxy_enabled or options.subscribe_stream_proxy_enabled:
-        client.log("the devserver has no publish proxy", channel=channel)
+        client.log("the devserver does not support publish proxies", channel=channel)
         raise errors.ReplyError(errors.NOT_AVAILABLE)
     permissions.demand(client, channel, options, "publish")
     payload = None if data is wire_json.MISSING else data
@@ -35,28 +39,34 @@ def publish(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def presence(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the clients in a channel.
+    """Return the clients that are present in a channel.
 
     Raises:
-        ReplyError: 108 if the namespace has no presence.
+        ReplyError: 102 for an unknown namespace, 103 without permission, 107 for an invalid channel name, 108 if the
+            namespace has no presence.
+        CloseError: 3501 without a channel.
     """
     return {"presence": client.hub.presence(_with_presence(client, request))}
 
 
 def presence_stats(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Count who is in a channel.
+    """Return the numbers of clients and users that are present in a channel.
 
     Raises:
-        ReplyError: 108 if the namespace has no presence.
+        ReplyError: 102 for an unknown namespace, 103 without permission, 107 for an invalid channel name, 108 if the
+            namespace has no presence.
+        CloseError: 3501 without a channel.
     """
     return client.hub.presence_stats(_with_presence(client, request))
 
 
 def history(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return publications, at most `client.history_max_publication_limit`.
+    """Return publications of a channel, at most `client.history_max_publication_limit`.
 
     Raises:
-        ReplyError: 108 if the namespace has no history, 112 for a position of another epoch.
+        ReplyError: 102 for an unknown namespace, 103 without permission, 107 for an invalid channel name or for reading
+            backwards from offset 0, 108 if the namespace has no history, 112 for a position of another epoch.
+        CloseError: 3501 without a channel.
     """
     channel, limit = _channel(request), wire_json.read(request, "limit", 0)
     options = permissions.options_of(client, channel)
@@ -77,16 +87,20 @@ def history(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unsubscribe(client: Client, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave a channel. It is no error if the client is not in it."""
+    """Unsubscribe the client from a channel. It is not an error if the client is not subscribed.
+
+    Raises:
+        CloseError: 3501 without a channel.
+    """
     client.leave(_channel(request))
     return {}
 
 
 def since_of(request: Mapping[str, Any], name: str = "since") -> Position | None:
-    """Read a position.
+    """Return the position in the field `name`, or None if there is none.
 
     Raises:
-        MalformedError: the input has another form.
+        MalformedError: the field is not a position.
     """
     since = wire_json.read_object(request, name)
     return None if since is None else Position(wire_json.read_uint(since, "offset"), wire_json.read(since, "epoch", ""))

@@ -1,4 +1,4 @@
-"""The rules of names: which options a channel has, and whether a client may name it at all."""
+"""Which options a channel has, and whether clients may use its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ChannelRules:
-    """Resolve channel names by a config."""
+    """The rules for channel names in a config."""
 
     def __init__(self, config: Config) -> None:
         self.take(config)
@@ -24,34 +24,37 @@ class ChannelRules:
         self._options = {name: self._complete(item) for name, item in options.items()}
 
     def options(self, channel: str) -> ChannelOptions | None:
-        """Return the options of the channel's namespace, None for an unknown namespace."""
+        """Return the options of the channel's namespace, or None if the namespace is unknown."""
         return self._options.get(self._split(channel)[0])
 
     def is_private(self, channel: str) -> bool:
-        """Report whether a client needs a token, whatever the namespace allows."""
+        """Return whether clients always need a token for the channel, whatever its namespace allows."""
         return channel.startswith(self._section.private_prefix)
 
     def is_user_limited(self, channel: str, options: ChannelOptions) -> bool:
-        """Report whether the name itself lists its users."""
+        """Return whether the channel's name lists the users who may subscribe."""
         return options.allow_user_limited_channels and self._section.user_boundary in channel
 
     def lists_user(self, channel: str, user: str) -> bool:
-        """Report whether the user is listed after the last boundary of a user-limited name."""
+        """Return whether the user is in the list after the last boundary of a user-limited name."""
         listed = channel.rpartition(self._section.user_boundary)[2]
         return user in listed.split(self._section.user_separator)
 
     def is_valid(self, channel: str, options: ChannelOptions) -> bool:
-        """Report whether a client may use the name: ASCII, or a match of the namespace's regex after `ns:`."""
+        """Return whether clients may use the name.
+
+        The part after the namespace must match the namespace's regular expression. Without one, the name must be ASCII.
+        """
         if options.channel_regex:
             return re.search(options.channel_regex, self._split(channel)[1]) is not None
         return channel.isascii()
 
     def is_too_long(self, channel: str) -> bool:
-        """Report whether the name is too long, in bytes."""
+        """Return whether the name has more bytes than `channel.max_length`."""
         return len(channel.encode("utf-8", "surrogatepass")) > self._section.max_length
 
     def personal_channel(self, namespace: str, user: str) -> str:
-        """Return the channel of one user."""
+        """Return the name of a user's personal channel."""
         boundary = self._section.user_boundary
         return f"{namespace}{self._section.namespace_boundary}{boundary}{user}" if namespace else boundary + user
 

@@ -1,4 +1,4 @@
-"""One connection as the hub and the API see it: who it is, its subscriptions, what waits to be sent to it."""
+"""A connection as the hub and the API see it: its user, its subscriptions and its outgoing frames."""
 
 from __future__ import annotations
 
@@ -20,27 +20,31 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("instant.devserver")
 
-#: The longest lifetime of a connection or subscription, in seconds. More is a mistake, such as milliseconds.
+#: Maximum lifetime of a connection or subscription, in seconds. A longer one is a mistake, such as milliseconds.
 MAX_TTL = 365 * 24 * 3600
 
 
 class Subscription:
-    """A client in a channel."""
+    """The subscription of one client to one channel."""
 
     def __init__(self, client: Client, channel: str, grant: Grant, *, server_side: bool) -> None:
         self.client, self.channel, self.grant, self.server_side = client, channel, grant, server_side
         self.push_join_leave = grant.push_join_leave
         self.info, self.expire_at = grant.info, grant.expire_at
         self.position = Position()
-        #: Called when the client has left, for whatever reason.
+        #: Called when the client leaves the channel, for any reason.
         self.on_leave: Callable[[], object] | None = None
 
     def client_info(self) -> dict[str, Any]:
-        """Return what other clients see of the client."""
+        """Return the information about the client that other subscribers see."""
         return wire_json.with_raw(self.client.public_info(), chan_info=self.info)
 
     def deliver(self, position: Position, frame: wire_json.Frame) -> None:
-        """Send a publication, unless a positioned subscriber has it, or has missed one."""
+        """Send a publication to the client.
+
+        A subscription with positioning skips a publication that the client already has. If one is missing in between,
+        the client has to subscribe again.
+        """
         if self.grant.positioned and position.offset:
             if position.epoch != self.position.epoch or position.offset > self.position.offset + 1:
                 self.lose_state()
@@ -51,7 +55,7 @@ class Subscription:
         self.client.send(frame)
 
     def lose_state(self) -> None:
-        """Make the client subscribe anew, from its last position."""
+        """Make the client subscribe again and recover from its last position."""
         if self.server_side:
             self.client.close(errors.INSUFFICIENT_STATE)
         else:
@@ -59,9 +63,9 @@ class Subscription:
 
 
 class Client:
-    """A connection without its transport: `outbox` and `closing` say what the transport has to do.
+    """A connection without its transport. The transport sends `outbox` and closes the connection when `closing` is set.
 
-    `wake` is called whenever there is something new for it.
+    `wake` is called when one of them changes, or the time at which the connection expires.
     """
 
     def __init__(
@@ -72,31 +76,33 @@ class Client:
         self.user = ""
         self.info: Any = wire_json.MISSING
         self.meta: Any = wire_json.MISSING
-        #: Those of the request that opened the connection.
+        #: Headers of the HTTP request that opened the connection.
         self.headers: Mapping[str, str] = {}
         self.authenticated = False
         self.subscriptions: dict[str, Subscription] = {}
-        #: When the connection is closed as expired (3005), as Unix time.
+        #: Unix time at which the connection is closed as expired (3005).
         self.closes_at: float | None = None
         self.outbox: deque[wire_json.Frame] = deque()
         self.closing: errors.Disconnect | None = None
         self._waiting = 0
 
     def now(self) -> int:
-        """Return Unix time in whole seconds, by which tokens expire."""
+        """Return the current Unix time in whole seconds."""
         return int(self.hub.clock())
 
     def public_info(self) -> dict[str, Any]:
-        """Return what other clients see of the connection. The user of a visitor is "", as in Centrifugo."""
+        """Return the information about the connection that other clients see. For visitors, `user` is "", as in
+        Centrifugo.
+        """
         return wire_json.with_raw({"user": self.user, "client": self.id}, conn_info=self.info)
 
     def info_in(self, channel: str) -> dict[str, Any]:
-        """Return what a publication of this client in the channel carries."""
+        """Return the information about this client for its publications in the channel."""
         subscription = self.subscriptions.get(channel)
         return subscription.client_info() if subscription else self.public_info()
 
     def send(self, frame: wire_json.Frame) -> None:
-        """Queue a frame; a client that reads too slowly is closed with 3008."""
+        """Queue a frame. Close the client with 3008 ("slow") if the queue exceeds `client.queue_max_size` bytes."""
         if self.closing:
             return
         self.outbox.append(frame)
@@ -107,35 +113,35 @@ class Client:
         self.wake()
 
     def take(self, count: int) -> list[wire_json.Frame]:
-        """Return the next frames to send, at most `count`."""
+        """Remove and return the next frames of the queue, at most `count`."""
         frames = [self.outbox.popleft() for _ in range(min(count, len(self.outbox)))]
         self._waiting -= sum(frame.size for frame in frames)
         return frames
 
     def reply(self, command_id: int, name: str, result: dict[str, Any]) -> None:
-        """Answer a command, now or later."""
+        """Send the result of a command. It may be sent later than other replies."""
         self.send(wire_json.frame({"id": command_id, name: result}))
 
     def fail(self, command_id: int, error: errors.Error) -> None:
-        """Answer a command with an error, now or later."""
+        """Send the error of a command. It may be sent later than other replies."""
         self.send(wire_json.frame({"id": command_id, "error": error.encoded()}))
 
     def push(self, name: str, body: dict[str, Any], channel: str = "") -> None:
-        """Send a push, which is not a reply to a command."""
+        """Send a push: a message that is not a reply to a command."""
         self.send(wire_json.frame({"push": {**wire_json.filled(channel=channel), name: body}}))
 
     def log(self, message: str, **fields: object) -> None:
-        """Log a refusal as the server does, at info."""
+        """Log why a command was refused, at level INFO, as Centrifugo does."""
         details = " ".join(f"{name}={value!r}" for name, value in fields.items())
         logger.info("%s client=%s user=%r %s", message, self.id, self.user, details)
 
     def unsubscribe(self, channel: str, reason: errors.Unsubscribe) -> None:
-        """Unsubscribe the client and notify it, whether it is subscribed or not (as Centrifugo does)."""
+        """Unsubscribe the client and notify it. As in Centrifugo, it is also notified if it was not subscribed."""
         self.leave(channel)
         self.push("unsubscribe", dict(reason._asdict()), channel)
 
     def leave(self, channel: str) -> None:
-        """Remove the client from a channel if it is in it."""
+        """End the client's subscription to a channel, if there is one."""
         subscription = self.subscriptions.pop(channel, None)
         if subscription:
             self.hub.unsubscribe(subscription)
@@ -143,12 +149,12 @@ class Client:
                 subscription.on_leave()
 
     def expire_in(self, ttl: int) -> None:
-        """Close the connection after its lifetime and the grace that the config gives for a refresh."""
+        """Close the connection in `ttl` seconds plus `client.expired_close_delay`, unless its token is refreshed."""
         self.closes_at = self.hub.clock() + ttl + self.options.expired_close_delay
         self.wake()
 
     def close(self, disconnect: errors.Disconnect) -> None:
-        """End the connection once and leave all channels; queued frames go out before the close frame."""
+        """Close the connection and end its subscriptions. Frames in the queue are sent before the close frame."""
         if self.closing:
             return
         self.closing = disconnect

@@ -1,4 +1,6 @@
-"""Read Centrifugo's v6 config: the same keys, durations and refusals as its `checkconfig`."""
+"""Read Centrifugo's v6 config. It accepts the same keys and durations as `centrifugo checkconfig`, and refuses the same
+values.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +40,12 @@ _NAMESPACE = re.compile(NAMESPACE_PATTERN)
 
 
 class ConfigError(ValueError):
-    """The config has a value that Centrifugo would refuse too; the text names its key."""
+    """The config has a value that Centrifugo would refuse, too. The text names the key."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """A read config."""
+    """A config that was read and checked."""
 
     http_server: HttpServerOptions
     http_api: HttpApiOptions
@@ -57,7 +59,7 @@ class Config:
 
 
 def load(raw: Mapping[str, Any]) -> Config:
-    """Read and check a config; unknown keys and what the devserver lacks are logged as warnings.
+    """Read and check a config. Unknown keys, and features that the devserver does not have, are logged as warnings.
 
     Raises:
         ConfigError: Centrifugo would refuse the config.
@@ -83,17 +85,17 @@ def load(raw: Mapping[str, Any]) -> Config:
 
 
 def duration(value: object, path: str = "duration") -> Seconds:
-    """Read a Go duration ("1h30m", "300ms"); a bare number is nanoseconds, as for the server.
+    """Return a Go duration such as "1h30m" or "300ms" in seconds. As in Centrifugo, a bare integer is nanoseconds.
 
     Raises:
-        ConfigError: Centrifugo would refuse the config.
+        ConfigError: the value is not a duration.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return Seconds(value / 1e9)
     if value == "0":
         return Seconds(0)
     if not isinstance(value, str) or not re.fullmatch(f"(?:{_DURATION.pattern})+", value):
-        raise ConfigError(f'{path}: {value!r} is no duration; write "5s", "300ms" or "1h30m"')
+        raise ConfigError(f'{path}: {value!r} is not a duration; write it like "5s", "300ms" or "1h30m"')
     parts = (re.match(r"(.*?)([a-zµμ]+)$", part) for part in _DURATION.findall(value))
     return Seconds(sum(float(part[1]) * _UNITS[part[2]] for part in parts if part))
 
@@ -106,7 +108,7 @@ def _section(raw: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _read(cls: type[T], raw: Mapping[str, Any], path: str) -> T:
-    """Build an options class from the keys it has; an empty string keeps the default, as for the server."""
+    """Create an options class from its keys in `raw`. As in Centrifugo, an empty string selects the default."""
     hints = typing.get_type_hints(cls)
     values = {
         name: _value(hint, raw[name], f"{path}.{name}")
@@ -127,16 +129,16 @@ def _value(hint: Any, value: Any, path: str) -> Any:
         return _strings(value, path)
     if hint == dict[str, str]:
         if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-            raise ConfigError(f"{path} must map names to strings")
+            raise ConfigError(f"{path} must be an object whose values are strings")
         return value
-    # True is no number; text may be of a subclass, as Django's secrets are.
+    # True is not a number. Subclasses of str are accepted, such as `secret_text.Secret`.
     if type(value) is not hint and not (hint is str and isinstance(value, str)):
-        raise ConfigError(f"{path}: {value!r} must be a {hint.__name__}")
+        raise ConfigError(f"{path}: {value!r} is not of type {hint.__name__}")
     return value
 
 
 def _strings(value: Any, path: str) -> tuple[str, ...]:
-    # The server takes a single string too, but as one pattern.
+    # Centrifugo also accepts a single string, as one pattern.
     values = (value,) if isinstance(value, str) else tuple(value)
     for item in values:
         try:
@@ -154,15 +156,15 @@ def _namespaces(section: Mapping[str, Any], channel: ChannelSection) -> Iterator
 
 
 def _named(section: Mapping[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The namespaces of a section, each with its place in the config."""
+    """Yield the namespaces of a section, each with its path in the config."""
     seen = set()
     for item in section.get("namespaces") or []:
         name = item.get("name", "") if isinstance(item, dict) else item
         path = f"{kind}.namespaces[{name}]"
         if not isinstance(item, dict) or not isinstance(name, str) or not _NAMESPACE.fullmatch(name):
-            raise ConfigError(f"{path}: a namespace needs a name that matches {_NAMESPACE.pattern}")
+            raise ConfigError(f"{path}: the name of a namespace must match {_NAMESPACE.pattern}")
         if name in seen:
-            raise ConfigError(f"{path}: the name is there twice")
+            raise ConfigError(f"{path}: two namespaces have this name")
         seen.add(name)
         yield path, item
 
@@ -179,10 +181,10 @@ def _check_options(options: ChannelOptions, channel: ChannelSection, path: str) 
         or (o.force_recovery and o.cache_mode),
         "force_recovery_mode must be stream or cache": o.force_recovery_mode in ("", "stream", "cache"),
         "publication_data_format must be json, json_object or binary": o.publication_data_format in _FORMATS,
-        "a stream proxy excludes subscribe, publish and sub_refresh proxies": not proxies
+        "a namespace with a stream proxy cannot have subscribe, publish or sub_refresh proxies": not proxies
         or not o.subscribe_stream_proxy_enabled,
-        "subscription_type is unknown": o.subscription_type in _TYPES,
-        f"channel_regex {o.channel_regex!r} is no regular expression": _is_regex(o.channel_regex),
+        f"subscription_type {o.subscription_type!r} is unknown": o.subscription_type in _TYPES,
+        f"channel_regex {o.channel_regex!r} is not a regular expression": _is_regex(o.channel_regex),
     }
     for text, kept in rules.items():
         if not kept:
@@ -203,4 +205,4 @@ def _check_client(config: Config) -> None:
         raise ConfigError("client.ping_interval must be longer than client.pong_timeout")
     namespace = personal.personal_channel_namespace
     if personal.enabled and namespace and namespace not in config.namespaces:
-        raise ConfigError(f"client.subscribe_to_user_personal_channel: no namespace {namespace!r}")
+        raise ConfigError(f"client.subscribe_to_user_personal_channel: there is no namespace {namespace!r}")

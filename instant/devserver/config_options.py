@@ -1,4 +1,7 @@
-"""What the devserver uses of Centrifugo's v6 config, with the server's defaults."""
+"""The options of Centrifugo's v6 config that the devserver uses, with Centrifugo's defaults.
+
+Sizes are in bytes. Durations are `Seconds`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ Seconds = NewType("Seconds", float)
 
 @dataclass(frozen=True)
 class ChannelOptions:
-    """Options of a namespace, or of `channel.without_namespace`."""
+    """The options of a namespace, or of `channel.without_namespace`."""
 
     presence: bool = False
     join_leave: bool = False
@@ -47,23 +50,26 @@ class ChannelOptions:
 
     @property
     def has_history(self) -> bool:
-        """Both are needed: the server refuses a config with only one."""
+        """Whether publications are kept. Centrifugo refuses a config that sets only one of the two options."""
         return self.history_size > 0 and self.history_ttl > 0
 
     @property
     def cache_mode(self) -> bool:
-        """Recovery hands out the latest publication only."""
+        """Whether recovery returns only the latest publication."""
         return self.force_recovery_mode == "cache"
 
     @property
     def takes_streams(self) -> bool:
-        """False for the map and shared poll types, which the devserver does not have."""
+        """Whether clients can subscribe. The devserver does not have the map and shared poll types."""
         return self.subscription_type in ("", "stream")
 
 
 @dataclass(frozen=True)
 class TokenOptions:
-    """How tokens are verified."""
+    """How tokens are verified.
+
+    `hmac_previous_secret_key_valid_until` is in Unix time; 0 means no limit.
+    """
 
     hmac_secret_key: str = ""
     hmac_previous_secret_key: str = ""
@@ -75,14 +81,14 @@ class TokenOptions:
 
 @dataclass(frozen=True)
 class SubscriptionTokenOptions(TokenOptions):
-    """Keys for subscription tokens alone, if they have their own."""
+    """How subscription tokens are verified, if they have keys of their own."""
 
     enabled: bool = False
 
 
 @dataclass(frozen=True)
 class PersonalChannelOptions:
-    """Subscribe each user to a channel of their own at connect."""
+    """Whether each user who connects is subscribed to a personal channel."""
 
     enabled: bool = False
     personal_channel_namespace: str = ""
@@ -119,14 +125,14 @@ class ClientOptions:
 
 @dataclass(frozen=True)
 class ProxyHttpOptions:
-    """What is particular to a proxy's HTTP requests."""
+    """Options for the HTTP requests of a proxy."""
 
     static_headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ProxyOptions:
-    """A backend that is asked, and how."""
+    """A backend that Centrifugo calls, and how."""
 
     endpoint: str = ""
     timeout: Seconds = Seconds(1)
@@ -137,14 +143,14 @@ class ProxyOptions:
 
 @dataclass(frozen=True)
 class ChannelProxies:
-    """The backends that subscribe commands are handed on to; the devserver has the one of streams."""
+    """Proxies of channels. The devserver has the one for streams."""
 
     subscribe_stream: ProxyOptions = field(default_factory=ProxyOptions)
 
 
 @dataclass(frozen=True)
 class ChannelSection:
-    """The `channel` section but for its namespaces."""
+    """The `channel` section without its namespaces."""
 
     proxy: ChannelProxies = field(default_factory=ChannelProxies)
     without_namespace: ChannelOptions = field(default_factory=ChannelOptions)
@@ -159,14 +165,14 @@ class ChannelSection:
 
 @dataclass(frozen=True)
 class RpcNamespaceOptions:
-    """Whether the methods of a namespace are handed on."""
+    """Whether the methods of a namespace are forwarded to the backend."""
 
     proxy_enabled: bool = False
 
 
 @dataclass(frozen=True)
 class RpcSection:
-    """The `rpc` section but for its namespaces."""
+    """The `rpc` section without its namespaces."""
 
     proxy: ProxyOptions = field(default_factory=ProxyOptions)
     without_namespace: RpcNamespaceOptions = field(default_factory=RpcNamespaceOptions)
@@ -175,7 +181,7 @@ class RpcSection:
 
 @dataclass(frozen=True)
 class HttpServerOptions:
-    """Where to listen. The devserver stays on this machine unless told otherwise."""
+    """Where the server listens. By default, the devserver accepts connections from this machine only."""
 
     address: str = "127.0.0.1"
     port: int = 8000
@@ -183,7 +189,7 @@ class HttpServerOptions:
 
 @dataclass(frozen=True)
 class HttpApiOptions:
-    """The server API."""
+    """The `http_api` section."""
 
     key: str = ""
     error_mode: str = ""
@@ -194,7 +200,7 @@ class HttpApiOptions:
 
 @dataclass(frozen=True)
 class WebsocketOptions:
-    """The WebSocket transport."""
+    """The `websocket` section."""
 
     handler_prefix: str = "/connection/websocket"
     message_size_limit: int = 65536
@@ -203,7 +209,7 @@ class WebsocketOptions:
 
 @dataclass(frozen=True)
 class HealthOptions:
-    """GET /health."""
+    """The `health` section: whether `GET /health` is answered."""
 
     enabled: bool = False
     handler_prefix: str = "/health"

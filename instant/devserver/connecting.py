@@ -1,4 +1,4 @@
-"""The connect command and what keeps a connection alive: tokens and their renewal."""
+"""The connect command, and the refresh of connection and subscription tokens."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ if TYPE_CHECKING:
 
     from instant.devserver.client import Subscription
 
-#: The version a Centrifugo without a licence reports to clients.
+#: The version that Centrifugo reports to clients if it has no licence.
 VERSION = "0.0.0 OSS"
 
 
 def connect(
     client: Client, reader: TokenReader, request: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[Subscription]]:
-    """Connect a client, with its server-side subscriptions. The caller replies, then announces them.
+    """Connect a client and create its server-side subscriptions. Return the fields of the reply and the subscriptions.
+
+    The caller sends the reply, and then announces the subscriptions.
 
     Raises:
         ReplyError, CloseError: the command is refused.
+        MalformedError: a field has a wrong type.
     """
     if client.authenticated:
         raise errors.CloseError(errors.CLOSED_BAD_REQUEST)
-    wishes = wire_json.read_object(request, "subs") or {}
+    requested = wire_json.read_object(request, "subs") or {}
     token = _credentials(client, reader, wire_json.read(request, "token", ""))
-    grants = {**token.subs, **_personal(client, token.user), **_wished(client, token, wishes)}
+    grants = {**token.subs, **_personal(client, token.user), **_requested(client, token, requested)}
     grants.pop("", None)
     if 0 < client.options.channel_limit < len(grants):
         raise errors.CloseError(errors.CHANNEL_LIMIT)
@@ -40,19 +43,20 @@ def connect(
     client.hub.add(client)
     results, subscriptions = {}, []
     for channel, grant in grants.items():
-        wish = wire_json.read_object(wishes, channel) or {}
-        results[channel], joined = join(client, Request.read(wish, channel), grant, server_side=True)
+        fields = wire_json.read_object(requested, channel) or {}
+        results[channel], joined = join(client, Request.read(fields, channel), grant, server_side=True)
         subscriptions.append(joined)
-    return {**_greeting(client), **expires, **wire_json.filled(subs=results)}, subscriptions
+    return {**_connect_fields(client), **expires, **wire_json.filled(subs=results)}, subscriptions
 
 
 def refresh(client: Client, reader: TokenReader, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Renew the connection's token.
+    """Renew the connection by a new token. Return the fields of the reply.
 
     Raises:
-        CloseError: 3005 for an expired token, 3500 for a bad one or another user's, 3010 if the token's channels are
-            not those of the connection.
-        ReplyError: 110.
+        CloseError: 3005 for an expired token, 3500 for an invalid one or another user's, 3501 without a token, 3010 if
+            the token's channels are not those of the connection.
+        ReplyError: 102 if the token names an unknown namespace, 110 if it grants no time.
+        MalformedError: a field has a wrong type.
     """
     given = wire_json.read(request, "token", "")
     if not given:
@@ -76,13 +80,16 @@ def refresh(client: Client, reader: TokenReader, request: Mapping[str, Any]) -> 
 
 
 def sub_refresh(client: Client, reader: TokenReader, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Renew a subscription's token.
+    """Renew a subscription by a new token. Return the fields of the reply.
 
-    An expired token of the right kind ends the subscription's expiry: a hole of v6.9.1 that is copied here.
+    After an expired token of the right type, the subscription does not expire any more. This is a bug of Centrifugo
+    6.9.1, which is copied here.
 
     Raises:
-        ReplyError: 103 if the client is not subscribed, 107 without a token.
-        CloseError: 3500 for an invalid token.
+        ReplyError: 102 if the token names an unknown namespace, 103 if the client is not subscribed, 107 without a
+            token, 110 if the token grants no time.
+        CloseError: 3500 for an invalid token, 3501 without a channel or for a server-side subscription.
+        MalformedError: a field has a wrong type.
     """
     channel, given = wire_json.read(request, "channel", ""), wire_json.read(request, "token", "")
     if not channel:
@@ -142,10 +149,14 @@ def _personal(client: Client, user: str) -> dict[str, Grant]:
     return {channel: Grant.from_options(options, "personal")}
 
 
-def _wished(client: Client, token: ConnectionToken, wishes: Mapping[str, Any]) -> dict[str, Grant]:
-    """Subscribe to those channels that the client could join without a token. The others are ignored."""
+def _requested(client: Client, token: ConnectionToken, requested: Mapping[str, Any]) -> dict[str, Grant]:
+    """Return the grants for those requested channels that the client may join without a token. Ignore the others.
+
+    Raises:
+        CloseError: 3501 for an unknown namespace.
+    """
     grants = {}
-    for channel in wishes:
+    for channel in requested:
         options = client.rules.options(channel)
         if options is None:
             client.log("subscribe unknown channel", channel=channel)
@@ -159,7 +170,7 @@ def _wished(client: Client, token: ConnectionToken, wishes: Mapping[str, Any]) -
             named = bool(token.user) or options.allow_subscribe_for_anonymous
             allowed = options.allow_subscribe_for_client and named
         if allowed or client.options.insecure:
-            grants[channel] = Grant.from_options(options, "wish")
+            grants[channel] = Grant.from_options(options, "request")
     return grants
 
 
@@ -183,7 +194,7 @@ def _admit(client: Client, token: ConnectionToken) -> dict[str, Any]:
     return wire_json.filled(expires=bool(expire_at), ttl=ttl if expire_at else 0)
 
 
-def _greeting(client: Client) -> dict[str, Any]:
+def _connect_fields(client: Client) -> dict[str, Any]:
     options, hub = client.options, client.hub
     return {
         "client": client.id,

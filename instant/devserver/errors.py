@@ -1,6 +1,6 @@
 """The server's errors, close codes and unsubscribe codes, and the exceptions that carry them.
 
-The numbers and texts are Centrifugo's: SDKs decide by the number whether to try again.
+The numbers and texts are Centrifugo's. SDKs decide by the number whether to retry.
 """
 
 from __future__ import annotations
@@ -9,34 +9,37 @@ from typing import Final, NamedTuple
 
 
 class Error(NamedTuple):
-    """An error in a reply. A client tries again after a temporary one."""
+    """An error in a reply. Clients retry after a temporary error."""
 
     code: int
     message: str
     temporary: bool = False
 
     def encoded(self) -> dict[str, object]:
-        """Return the error as it stands in a client's reply."""
+        """Return the error as an object for a client's reply."""
         fields: dict[str, object] = {"code": self.code, "message": self.message}
         return {**fields, "temporary": True} if self.temporary else fields
 
 
 class Disconnect(NamedTuple):
-    """The end of a connection. SDKs reconnect after 3000-3499 and 4000-4499, else stay away."""
+    """The code and reason of a closed connection.
+
+    SDKs reconnect after the codes 3000-3499 and 4000-4499, and not after others.
+    """
 
     code: int
     reason: str
 
 
 class Unsubscribe(NamedTuple):
-    """The end of a subscription. SDKs subscribe again from 2500 on."""
+    """The code and reason of an ended subscription. SDKs subscribe again after codes from 2500."""
 
     code: int
     reason: str
 
 
 class ReplyError(Exception):
-    """End a command with an error reply."""
+    """The command is refused: reply with an error."""
 
     def __init__(self, error: Error) -> None:
         self.error = error
@@ -44,7 +47,7 @@ class ReplyError(Exception):
 
 
 class CloseError(Exception):
-    """End the whole connection."""
+    """The command is refused: close the connection."""
 
     def __init__(self, disconnect: Disconnect) -> None:
         self.disconnect = disconnect
@@ -67,7 +70,7 @@ SERVER_UNSUBSCRIBED: Final = Unsubscribe(2000, "server unsubscribe")
 INSUFFICIENT_SUBSCRIPTION: Final = Unsubscribe(2500, "insufficient state")
 SUBSCRIPTION_EXPIRED: Final = Unsubscribe(2501, "subscription expired")
 
-#: Not on the wire: the socket is dropped without a close frame.
+#: This code is not sent: the socket is dropped without a close frame.
 DROPPED: Final = Disconnect(3000, "")
 SHUTDOWN: Final = Disconnect(3001, "shutdown")
 SERVER_ERROR: Final = Disconnect(3004, "internal server error")

@@ -1,4 +1,4 @@
-"""The devserver as a program: it serves until a signal ends it."""
+"""The devserver as a program that runs until it receives a signal."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from instant.devserver.app import DevServer
 if TYPE_CHECKING:
     from instant.devserver.session import RpcHandler
 
-#: Is told how the server takes another config, for as long as a block runs.
+#: Receives the function that applies another config, and returns a context manager in which it may be called.
 Reloading = Callable[[Callable[[Mapping[str, Any]], None]], contextlib.AbstractContextManager[None]]
 
 
 def run(config: Mapping[str, Any], *, rpc: RpcHandler | None = None, reloading: Reloading | None = None) -> int:
-    """Serve in the foreground until SIGINT or SIGTERM and return an exit status.
+    """Serve in the foreground until SIGINT or SIGTERM, and return an exit status.
 
-    A bad config or a taken port is one line on stderr and 1.
+    If the config is invalid or the port is in use, write one line to stderr and return 1.
     """
     try:
         server = DevServer(config, rpc=rpc)
@@ -38,7 +38,7 @@ def run(config: Mapping[str, Any], *, rpc: RpcHandler | None = None, reloading: 
 async def _run(server: DevServer) -> None:
     stopped, loop = asyncio.Event(), asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
-        # Not on Windows, where Ctrl-C is a KeyboardInterrupt, nor in a thread, where no signal arrives.
+        # Windows has no signal handlers: Ctrl-C raises KeyboardInterrupt there. Threads receive no signals.
         with contextlib.suppress(RuntimeError):
             loop.add_signal_handler(name, stopped.set)
     await server.start()

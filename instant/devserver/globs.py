@@ -1,6 +1,7 @@
-"""Globs as Centrifugo reads them, for `client.allowed_origins` and the `channels` API method.
+"""Glob patterns in Centrifugo's syntax, for `client.allowed_origins` and the `channels` API method.
 
-A `*` also matches `/`, `.` and `:`. Besides it: `?`, `[abc]`, `[a-z]`, `[!a]`, `{one,two}` and a backslash.
+`*` also matches `/`, `.` and `:`. The other wildcards are `?`, `[abc]`, `[a-z]`, `[!a]` and `{one,two}`. A backslash
+escapes.
 """
 
 from __future__ import annotations
@@ -18,24 +19,27 @@ _PART = re.compile(
 
 
 class OriginCheck:
-    """Decides whether a browser's `Origin` may connect.
+    """Decides by the `Origin` header whether a client may connect.
 
-    Without an allowed origin no browser may; a client that sends no `Origin` always may.
+    Clients that send no `Origin` may always connect. Browsers send one, and may connect only if it is allowed.
     """
 
     def __init__(self, allowed: Iterable[str]) -> None:
         self._patterns = [compile_glob(pattern) for pattern in allowed]
 
     def allows(self, origin: str) -> bool:
-        """Compare with scheme and port; as on the server the origin, not the pattern, is lowered first."""
+        """Return whether the origin matches a pattern.
+
+        Scheme and port are compared, too. As in Centrifugo, the origin is lowered first, but not the pattern.
+        """
         return not origin or any(pattern.fullmatch(origin.lower()) for pattern in self._patterns)
 
 
 def compile_glob(pattern: str) -> re.Pattern[str]:
-    """Turn a glob into a regular expression for `fullmatch`; braces that do not pair up stand for themselves.
+    """Return the pattern as a regular expression for `fullmatch`. Unpaired braces match themselves.
 
     Raises:
-        ValueError: a bracket is not closed.
+        ValueError: a bracket is not closed, or the pattern ends with a backslash.
     """
     depth, end, parts = 0, 0, []
     paired = pattern.count("{") == pattern.count("}")

@@ -1,4 +1,4 @@
-"""The HTTP side of the API without HTTP: key, path and bytes in, status and text out."""
+"""The HTTP API without HTTP: it receives keys, paths and bodies, and returns statuses and texts."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("instant.devserver")
 
-#: HTTP statuses of errors where a caller asks for transport mode.
+#: HTTP statuses of errors for callers that use the error mode "transport".
 _STATUSES: Final = {100: 500, 102: 404, 104: 404, 107: 400, 108: 400, 112: 416}
-#: Commands of a batch that run before the sockets get their turn.
+#: Number of commands of a batch that run before the sockets are served again.
 _AT_ONCE: Final = 50
 
 
 class Answer(NamedTuple):
-    """An HTTP answer; text that is no JSON is plain."""
+    """The answer to an HTTP request. Text that is not JSON is plain text."""
 
     status: int
     text: str = ""
     is_json: bool = False
 
 
-#: Pauses (yields) where waiting frames should be sent, so that a large batch does not look like slow readers.
+#: Yields where waiting frames should be sent, so that a large batch does not make clients look like slow readers.
 Answering = Generator[None, None, Answer]
 
 _REFUSED: Final = Answer(400, "Bad Request\n")
@@ -41,17 +41,20 @@ _NOT_FOUND: Final = Answer(404, "404 page not found\n")
 
 
 class HttpApi:
-    """Answer requests to /api/<method>, and to the old /api."""
+    """Answers requests to `/api/<method>` and to the old `/api`."""
 
     def __init__(self, api: Api, options: HttpApiOptions) -> None:
         self._api, self._options = api, options
 
     def knows(self, method: str) -> bool:
-        """Tell whether there is such a path."""
+        """Return whether there is a path for this method."""
         return method == "batch" or self._api.has(method)
 
     def admits(self, headers: Mapping[str, str], query: Mapping[str, str]) -> bool:
-        """Check the key in constant time: `X-API-Key`, else `Authorization: apikey KEY`, else `?api_key=`."""
+        """Return whether the request has the API key. Keys are compared in constant time.
+
+        The key is read from `X-API-Key`, `Authorization: apikey KEY` or `?api_key=`.
+        """
         if self._options.insecure:
             return True
         if not self._options.key:
@@ -64,7 +67,7 @@ class HttpApi:
         return self._is_key(given) or self._is_key(query.get("api_key", ""))
 
     def answer(self, method: str, body: bytes, headers: Mapping[str, str]) -> Answering:
-        """Run one method."""
+        """Run one method and return its answer."""
         try:
             request = _object(wire_json.decode(body))
             reply = (yield from self._batch(request)) if method == "batch" else self._api.call(method, request)
@@ -79,7 +82,7 @@ class HttpApi:
         return Answer(200, wire_json.encode(reply), is_json=True)
 
     def answer_old(self, body: bytes) -> Answering:
-        """Run `{"method", "params"}` objects, one after another in the body."""
+        """Run the `{"method", "params"}` objects in the body, one after another, and return one answer for all."""
         yield
         replies = []
         try:
@@ -109,7 +112,7 @@ class HttpApi:
             return {"error": {"code": BAD_REQUEST.code, "message": BAD_REQUEST.message}}
 
     def _is_key(self, given: str) -> bool:
-        # A header's bytes that are no UTF-8 come as surrogates.
+        # Bytes of a header that are not UTF-8 arrive as surrogates.
         return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._options.key.encode())
 
 

@@ -1,4 +1,4 @@
-"""All channels of the server: who is subscribed, what was published, who is present."""
+"""All channels of the server: their subscriptions, history and presence."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from instant.devserver.config_options import ChannelOptions
     from instant.devserver.subscription_grant import Grant
 
-#: Seconds for which a repeated publish with the same key in the same channel is not published again.
+#: Seconds for which a message with the same idempotency key is not published again in the same channel.
 IDEMPOTENT_SECONDS: Final = 300
 _SWEEP_SECONDS: Final = 60
 
 
 class Connection(Protocol):
-    """What the hub uses of a client."""
+    """The part of a client that the hub uses."""
 
     id: str
     user: str
@@ -30,7 +30,7 @@ class Connection(Protocol):
 
 
 class Subscriber(Protocol):
-    """What the hub uses of a subscription."""
+    """The part of a subscription that the hub uses."""
 
     channel: str
     grant: Grant
@@ -46,7 +46,7 @@ _C = TypeVar("_C", bound=Connection)
 
 
 class Hub(Generic[_C]):
-    """Connect clients to channels. `clock` gives Unix time."""
+    """Connects clients and channels. `clock` returns Unix time in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
@@ -64,28 +64,28 @@ class Hub(Generic[_C]):
         self._users.setdefault(client.user, {})[client.id] = client
 
     def remove(self, client: _C) -> None:
-        """Remove a client that has left its channels already."""
+        """Remove a client. Its subscriptions are ended by the caller."""
         if self.clients.pop(client.id, None):
             _discard(self._users, client.user, client.id)
 
     def clients_of(self, user: str) -> list[_C]:
-        """Return the connections of a user; "" is every anonymous one."""
+        """Return the connections of a user. The user "" stands for all anonymous connections."""
         return list(self._users.get(user, {}).values())
 
     def subscribe(self, subscription: Subscriber) -> None:
-        """Deliver the channel's publications to a subscription, and show its client as present."""
+        """Deliver the channel's publications to a subscription, and add its client to the presence."""
         client = subscription.client
         self._subscribers.setdefault(subscription.channel, {})[client.id] = subscription
         if subscription.grant.presence:
             self._presence.setdefault(subscription.channel, {})[client.id] = subscription.client_info()
 
     def announce(self, subscription: Subscriber) -> None:
-        """Send the join of a new subscription, to itself too."""
+        """Send the join message of a new subscription to the channel, including the subscription itself."""
         if subscription.grant.join_leave:
             self._push_info(subscription, "join")
 
     def unsubscribe(self, subscription: Subscriber) -> None:
-        """Take a subscription out of its channel and send its leave to the others."""
+        """Remove a subscription from its channel and send its leave message to the others."""
         channel, client_id = subscription.channel, subscription.client.id
         _discard(self._subscribers, channel, client_id)
         _discard(self._presence, channel, client_id)
@@ -103,9 +103,9 @@ class Hub(Generic[_C]):
         version: int = 0,
         version_epoch: str = "",
     ) -> Position:
-        """Send a publication to all subscribers, encoded once, and return its position ((0, "") without history).
+        """Send a publication to all subscribers and return its position, which is (0, "") without history.
 
-        For a repeated idempotency key or an old version, only the position is returned.
+        For a repeated idempotency key or an old version, return the position without publishing.
         """
         known = self._known_result(channel, idempotency_key)
         if known is not None:
@@ -131,10 +131,12 @@ class Hub(Generic[_C]):
         *,
         reverse: bool = False,
     ) -> tuple[list[Publication], Position]:
-        """Return publications and the top position; reading makes the stream, so the position is stable.
+        """Return publications and the latest position of the channel.
+
+        Reading creates a missing stream, so that the position is stable.
 
         Raises:
-            ReplyError: 112 for a position of another epoch, 107 for reading backwards from 0.
+            ReplyError: 112 for a position of another epoch, 107 for reading backwards from offset 0.
         """
         if reverse and since is not None and since.offset == 0:
             raise errors.ReplyError(errors.BAD_REQUEST)
@@ -145,16 +147,16 @@ class Hub(Generic[_C]):
         return stream.read(offset, limit, reverse=reverse), stream.position
 
     def remove_history(self, channel: str) -> None:
-        """Delete the publications of a channel. Its position stays."""
+        """Delete the publications of a channel, and keep its position."""
         if channel in self._streams:
             self._streams[channel].clear()
 
     def presence(self, channel: str) -> dict[str, dict[str, Any]]:
-        """Return who is present: client id to info."""
+        """Return the clients that are present in a channel, as a dict from client ids to their information."""
         return self._presence.get(channel, {})
 
     def presence_stats(self, channel: str) -> dict[str, Any]:
-        """Count clients and users."""
+        """Return the numbers of clients and users that are present in a channel."""
         present = self.presence(channel).values()
         users = {info.get("user", "") for info in present}
         return wire_json.filled(num_clients=len(present), num_users=len(users))
@@ -164,7 +166,7 @@ class Hub(Generic[_C]):
         return ((channel, len(subscribers)) for channel, subscribers in self._subscribers.items())
 
     def numbers(self) -> dict[str, int]:
-        """Count clients, users, channels and subscriptions."""
+        """Return the numbers of clients, users, channels and subscriptions."""
         return {
             "num_clients": len(self.clients),
             "num_users": len(self._users),
@@ -176,7 +178,7 @@ class Hub(Generic[_C]):
         subscribers = self._subscribers.get(channel)
         if subscribers:
             frame = wire_json.frame({"push": {"channel": channel, "pub": publication.encoded()}})
-            # A subscriber that is closed as slow leaves the channel while we walk.
+            # A subscriber that is closed as slow leaves the channel during this loop.
             for subscription in list(subscribers.values()):
                 subscription.deliver(position, frame)
 
@@ -211,7 +213,7 @@ class Hub(Generic[_C]):
 
 
 def _discard(groups: dict[str, dict[str, Any]], group: str, member: str) -> None:
-    """Remove a member, and its group with the last one."""
+    """Remove a member, and its group if it was the last one."""
     members = groups.get(group)
     if members is not None:
         members.pop(member, None)

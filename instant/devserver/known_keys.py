@@ -1,4 +1,4 @@
-"""Keys of Centrifugo v6.9's config: those that the devserver uses, ignores in silence or cannot serve."""
+"""The keys of Centrifugo v6.9's config: those that the devserver uses, ignores silently, or does not support."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECTIONS: Final = """
     usage_stats node shutdown pid_file enable_unreleased_features
 """
 
-#: Keys that do nothing here, a section each.
+#: Keys that Centrifugo knows and the devserver ignores, by section.
 _IGNORED: Final = {
     "http_server": """
         internal_address internal_port tls tls_autocert tls_external internal_tls http3 h2c_external
@@ -46,7 +46,7 @@ _IGNORED: Final = {
     """,
 }
 
-#: As in `forwarding`, which needs more than is known here.
+#: Repeats `stream_proxy.BRIDGE_HEADER`, because importing that module also imports aiohttp.
 _BRIDGE: Final = "X-Instant-Bridge"
 
 _USED: Final[Mapping[str, type[Any]]] = {
@@ -63,26 +63,26 @@ _USED: Final[Mapping[str, type[Any]]] = {
     "namespace": config_options.ChannelOptions,
 }
 
-#: What a config may ask for and the devserver does not have.
+#: Keys for features that the devserver does not have.
 _LACKING: Final = {
     ("http_server", "internal_port"): "the devserver serves everything on http_server.port",
     ("http_server", "tls"): "the devserver speaks plain HTTP only",
-    ("client", "user_id_http_header"): "the devserver does not trust a header for the user",
+    ("client", "user_id_http_header"): "the devserver does not read the user's id from a header",
     ("client", "connection_rate_limit"): "the devserver does not limit the rate of connections",
-    ("rpc", "ping"): "the devserver has no method of its own",
+    ("rpc", "ping"): "the devserver has no built-in ping method",
     ("grpc_api", "enabled"): "the devserver has no gRPC API",
-    ("websocket", "disabled"): "the devserver has no other transport than WebSocket",
-    ("uni_websocket", "enabled"): "the devserver has no unidirectional transport",
-    ("uni_sse", "enabled"): "the devserver has no unidirectional transport",
-    ("sse", "enabled"): "the devserver has no other transport than WebSocket",
-    ("http_stream", "enabled"): "the devserver has no other transport than WebSocket",
+    ("websocket", "disabled"): "the devserver supports WebSocket only",
+    ("uni_websocket", "enabled"): "the devserver has no unidirectional transports",
+    ("uni_sse", "enabled"): "the devserver has no unidirectional transports",
+    ("sse", "enabled"): "the devserver supports WebSocket only",
+    ("http_stream", "enabled"): "the devserver supports WebSocket only",
     ("admin", "enabled"): "the devserver has no admin page",
     ("prometheus", "enabled"): "the devserver has no metrics",
 }
 
 
 def warnings(raw: Mapping[str, Any]) -> Iterator[str]:
-    """Name each key that Centrifugo does not know, and each that the devserver cannot honour."""
+    """Yield a warning for each key that Centrifugo does not know or the devserver does not support."""
     yield from (f"unknown key {name} in the config" for name in raw if name not in _SECTIONS.split())
     yield from (f"unknown key {path} in the config" for path in _unknown(raw))
     yield from (
@@ -123,13 +123,13 @@ def _engines(raw: Mapping[str, Any]) -> Iterator[str]:
     for section in ("engine", "broker", "presence_manager"):
         kind = _object(raw, section).get("type") or "memory"
         if kind != "memory":
-            yield f"{section}.type is {kind}: the devserver keeps all in memory, on this one node"
+            yield f"{section}.type is {kind}, but the devserver keeps everything in memory, on one node"
     token = _object(_object(raw, "client"), "token")
     for key in ("rsa_public_key", "ecdsa_public_key", "jwks_public_endpoint"):
         if token.get(key):
-            yield f"client.token.{key} is set, but the devserver reads HMAC tokens only"
+            yield f"client.token.{key} is set, but the devserver verifies HMAC tokens only"
     if raw.get("consumers"):
-        yield "consumers are configured: the devserver runs none"
+        yield "consumers are configured, but the devserver does not run them"
 
 
 def _proxies(raw: Mapping[str, Any]) -> Iterator[str]:
@@ -138,16 +138,16 @@ def _proxies(raw: Mapping[str, Any]) -> Iterator[str]:
     proxies.update({f"channel.proxy.{name}": channel for name in channel})
     for path, section in proxies.items():
         proxy = _object(section, path.rpartition(".")[2])
-        # Streams of sockets have a bridge besides, which `forwarding` asks.
+        # `stream_proxy` serves the socket streams of a proxy that has a bridge.
         has_bridge = _BRIDGE in _object(_object(proxy, "http"), "static_headers") and path.endswith(".subscribe_stream")
         if proxy.get("endpoint") and not has_bridge:
-            yield f"{path} is configured: the devserver does not ask proxies"
+            yield f"{path} is configured, but the devserver does not call this proxy"
     rpc = _object(_object(raw, "rpc"), "proxy")
     if rpc.get("endpoint") and not str(rpc["endpoint"]).startswith(("http://", "https://")):
-        yield "rpc.proxy.endpoint: the devserver asks by HTTP only"
+        yield "rpc.proxy.endpoint is not an HTTP URL, but the devserver calls backends by HTTP only"
     for key in ("emulated_headers", "binary_encoding"):
         if rpc.get(key):
-            yield f"rpc.proxy.{key} is set: the devserver does not have it"
+            yield f"rpc.proxy.{key} is set, but the devserver does not support it"
 
 
 def _enabled(value: Any) -> bool:

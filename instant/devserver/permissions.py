@@ -1,4 +1,4 @@
-"""What a namespace lets a client do in a channel, beyond joining it."""
+"""What a namespace permits a client to do in a channel, apart from subscribing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Action = Literal["publish", "history", "presence"]
 
 
 def options_of(client: Client, channel: str) -> ChannelOptions:
-    """Return the options of a channel that a client names.
+    """Return the options of a channel that a client's command names.
 
     Raises:
         ReplyError: 102 for an unknown namespace, 107 for a name that clients cannot use.
@@ -30,9 +30,9 @@ def options_of(client: Client, channel: str) -> ChannelOptions:
 
 
 def may(client: Client, channel: str, options: ChannelOptions, action: Action, *, subscribed: bool = False) -> bool:
-    """Report whether the namespace's allow_* options permit an action.
+    """Return whether the namespace's `allow_*` options permit an action.
 
-    `subscribed` counts a client that is about to join as a subscriber.
+    If `subscribed` is true, the client counts as a subscriber, although it has not joined yet.
     """
     named = bool(client.user) or bool(getattr(options, f"allow_{action}_for_anonymous"))
     anyone = getattr(options, f"allow_{action}_for_client")
@@ -42,10 +42,10 @@ def may(client: Client, channel: str, options: ChannelOptions, action: Action, *
 
 
 def demand(client: Client, channel: str, options: ChannelOptions, action: Action) -> None:
-    """Require a permission.
+    """Check that the namespace permits an action.
 
     Raises:
-        ReplyError: 103 if it is not permitted.
+        ReplyError: 103 if it does not.
     """
     if not may(client, channel, options, action):
         client.log(f"attempt to call {action} without sufficient permission", channel=channel)
@@ -53,7 +53,7 @@ def demand(client: Client, channel: str, options: ChannelOptions, action: Action
 
 
 def accepts(options: ChannelOptions, data: object) -> bool:
-    """Report whether data has the namespace's format; all it carries is JSON anyway."""
+    """Return whether data has the namespace's format. The devserver transports all data as JSON."""
     if options.publication_data_format == "json_object":
         return isinstance(data, dict)
     return data is not wire_json.MISSING or options.publication_data_format == "binary"

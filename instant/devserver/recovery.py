@@ -1,4 +1,4 @@
-"""What a subscriber missed: recovery from a position, in stream and in cache mode."""
+"""Recovery of missed publications from a position, in stream mode and in cache mode."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from instant.devserver.hub import Hub
     from instant.devserver.subscription_grant import Grant
 
-#: The flag of a subscribe request to be refused (112) rather than told `recovered: false`.
+#: Flag of a subscribe command: if recovery fails, refuse the command (112) instead of replying `recovered: false`.
 REJECT_UNRECOVERED = 2
 
 
 class Recovered(NamedTuple):
-    """The top position and, if all that was missed is still there, the missed publications."""
+    """The latest position and the missed publications. Without `success`, recovery failed."""
 
     position: Position
     publications: list[Publication]
@@ -24,9 +24,10 @@ class Recovered(NamedTuple):
 
 
 def recover_stream(hub: Hub[Any], channel: str, grant: Grant, since: Position, limit: int) -> Recovered:
-    """Recover every publication after `since`; at most `limit` (0: all), for more would not be all.
+    """Recover every publication after `since`.
 
-    An empty epoch matches any.
+    Recovery fails if some are not in the history any more, or if there are more than `limit` (0: no limit). An empty
+    epoch matches any epoch.
     """
     meta_ttl = grant.options.history_meta_ttl
     try:
@@ -41,7 +42,7 @@ def recover_stream(hub: Hub[Any], channel: str, grant: Grant, since: Position, l
 
 
 def recover_cache(hub: Hub[Any], channel: str, grant: Grant, since: Position) -> Recovered:
-    """Recover the latest publication, unless the subscriber has it."""
+    """Recover the latest publication, unless the subscriber already has it."""
     publications, top = hub.history(channel, grant.options.history_meta_ttl, 1, reverse=True)
     current = since.offset > 0 and since == top
     if not publications:

@@ -1,4 +1,4 @@
-"""Rpc commands, which are forwarded to the backend by HTTP as `rpc.proxy` says."""
+"""Forwards rpc commands to the backend by HTTP, as configured in `rpc.proxy`."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ logger = logging.getLogger("instant.devserver")
 
 
 class Backend:
-    """Answer rpc commands with what the backend says; an `RpcHandler`.
+    """An `RpcHandler` that forwards commands to the backend.
 
-    `client.concurrency` of a connection's commands wait for it at once, and others for them.
+    At most `client.concurrency` commands of a connection run at the same time. Further commands wait.
     """
 
     def __init__(self, config: Config) -> None:
         self._rpc, self._concurrency = config.rpc, max(1, config.client.concurrency)
         self._enabled = {"": config.rpc.without_namespace.proxy_enabled}
         self._enabled.update((name, item.proxy_enabled) for name, item in config.rpc_namespaces.items())
-        self._turns: WeakKeyDictionary[Client, asyncio.Semaphore] = WeakKeyDictionary()
+        self._semaphores: WeakKeyDictionary[Client, asyncio.Semaphore] = WeakKeyDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
         self._http: aiohttp.ClientSession | None = None
 
     @property
     def is_used(self) -> bool:
-        """Report whether the config forwards any command."""
+        """Whether the config forwards any command."""
         return any(self._enabled.values())
 
     def __call__(self, client: Client, command_id: int, method: str, data: Any) -> None:
-        """Forward a command.
+        """Forward a command, and send the reply when the backend has answered.
 
         Raises:
-            ReplyError: 104 for an unknown namespace, 108 if it has no proxy.
+            ReplyError: 104 for an unknown namespace, 108 if its commands are not forwarded.
         """
         namespace, boundary, _ = method.partition(self._rpc.namespace_boundary)
         enabled = self._enabled.get(namespace if boundary else "")
         if not enabled:
-            client.log("rpc is not handed on", method=method)
+            client.log("rpc is not forwarded: its namespace is unknown or has no proxy", method=method)
             raise errors.ReplyError(errors.METHOD_NOT_FOUND if enabled is None else errors.NOT_AVAILABLE)
         task = asyncio.get_running_loop().create_task(self._answer(client, command_id, method, data))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Cancel all running requests."""
+        """Cancel all running requests and close the HTTP client."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -61,52 +61,55 @@ class Backend:
             await self._http.close()
 
     async def _answer(self, client: Client, command_id: int, method: str, data: Any) -> None:
-        turns = self._turns.setdefault(client, asyncio.Semaphore(self._concurrency))
-        async with turns:
+        semaphore = self._semaphores.setdefault(client, asyncio.Semaphore(self._concurrency))
+        async with semaphore:
             if client.closing:
                 return
             try:
-                settle(client, command_id, await self._ask(client, _question(client, method, data, self._rpc.proxy)))
+                settle(
+                    client, command_id, await self._ask(client, _request_body(client, method, data, self._rpc.proxy))
+                )
             except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
                 logger.error("error proxying rpc to %s: %s", self._rpc.proxy.endpoint, str(error) or "timeout")
                 client.fail(command_id, errors.INTERNAL)
 
-    async def _ask(self, client: Client, question: dict[str, Any]) -> dict[str, Any]:
-        """Return the backend's answer.
+    async def _ask(self, client: Client, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request to the backend and return its answer.
 
         Raises:
-            ValueError: it is not a JSON object with status 200.
+            ValueError: the answer's status is not 200, or its body is not a JSON object.
         """
         proxy = self._rpc.proxy
         if self._http is None:
-            # A connection that was kept may be closed under a command, which must not be sent twice.
+            # No keep-alive: the backend may close an idle connection just when a command is sent, and a command must
+            # not be sent twice.
             connector = aiohttp.TCPConnector(force_close=True, limit=0)
             self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        handed_on = {name: client.headers[name] for name in proxy.http_headers if name in client.headers}
-        headers = {"Content-Type": "application/json", **proxy.http.static_headers, **handed_on}
-        timeout, body = aiohttp.ClientTimeout(total=proxy.timeout), wire_json.encode(question).encode()
+        forwarded = {name: client.headers[name] for name in proxy.http_headers if name in client.headers}
+        headers = {"Content-Type": "application/json", **proxy.http.static_headers, **forwarded}
+        timeout, body = aiohttp.ClientTimeout(total=proxy.timeout), wire_json.encode(request).encode()
         async with self._http.post(proxy.endpoint, data=body, headers=headers, timeout=timeout) as response:
             content = await response.read()
             if response.status != 200:
                 raise ValueError(f"unexpected HTTP status {response.status}")
         answer = wire_json.decode(content)
         if not isinstance(answer, dict | None):
-            raise wire_json.MalformedError("the answer is no object")
+            raise wire_json.MalformedError("the backend's answer is not an object")
         return answer or {}
 
 
-def _question(client: Client, method: str, data: Any, proxy: Any) -> dict[str, Any]:
+def _request_body(client: Client, method: str, data: Any, proxy: Any) -> dict[str, Any]:
     fields = {"client": client.id, "transport": "websocket", "protocol": "json", "encoding": "json"}
-    question = {**fields, "user": client.user, **wire_json.filled(method=method)}
+    request = {**fields, "user": client.user, **wire_json.filled(method=method)}
     meta = client.meta if proxy.include_connection_meta else wire_json.MISSING
-    return wire_json.with_raw(question, data=data, meta=meta)
+    return wire_json.with_raw(request, data=data, meta=meta)
 
 
 def settle(client: Client, command_id: int, answer: dict[str, Any]) -> None:
-    """Apply the backend's answer. A disconnect has precedence over an error, and an error over a result.
+    """Apply the backend's answer. A disconnect takes precedence over an error, and an error over a result.
 
     Raises:
-        ValueError: a field has a wrong type.
+        ValueError: a field has a wrong type or is out of range.
     """
     disconnect, error = wire_json.read_object(answer, "disconnect"), wire_json.read_object(answer, "error")
     result = wire_json.read_object(answer, "result") or {}

@@ -1,7 +1,8 @@
-"""One client's protocol, without I/O: text in, replies and events out.
+"""The protocol of one client, without I/O: it receives text and queues replies and pushes.
 
-A transport calls `receive()` for each frame and `tick()` when `deadline()` is reached, sends what `client.take()`
-returns, and closes when `client.closing` is set. `client.wake` is called when one of these may have changed.
+A transport calls `receive()` for each frame, and `tick()` at the time that `deadline()` returns. It sends what
+`client.take()` returns, and closes when `client.closing` is set. `client.wake` is called when one of these may have
+changed.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     from instant.devserver.hub import Hub
     from instant.devserver.stream_proxy import Streams
 
-#: Answers an rpc command: called with the client, the command's id, its method and its data (raw JSON or
-#: `wire.MISSING`). It calls `client.reply(id, "rpc", {...})` or `client.fail(id, error)`, at once or later.
+#: Answers an rpc command. It is called with the client, the command's id, its method and its data (raw JSON or
+#: `wire_json.MISSING`). It calls `client.reply(id, "rpc", {...})` or `client.fail(id, error)`, now or later.
 RpcHandler = Callable[[Client, int, str, Any], None]
 
-#: How long a client may stay after an error reply to its connect (a server's rule; SDKs leave at once).
+#: Seconds after which a client is dropped if its connect command failed. SDKs disconnect at once.
 UNUSABLE_SECONDS = 5.0
 
 _SIMPLE = {
@@ -37,12 +38,15 @@ _SIMPLE = {
     "presence_stats": channel_commands.presence_stats,
     "history": channel_commands.history,
 }
-# The order in which the server looks for a command's name.
+# The order in which Centrifugo looks for a command's name.
 _NAMES = ("connect", "subscribe", *_SIMPLE, "rpc", "send", "refresh", "sub_refresh")
 
 
 class Session:
-    """The protocol of one connection. All times come from the hub's clock; `jitter` gives 0..1."""
+    """The protocol of one connection.
+
+    Times are in seconds and come from the hub's clock. `jitter` returns a number from 0 to 1.
+    """
 
     def __init__(
         self,
@@ -66,13 +70,13 @@ class Session:
         self._pong_owed = False
 
     def take_keys(self, rules: ChannelRules, options: ClientOptions) -> None:
-        """Read tokens with the keys of these options from now on."""
+        """Verify tokens with the keys of these options from now on."""
         self._reader = self._tokens(rules, options.token)
         own_keys = options.subscription_token
         self._subscription_reader = self._tokens(rules, own_keys) if own_keys.enabled else self._reader
 
     def receive(self, text: str) -> None:
-        """Handle one WebSocket message: one or more commands, a line each."""
+        """Handle one WebSocket message, which has one command per line."""
         lines = text.removesuffix("\n").split("\n")
         for line in lines:
             if self.client.closing or self._unusable:
@@ -84,14 +88,14 @@ class Session:
                 self.client.close(errors.CLOSED_BAD_REQUEST)
 
     def deadline(self) -> float | None:
-        """Return when `tick()` has something to do, None for never."""
+        """Return the Unix time at which `tick()` has something to do, or None if there is nothing to do."""
         if self.client.closing:
             return None
         times = (self._stale_at, self._ping_at, self._pong_until, self._check_at, self.client.closes_at)
         return min((at for at in times if at is not None), default=None)
 
     def tick(self) -> None:
-        """Send pings that are due, and close connections that are stale, silent or expired."""
+        """Send a ping that is due, and close the connection if it is stale, without a pong, or expired."""
         now = self._clock()
         if _due(self._stale_at, now):
             self.client.close(errors.DROPPED if self._unusable else errors.STALE)
@@ -108,7 +112,7 @@ class Session:
             self._check_expiry()
 
     def lost(self) -> None:
-        """Record that the transport has closed."""
+        """Close the session, because its transport has closed."""
         self.client.close(errors.DROPPED)
 
     def _handle(self, command: Any) -> None:
@@ -132,7 +136,7 @@ class Session:
             self.client.close(error.disconnect)
         except errors.ReplyError as error:
             if name == "connect":
-                self._give_up()
+                self._mark_unusable()
             self.client.fail(command_id, error.error)
 
     def _dispatch(self, command_id: int, name: str, body: Mapping[str, Any]) -> None:
@@ -159,19 +163,21 @@ class Session:
             self._streams.open(self.client, command_id, request)
             return
         result, joined = subscribe(self.client, self._subscription_reader, request)
-        self._welcome(command_id, "subscribe", result, [joined])
+        self._reply_and_announce(command_id, "subscribe", result, [joined])
 
     def _connect(self, command_id: int, body: Mapping[str, Any]) -> None:
         result, joined = connecting.connect(self.client, self._reader, body)
         self._stale_at = None
         interval = self._options.ping_interval
         if interval > 0:
-            # Spread, so that clients that came together are not pinged together.
+            # Random, so that clients that connected at the same time are not pinged at the same time.
             self._ping_at = self._after(interval * (1 + self._jitter()) / 2)
         self._check_at = self._after(self._options.presence_update_interval * (1 + self._jitter()) / 2)
-        self._welcome(command_id, "connect", result, joined)
+        self._reply_and_announce(command_id, "connect", result, joined)
 
-    def _welcome(self, command_id: int, name: str, result: dict[str, Any], joined: list[Subscription]) -> None:
+    def _reply_and_announce(
+        self, command_id: int, name: str, result: dict[str, Any], joined: list[Subscription]
+    ) -> None:
         self.client.reply(command_id, name, result)
         for subscription in joined:
             self.client.hub.announce(subscription)
@@ -181,7 +187,7 @@ class Session:
             raise errors.ReplyError(errors.NOT_AVAILABLE)
         self._rpc(self.client, command_id, wire_json.read(body, "method", ""), wire_json.read_raw(body, "data"))
 
-    def _give_up(self) -> None:
+    def _mark_unusable(self) -> None:
         self._unusable = True
         self.client.closes_at = None
         self._stale_at = self._after(UNUSABLE_SECONDS)
@@ -199,7 +205,7 @@ class Session:
         self._pong_owed = False
 
     def _check_expiry(self) -> None:
-        """Subscriptions are looked at now and then only, as on the server: their expiry is no revocation."""
+        """End expired subscriptions. As in Centrifugo, this is checked only every `presence_update_interval`."""
         late = self.client.now() - int(self._options.expired_sub_close_delay)
         for subscription in list(self.client.subscriptions.values()):
             if not 0 < subscription.expire_at < late:

@@ -1,4 +1,4 @@
-"""Streams of sockets, forwarded to the bridge of their worker. Centrifugo uses gRPC for this."""
+"""Streams of sockets: forwards them to the websockets worker's bridge. Centrifugo uses gRPC instead."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("instant.devserver")
 
-#: Under this name the config has the bridge's address, among the headers, which the server's gRPC has no use for.
+#: This static header holds the URL of the bridge. Only the devserver uses the proxy's `http` section.
 BRIDGE_HEADER = "X-Instant-Bridge"
-#: The largest message of a worker, in its envelope.
-_LARGEST = 2 * 1024 * 1024
-#: What tells the worker that the client has left, so that it closes, and the seconds that it has for that.
+#: Maximum size of a message from the worker with its envelope, in bytes.
+_MAX_MESSAGE_BYTES = 2 * 1024 * 1024
+#: This message reports to the worker that the client has left. The worker then has this many seconds to close.
 _LEFT = ""
-_PATIENCE = 5.0
-#: How the worker closes a stream that it ended on purpose.
+_CLOSE_SECONDS = 5.0
+#: The WebSocket close code with which the worker ends a stream on purpose.
 _NORMAL = 1000
 
 
 class Streams:
-    """Opens a stream for each subscription to a channel of sockets."""
+    """Opens a stream to the worker for each subscription to a channel of sockets."""
 
     def __init__(self, config: Config) -> None:
         self._proxy: ProxyOptions = config.channel.proxy.subscribe_stream
@@ -45,16 +45,21 @@ class Streams:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def takes(self, client: Client, request: Request) -> bool:
-        """Report whether a stream answers this subscribe command: it has no token, and its namespace has streams."""
+        """Return whether a stream answers this subscribe command.
+
+        This is so if the command has no token, the channel is not private, and its namespace has streams.
+        """
         options = client.rules.options(request.channel)
-        handed_on = options is not None and options.subscribe_stream_proxy_enabled
-        return bool(handed_on and self._bridge and not request.token and not client.rules.is_private(request.channel))
+        has_streams = options is not None and options.subscribe_stream_proxy_enabled
+        return bool(has_streams and self._bridge and not request.token and not client.rules.is_private(request.channel))
 
     def open(self, client: Client, command_id: int, request: Request) -> None:
-        """Answer a subscribe command, later.
+        """Open a stream, and reply to the subscribe command when the worker has answered.
 
         Raises:
-            ReplyError, CloseError: the command itself is wrong.
+            ReplyError: 102 for an unknown namespace, 105 for an existing subscription, 106 for too many subscriptions,
+                107 for an invalid channel name, 108 for a shared poll subscription.
+            CloseError: 3501 without a channel or for an unknown delta type.
         """
         check(client, request)
         permissions.options_of(client, request.channel)
@@ -68,7 +73,7 @@ class Streams:
         task.add_done_callback(lambda _: self._open.pop(key, None))
 
     def publish(self, client: Client, body: Mapping[str, Any]) -> bool:
-        """Forward a client's publication to its stream. Return False if the channel has none.
+        """Forward a client's publication to its stream. Return False if the channel has no stream.
 
         Raises:
             ReplyError: 107 without data.
@@ -83,7 +88,7 @@ class Streams:
         return True
 
     async def close(self) -> None:
-        """End all streams."""
+        """End all streams and close the HTTP client."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -96,44 +101,44 @@ class Streams:
         headers = {name: value for name, value in self._proxy.http.static_headers.items() if name != BRIDGE_HEADER}
         try:
             socket = await asyncio.wait_for(
-                self._http.ws_connect(self._bridge, headers=headers, max_msg_size=_LARGEST, autoclose=True),
+                self._http.ws_connect(self._bridge, headers=headers, max_msg_size=_MAX_MESSAGE_BYTES, autoclose=True),
                 self._proxy.timeout,
             )
             async with socket:
-                await stream.carry(socket, self._proxy)
+                await stream.run(socket, self._proxy)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             logger.error("error from subscribe stream proxy %s: %s", self._bridge, str(error) or "timeout")
             stream.fail()
 
 
 class _Stream:
-    """One subscription, and its way to the worker."""
+    """The stream of one subscription."""
 
     def __init__(self, client: Client, command_id: int, request: Request) -> None:
         self._client, self._command_id, self._request = client, command_id, request
         self.unsent: asyncio.Queue[str | None] = asyncio.Queue()
         self.is_joined = False
 
-    async def carry(self, socket: aiohttp.ClientWebSocketResponse[Any], proxy: ProxyOptions) -> None:
-        """Ask for the subscription, then take messages both ways until either side has ended.
+    async def run(self, socket: aiohttp.ClientWebSocketResponse[Any], proxy: ProxyOptions) -> None:
+        """Send the request to the worker. If it accepts, forward messages in both directions until one side ends.
 
         Raises:
-            ValueError: the worker's answer is invalid.
+            ValueError: the worker's answer or one of its messages is invalid.
         """
-        await socket.send_str(wire_json.encode(self._question(proxy)))
+        await socket.send_str(wire_json.encode(self._request_body(proxy)))
         answer = wire_json.decode(await asyncio.wait_for(socket.receive_str(), proxy.timeout))
         if not isinstance(answer, dict):
-            raise wire_json.MalformedError("the answer is no object")
+            raise wire_json.MalformedError("the worker's answer is not an object")
         error = wire_json.read_object(answer, "error")
         if error is not None:
             code, message = wire_json.read_uint(error, "code"), wire_json.read(error, "message", "")
             self._client.fail(self._command_id, errors.Error(code, message))
         elif not self._client.closing:
             self._join()
-            await self._converse(socket)
+            await self._forward_messages(socket)
 
     def fail(self) -> None:
-        """The worker is away: the client asks again."""
+        """Report to the client that the worker cannot be reached. The client subscribes again."""
         if not self.is_joined:
             self._client.fail(self._command_id, errors.INTERNAL)
         else:
@@ -148,7 +153,7 @@ class _Stream:
         client.reply(self._command_id, "subscribe", result)
         client.hub.announce(subscription)
 
-    async def _converse(self, socket: aiohttp.ClientWebSocketResponse[Any]) -> None:
+    async def _forward_messages(self, socket: aiohttp.ClientWebSocketResponse[Any]) -> None:
         sending = asyncio.get_running_loop().create_task(self._send(socket))
         try:
             async for message in socket:
@@ -160,13 +165,13 @@ class _Stream:
         self._leave(errors.SERVER_UNSUBSCRIBED if normal else errors.INSUFFICIENT_SUBSCRIPTION)
 
     async def _send(self, socket: aiohttp.ClientWebSocketResponse[Any]) -> None:
-        # Where the worker has closed it already, there may be last words of it to read.
+        # If the worker has already closed, its last messages may still have to be read.
         with suppress(ConnectionError):
             while (text := await self.unsent.get()) is not None:
                 await socket.send_str(text)
             self.is_joined = False
             await socket.send_str(_LEFT)
-            await asyncio.sleep(_PATIENCE)
+            await asyncio.sleep(_CLOSE_SECONDS)
             await socket.close()
 
     def _leave(self, reason: errors.Unsubscribe) -> None:
@@ -174,14 +179,14 @@ class _Stream:
             self.is_joined = False
             self._client.unsubscribe(self._request.channel, reason)
 
-    def _question(self, proxy: ProxyOptions) -> dict[str, Any]:
+    def _request_body(self, proxy: ProxyOptions) -> dict[str, Any]:
         client, request = self._client, self._request
         headers = {name: client.headers[name] for name in proxy.http_headers if name in client.headers}
-        question = {
+        body = {
             "client": client.id,
             "channel": request.channel,
             "headers": headers,
             **wire_json.filled(user=client.user),
         }
         meta = client.meta if proxy.include_connection_meta else wire_json.MISSING
-        return wire_json.with_raw(question, data=request.data, meta=meta)
+        return wire_json.with_raw(body, data=request.data, meta=meta)

@@ -1,4 +1,4 @@
-"""The history of one channel: publications with offsets under an epoch."""
+"""The history of one channel: publications with offsets in an epoch."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class Position(NamedTuple):
-    """A place in a stream. Offsets only compare within one epoch."""
+    """A position in a stream. Offsets can be compared only within one epoch."""
 
     offset: int = 0
     epoch: str = ""
 
     def encoded(self) -> dict[str, Any]:
-        """Return the fields of a reply."""
+        """Return the position as fields of a reply."""
         return wire_json.filled(offset=self.offset, epoch=self.epoch)
 
 
 class Publication(NamedTuple):
-    """One message; offset 0 outside of history. Clients are told the epoch with the first of a stream."""
+    """One message. Its offset is 0 if it is not in the history. Only the first publication of a stream has an epoch."""
 
     data: Any
     offset: int = 0
@@ -39,10 +39,10 @@ class Publication(NamedTuple):
 
 
 class Stream:
-    """The last publications of a channel.
+    """The latest publications of a channel.
 
-    When `history_ttl` is over since the last one, all are forgotten, yet the position stays until
-    `history_meta_ttl` is over since the stream was last used; a stream made anew has another epoch.
+    All publications are dropped `history_ttl` seconds after the last one. The position is kept until the stream has not
+    been used for `history_meta_ttl` seconds. A new stream has a new epoch.
     """
 
     def __init__(self) -> None:
@@ -55,17 +55,17 @@ class Stream:
 
     @property
     def position(self) -> Position:
-        """The offset of the latest publication ever added."""
+        """The offset of the latest publication, and the epoch."""
         return Position(self.top, self.epoch)
 
     def touch(self, now: float, meta_ttl: float) -> None:
-        """Note a use, and forget publications whose time is over."""
+        """Restart the time until the stream is removed, and drop expired publications."""
         self.removed_at = now + meta_ttl
         if now >= self._expires_at:
             self.clear()
 
     def knows_version(self, version: int, version_epoch: str) -> bool:
-        """Tell whether an equal or newer version is here already; version 0 takes no part."""
+        """Return whether an equal or newer version has been added. Version 0 means that there is no version."""
         same = version_epoch in ("", self._version_epoch)
         return version > 0 and self.top > 0 and same and version <= self._version
 
@@ -83,13 +83,14 @@ class Stream:
         return placed
 
     def clear(self) -> None:
-        """Forget the publications, not the position."""
+        """Drop the publications, and keep the position."""
         self._items.clear()
 
     def read(self, since: int | None, limit: int, *, reverse: bool = False) -> list[Publication]:
-        """Return publications after (reverse: before) an offset; a negative limit is none, 0 gives nothing.
+        """Return publications after an offset, or before it if `reverse` is true.
 
-        Where the first one after `since` is gone, reading forward starts at the oldest that is left.
+        A negative limit means no limit; 0 returns nothing. If the publications right after `since` have been dropped,
+        reading forwards starts with the oldest one in the stream.
         """
         items = list(self._items)
         if since is not None and items:

@@ -1,4 +1,4 @@
-"""The subscribe command: may the client join, and what does it get to know at once."""
+"""The subscribe command: whether a client may join a channel, and what the reply contains."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from instant.devserver.config_options import ChannelOptions
 
-#: The kind of subscription that the server has only where it is configured; other kinds than 0 are refused.
+#: The type of shared poll subscriptions, for which Centrifugo has its own error. All types except 0 are refused.
 _SHARED_POLL = 4
 
 
 class Request(NamedTuple):
-    """A read subscribe command, or what stands for one where the server subscribes a client."""
+    """The fields of a subscribe command, or of a subscription that the server creates for a client."""
 
     channel: str
     token: str = ""
@@ -39,10 +39,10 @@ class Request(NamedTuple):
 
     @classmethod
     def read(cls, data: Mapping[str, Any], channel: str = "") -> Request:
-        """Read a client's fields.
+        """Read the fields that a client sent.
 
         Raises:
-            MalformedError: the input has another form.
+            MalformedError: a field has a wrong type or is out of range.
         """
         return cls(
             channel=channel or wire_json.read(data, "channel", ""),
@@ -61,10 +61,12 @@ class Request(NamedTuple):
 
 
 def subscribe(client: Client, reader: TokenReader, request: Request) -> tuple[dict[str, Any], Subscription]:
-    """Join a channel for a subscribe command; the caller replies, then announces.
+    """Subscribe a client to a channel. Return the fields of the reply and the subscription.
+
+    The caller sends the reply, and then announces the subscription.
 
     Raises:
-        ReplyError, CloseError: the command is refused.
+        ReplyError, CloseError: the command is refused, see `check`, `authorize` and `join`.
     """
     check(client, request)
     grant = authorize(client, reader, request)
@@ -72,10 +74,14 @@ def subscribe(client: Client, reader: TokenReader, request: Request) -> tuple[di
 
 
 def authorize(client: Client, reader: TokenReader, request: Request) -> Grant:
-    """Decide whether the client may join, in the server's order: name, `$`, token, name's users, namespace.
+    """Return what the client is granted in the channel, or refuse the command.
+
+    As in Centrifugo, the checks are in this order: the name, `$`, the token, the users in the name, the namespace.
 
     Raises:
-        ReplyError, CloseError: the command is refused.
+        ReplyError: 102 for an unknown namespace, 103 without permission, 107 for an invalid channel name, 108 if
+            Centrifugo would call a proxy, 109 for an expired token.
+        CloseError: 3500 for a token of another channel, user or client.
     """
     channel, rules = request.channel, client.rules
     options = permissions.options_of(client, channel)
@@ -95,10 +101,11 @@ def authorize(client: Client, reader: TokenReader, request: Request) -> Grant:
 
 
 def join(client: Client, request: Request, grant: Grant, *, server_side: bool) -> tuple[dict[str, Any], Subscription]:
-    """Put the client into the channel; return the fields of the reply and the subscription.
+    """Add the client to the channel. Return the fields of the reply and the subscription.
 
     Raises:
-        ReplyError: the command is refused.
+        ReplyError: 107 for a tags filter, 110 if the subscription has already expired, 112 if recovery failed and the
+            client sent `REJECT_UNRECOVERED`.
     """
     result: dict[str, Any] = {}
     if grant.expire_at > 0:
@@ -121,10 +128,12 @@ def join(client: Client, request: Request, grant: Grant, *, server_side: bool) -
 
 
 def check(client: Client, request: Request) -> None:
-    """Refuse a command that is wrong whoever sends it.
+    """Refuse a command that is invalid whatever the client is permitted to do.
 
     Raises:
-        ReplyError, CloseError: the command is refused.
+        ReplyError: 105 for an existing subscription, 106 for too many subscriptions, 107 for a channel name that is too
+            long, 108 for a shared poll subscription.
+        CloseError: 3501 without a channel or for an unknown delta type.
     """
     channel, limit = request.channel, client.options.channel_limit
     if not channel or request.delta not in ("", "fossil"):
@@ -151,7 +160,7 @@ def _by_token(client: Client, reader: TokenReader, request: Request) -> Grant:
     except InvalidTokenError as error:
         client.log(f"invalid subscription token: {error}", channel=request.channel)
         raise errors.ReplyError(errors.PERMISSION_DENIED) from error
-    # The server's hardest answer: a valid token for someone or something else ends the connection.
+    # As in Centrifugo, a valid token for another channel, user or client closes the connection.
     for name, theirs, ours in (
         ("channel", token.channel, request.channel),
         ("user", token.user, client.user),
@@ -164,7 +173,7 @@ def _by_token(client: Client, reader: TokenReader, request: Request) -> Grant:
 
 
 def _may_join(client: Client, channel: str, options: ChannelOptions) -> bool:
-    """Decide without a token.
+    """Return whether the client may join without a token.
 
     Raises:
         ReplyError: 108 if Centrifugo would call a proxy.
@@ -172,14 +181,14 @@ def _may_join(client: Client, channel: str, options: ChannelOptions) -> bool:
     if client.rules.is_user_limited(channel, options):
         return client.rules.lists_user(channel, client.user) or client.options.insecure
     if options.subscribe_proxy_enabled or options.subscribe_stream_proxy_enabled:
-        client.log("the devserver has no subscribe proxy", channel=channel)
+        client.log("the devserver does not support subscribe proxies", channel=channel)
         raise errors.ReplyError(errors.NOT_AVAILABLE)
     named = bool(client.user) or options.allow_subscribe_for_anonymous
     return (options.allow_subscribe_for_client and named) or client.options.insecure
 
 
 def _asked_for(client: Client, request: Request, grant: Grant) -> Grant:
-    """Add what a client may switch on by itself."""
+    """Return the grant with the options that the client requested and may enable itself."""
     options = grant.options
     history = permissions.may(client, request.channel, options, "history", subscribed=True)
     recovery = grant.recovery or (request.recoverable and (options.allow_recovery or history))
@@ -211,7 +220,7 @@ def _recover(client: Client, request: Request, subscription: Subscription) -> di
         recoverable=grant.recovery,
         positioned=True,
         epoch=recovered.position.epoch,
-        # The reply to a recovery repeats the offset that was asked for: the client counts on from there.
+        # A reply to a successful recovery repeats the requested offset, and the client counts from there.
         offset=request.since.offset if recovered.success else recovered.position.offset,
         recovered=recovered.success,
         was_recovering=request.recover or asked,

@@ -1,4 +1,4 @@
-"""What a subscription is allowed to be, wherever the permission came from."""
+"""The options of a subscription, from the namespace, a token or the server API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OVERRIDES = {
 
 @dataclass(frozen=True)
 class Grant:
-    """Options of one subscription; `expire_at` 0 is never."""
+    """The options of one subscription. `expire_at` is in Unix time; 0 means never."""
 
     options: ChannelOptions
     source: str
@@ -39,7 +39,7 @@ class Grant:
 
     @classmethod
     def from_options(cls, options: ChannelOptions, source: str) -> Grant:
-        """Grant what the namespace gives to everyone."""
+        """Return what the namespace grants to every subscriber."""
         return cls(
             options=options,
             source=source,
@@ -54,7 +54,9 @@ class Grant:
     def from_request(
         cls, options: ChannelOptions, request: Mapping[str, Any], source: str, *, expire_at: int = 0
     ) -> Grant:
-        """Grant what a token's claims or an API call add: `override`, `info`, `data` and their `b64` forms.
+        """Return the namespace's options with the changes of a token's claims or an API call.
+
+        These are `override`, `info` and `data`, or `b64info` and `b64data`.
 
         Raises:
             ValueError: a field is invalid.
@@ -71,5 +73,5 @@ class Grant:
 
     @property
     def positioned(self) -> bool:
-        """Recovery includes positioning."""
+        """Whether the server tracks the subscription's position. Recovery includes this."""
         return self.recovery or self.positioning

@@ -1,4 +1,4 @@
-"""The devserver in a thread of its own, for tests of synchronous code."""
+"""The devserver in its own thread, for tests of synchronous code."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class ThreadedDevServer:
-    """Run a server while a `with` block runs; `port` and `url` are set inside.
+    """Context manager that runs a devserver during a `with` block. `port` and `url` are available inside the block.
 
     Raises:
         ConfigError: Centrifugo would refuse the config.
-        OSError: (on entering) the port is in use.
+        OSError: (on entering) the server cannot listen; usually the port is in use.
     """
 
     def __init__(self, config: Mapping[str, Any], *, rpc: RpcHandler | None = None) -> None:
@@ -33,12 +33,12 @@ class ThreadedDevServer:
 
     @property
     def port(self) -> int:
-        """The bound port."""
+        """The port on which the server listens."""
         return self._server.port
 
     @property
     def url(self) -> str:
-        """The server's address."""
+        """The server's URL."""
         return self._server.url
 
     def __enter__(self) -> ThreadedDevServer:

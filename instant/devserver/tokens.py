@@ -1,4 +1,4 @@
-"""Read connection and subscription JWTs as Centrifugo does, with HMAC keys."""
+"""Verifies and reads connection and subscription JWTs as Centrifugo does, with HMAC keys."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class InvalidTokenError(Exception):
 
 
 class ExpiredTokenError(Exception):
-    """The token has expired, or (`nbf`) is not valid yet."""
+    """The token has expired, or is not valid yet (claim `nbf`)."""
 
 
 @dataclass(frozen=True)
 class ConnectionToken:
-    """What a connection token grants; `expire_at` 0 is never."""
+    """What a connection token grants. `expire_at` is in Unix time; 0 means never."""
 
     user: str
     expire_at: int = 0
@@ -41,7 +41,7 @@ class ConnectionToken:
 
 @dataclass(frozen=True)
 class SubscriptionToken:
-    """What a subscription token grants, to whom."""
+    """What a subscription token grants, and to which user and client."""
 
     user: str
     channel: str
@@ -50,7 +50,7 @@ class SubscriptionToken:
 
 
 class TokenReader:
-    """Verify tokens with one set of keys."""
+    """Verifies and reads tokens with one set of keys."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class TokenReader:
         self._skip_signature = skip_signature
 
     def connection(self, token: str) -> ConnectionToken:
-        """Read a connection token.
+        """Verify and read a connection token.
 
         Raises:
             InvalidTokenError, ExpiredTokenError: the token is invalid, or has expired.
@@ -85,7 +85,7 @@ class TokenReader:
             raise InvalidTokenError(str(error)) from error
 
     def subscription(self, token: str) -> SubscriptionToken:
-        """Read a subscription token.
+        """Verify and read a subscription token.
 
         Raises:
             InvalidTokenError, ExpiredTokenError: the token is invalid, or has expired.
@@ -118,13 +118,13 @@ class TokenReader:
 
     def _verified(self, token: str) -> dict[str, Any]:
         try:
-            # The signature is checked below: `jwt.decode` itself warns about keys shorter than the digest,
-            # which Centrifugo takes in silence.
+            # The signature is verified below, because `jwt.decode` warns about keys that are shorter than the digest.
+            # Centrifugo accepts them silently.
             parts = jwt.decode_complete(token, options={"verify_signature": False})
         except jwt.InvalidTokenError as error:
             raise InvalidTokenError(str(error)) from error
         if not self._skip_signature and not self._signed(token, parts["header"].get("alg"), parts["signature"]):
-            raise InvalidTokenError("wrong signature, or an algorithm or key that is not enabled")
+            raise InvalidTokenError("the signature is wrong, or its algorithm or key is not enabled")
         claims: dict[str, Any] = parts["payload"]
         return claims
 

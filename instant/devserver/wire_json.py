@@ -1,4 +1,4 @@
-"""JSON as the server reads and writes it: strict input, compact output without zero values."""
+"""JSON as Centrifugo reads and writes it: strict input, and compact output without zero values."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class _Missing:
         return False
 
 
-#: Stands for raw JSON that was not given, for `null` is a value like any other.
+#: Stands for a missing field of raw JSON, where `null` is a value.
 MISSING: Final = _Missing()
 
 
 class MalformedError(ValueError):
-    """Input that the server's decoder would refuse: not JSON, or a value of a wrong type."""
+    """Input that Centrifugo's decoder would refuse: it is not JSON, or a value has a wrong type."""
 
 
 class Frame(NamedTuple):
-    """One encoded object on its way to one or many clients."""
+    """An encoded object for one or many clients. `size` is in bytes."""
 
     text: str
     size: int
@@ -40,7 +40,7 @@ def decode(text: str | bytes) -> Any:
     """Parse JSON.
 
     Raises:
-        MalformedError: it is not JSON; NaN, numbers that overflow and too many levels are refused, too.
+        MalformedError: the text is not JSON, has NaN or a number that is too large, or is nested too deeply.
     """
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
@@ -49,9 +49,9 @@ def decode(text: str | bytes) -> Any:
 
 
 def encode(value: object) -> str:
-    """Write JSON on one line."""
+    """Return a value as JSON on one line."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    # A lone surrogate is legal in JSON as an escape only.
+    # JSON can contain a lone surrogate only as an escape sequence.
     return text if _encodable(text) else json.dumps(value, separators=(",", ":"))
 
 
@@ -62,18 +62,18 @@ def frame(value: object) -> Frame:
 
 
 def filled(**fields: object) -> dict[str, Any]:
-    """Leave out zero values (`0`, `""`, `false`, empty lists), as the server does."""
+    """Return the fields without zero values (`0`, `""`, `false`, empty lists), which Centrifugo omits."""
     return {name: value for name, value in fields.items() if value}
 
 
 def with_raw(fields: dict[str, Any], **raw: object) -> dict[str, Any]:
-    """Add raw JSON fields that were given, whatever their value."""
+    """Add those raw JSON fields that are not MISSING, and return all fields."""
     fields.update((name, value) for name, value in raw.items() if value is not MISSING)
     return fields
 
 
 def read(data: Mapping[str, Any], name: str, default: T) -> T:
-    """Return a field of the default's type; a missing field and `null` give the default.
+    """Return a field of the same type as the default. A missing field, or `null`, returns the default.
 
     Raises:
         MalformedError: the field has another type. `True` is not a number.
@@ -87,7 +87,11 @@ def read(data: Mapping[str, Any], name: str, default: T) -> T:
 
 
 def read_uint(data: Mapping[str, Any], name: str, limit: int = UINT64) -> int:
-    """Return an unsigned number, 0 where it is missing."""
+    """Return an unsigned integer, or 0 if the field is missing.
+
+    Raises:
+        MalformedError: the field is not an integer from 0 to `limit`.
+    """
     value = read(data, name, 0)
     if not 0 <= value <= limit:
         raise MalformedError(f"{name} is out of range")
@@ -95,28 +99,37 @@ def read_uint(data: Mapping[str, Any], name: str, limit: int = UINT64) -> int:
 
 
 def read_object(data: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    """Return an object, None where it is missing."""
+    """Return an object, or None if the field is missing.
+
+    Raises:
+        MalformedError: the field is not an object.
+    """
     return read(data, name, cast("dict[str, Any]", {})) if data.get(name) is not None else None
 
 
 def read_strings(data: Mapping[str, Any], name: str) -> list[str]:
-    """Return a list of strings."""
+    """Return a list of strings, which is empty if the field is missing.
+
+    Raises:
+        MalformedError: the field is not a list of strings.
+    """
     values: list[Any] = read(data, name, [])
     if not all(isinstance(value, str) for value in values):
-        raise MalformedError(f"{name} must hold strings")
+        raise MalformedError(f"{name} must contain only strings")
     return values
 
 
 def read_raw(data: Mapping[str, Any], name: str) -> Any:
-    """Return raw JSON, or MISSING."""
+    """Return a field of raw JSON, or MISSING."""
     return data.get(name, MISSING)
 
 
 def read_bytes(data: Mapping[str, Any], name: str) -> Any:
-    """Return raw JSON that a `b64` field (before the plain one) or the plain one holds.
+    """Return raw JSON from the field `b64NAME`, which has precedence, or from the field NAME.
 
     Raises:
-        ValueError: (not MalformedError, because only the command fails) it is not base64, or its bytes are not JSON.
+        MalformedError: `b64NAME` is not a string.
+        ValueError: it is not base64 of JSON. This is not a MalformedError, because only the one command fails.
     """
     encoded: str = read(data, f"b64{name}", "")
     if not encoded:

@@ -1,8 +1,8 @@
-"""Model events: a class declares what subscribers receive of a model, and each save and delete sends it.
+"""Model events: a class declares what subscribers receive about a model, and each save and delete sends it.
 
-`base` has the class to subclass, `declaration` its attributes, `registry` the registered classes. `receivers` turns
-Django's signals into `pending_changes`, `beforehand` reads what a change would overwrite, `scheduling` keeps the
-changes until the commit, `writing` and `delivery` turn them into messages.
+`base` has the class to subclass, `declaration` its attributes, and `registry` the registered classes. `receivers` turns
+Django's signals into `pending_changes`, and `beforehand` reads what a change will overwrite. `scheduling` keeps the
+changes until the commit. `writing` and `delivery` turn them into messages.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Reads what only the database before a change contains: all of a deleted object, and the earlier channels of one that
-moves.
+"""Reads what the database contains only before a change: the data of a deleted object, and the earlier channels of an
+object that moves.
 
-The commit would be too late: parents are deleted with their children, and old values are overwritten.
+At the commit it would be too late: parents are deleted with their children, and old values are overwritten.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from .pending_changes import Before, Change, snapshot
 from .writing import channels_of, content_of, related, written
 
 
-def last_look(event: EventDeclaration, instance: models.Model, using: str, *, forced: bool = False) -> Change:
-    """Return the deletion of `instance`, with its messages. No exception is raised, so that the deletion continues."""
+def deletion_of(event: EventDeclaration, instance: models.Model, using: str, *, forced: bool = False) -> Change:
+    """Return the deletion of `instance`, with its messages. It never raises, so that the deletion continues."""
     change = snapshot(event, instance, using, OP_DELETE)
     change.forced = forced
-    work_out(change)
+    prepare_deletion(change)
     return change
 
 
-def work_out(change: Change) -> None:
-    """Make the messages of a deletion now. Errors are kept in the change, and reported when it is sent."""
+def prepare_deletion(change: Change) -> None:
+    """Create the messages of a deletion now. Errors are kept in the change, and reported when it is sent."""
     if not change.is_wanted:
         return
     change.messages = []
@@ -42,7 +42,7 @@ def work_out(change: Change) -> None:
 
 
 def _completed(change: Change) -> Change:
-    """Read the values of expressions, and fields that were never loaded. What cannot be read is left out."""
+    """Read the values of expressions, and fields that were never loaded. Values that cannot be read are left out."""
     plan, values = change.event.plan, change.values
     if plan.knows_all(values, whole=change.needs_whole):
         return change
@@ -58,7 +58,7 @@ def _completed(change: Change) -> Change:
 
 
 def _data(change: Change) -> dict[str, Any]:
-    """Return the data, or None if it cannot be made: the deletion is sent without it."""
+    """Return the data, or an empty dict if it cannot be created: the deletion is then sent without data."""
     plan = change.event.plan
     try:
         with _guarded(change):
@@ -74,21 +74,21 @@ def _data(change: Change) -> dict[str, Any]:
 
 
 def _guarded(change: Change) -> AbstractContextManager[object]:
-    """Run a function of the project so that a failing query in it does not break the deletion."""
+    """Return a context in which a failing query of a project's function does not break the deletion."""
     calls_functions = change.needs_whole or change.event.plan.has_to_dict
     return transaction.atomic(change.using) if calls_functions else nullcontext()
 
 
 def can_move(event: EventDeclaration) -> bool:
-    """Report whether an object can leave a channel of these events; that is sent as a deletion."""
+    """Report whether an object can leave a channel of these events. Its departure is sent as a deletion."""
     return callable(event.channel) and OP_DELETE in (event.operations or ())
 
 
 def channels_before(event: EventDeclaration, pks: Collection[Any], using: str) -> dict[Any, Before]:
-    """Return the current channels of these objects, by their keys, from the table.
+    """Read the current channels of these objects from the table, and return them by primary key.
 
-    In a transaction the rows are locked, as the following change will do. Otherwise another transaction could move them
-    in between, and the channels in between would not be notified.
+    In a transaction the rows are locked, as the following change will lock them. Otherwise another transaction could
+    move an object in between, and the channels that it left would not be notified.
     """
     connection: Any = connections[using]
     rows = event.plan.model._base_manager.using(using)

@@ -17,28 +17,29 @@ from .payload import Plan
 
 
 class EventDeclaration:
-    """The attributes of an event class, and what is derived from them. Projects subclass `BaseEventModel`."""
+    """The attributes of an event class, and the values derived from them. Projects subclass `BaseEventModel`."""
 
-    #: Required: a model, or its name as "app.Model".
+    #: Required: the model, or its name such as "app.Model".
     model: ClassVar[type[models.Model] | str | None] = None
-    #: Names of the fields to send. None: all except those in `exclude`. A model's to_dict() has precedence over both.
+    #: The names of the fields to send. None: all fields except those in `exclude`. If the model has a to_dict(), it
+    #: replaces both.
     fields: ClassVar[Iterable[str] | None] = None
     exclude: ClassVar[Iterable[str] | None] = None
-    #: Names of many-to-many fields. They are sent as lists of keys, and their change is an update.
+    #: The names of many-to-many fields. They are sent as lists of primary keys, and a change of one is an update.
     m2m: ClassVar[Iterable[str]] = ()
-    #: The operations that are sent. If false, nothing is sent automatically.
+    #: The operations for which events are sent. If empty or None, no events are sent automatically.
     operations: ClassVar[Iterable[Operation] | None] = OPERATIONS
-    #: The event's name. None: "app.Model".
+    #: The name of the event. None: "app.Model".
     name: ClassVar[str | None] = None
-    #: The name for people. None: that of the model.
+    #: The human-readable name. None: the verbose_name of the model.
     verbose_name: ClassVar[Any] = None
-    #: The channels: a name, names, or a method `channel(self, instance)` that returns one of these, or None to send
-    #: nothing. None: "$events.app.Model".
+    #: The channels: a name, several names, or a method `channel(self, instance)` that returns one of these, or None to
+    #: send nothing. None: "$events.app.Model".
     channel: Any = None
     #: Who may join the default channel: a guard, a permission such as "app.codename", a function of the user, or a
     #: method `permission(self, user)`. None: users who may view the model.
     permission: Any = None
-    #: Whether the changes of one object in one transaction are sent as one event.
+    #: Whether several changes of one object in one transaction are sent as one event.
     coalesce: ClassVar[bool] = True
     abstract: ClassVar[bool] = True
 
@@ -49,7 +50,11 @@ class EventDeclaration:
 
     @cached_property
     def plan(self) -> Plan:
-        """Return what is sent, computed from the attributes at first use."""
+        """Return the fields that are sent, computed at first use.
+
+        Raises:
+            InvalidEvent: an attribute is wrong.
+        """
         return Plan(type(self))
 
     @cached_property
@@ -58,7 +63,7 @@ class EventDeclaration:
 
     @property
     def event_verbose_name(self) -> str:
-        """Return the name for people, in the current language."""
+        """Return the human-readable name in the current language."""
         return str(self.verbose_name or self.plan.model._meta.verbose_name)
 
     @cached_property
@@ -66,7 +71,7 @@ class EventDeclaration:
         return EVENTS_PREFIX + self.event_name
 
     def channels_of(self, instance: Any) -> list[str]:
-        """Return the names of the channels of `instance`, each once."""
+        """Return the names of the channels for `instance`, without duplicates."""
         channel = self.channel
         if channel is None:
             return [self.default_channel]
@@ -77,7 +82,7 @@ class EventDeclaration:
 
     @cached_property
     def rule(self) -> Callable[..., Any]:
-        """Return who may join the default channel, as a function of the user that returns True or False.
+        """Return the function that decides which users may join the default channel. It returns True or False.
 
         Raises:
             InvalidEvent: `permission` is not a permission.
@@ -86,7 +91,7 @@ class EventDeclaration:
         if permission is None:
             meta = self.plan.model._meta
             permission = f"{meta.app_label}.{get_permission_codename('view', meta)}"
-        # In a class body a function becomes a method, even if it takes only the user.
+        # In a class body a function becomes a method, even if its only parameter is the user.
         function = getattr(permission, "__func__", permission)
         is_method = function is not permission and not can_take(function, 1)
         try:

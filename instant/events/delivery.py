@@ -1,4 +1,4 @@
-"""From changes to messages: at most one read of the database, and one call of publish_many()."""
+"""Turns changes into messages, with few queries, and sends them together."""
 
 from __future__ import annotations
 
@@ -20,27 +20,31 @@ from .writing import messages_of, related
 
 logger = logging.getLogger("instant")
 
-#: The most failures of one transaction that are logged one by one.
+#: The maximum number of failures of one transaction that are logged one by one.
 _LOGGED = 10
 
 
 class Failure(NamedTuple):
-    """An event that was not sent, and why."""
+    """An event that was not sent, and the error."""
 
     change: Change
     channel: str | None
     error: Exception
-    #: Only the event's data failed: the event was sent without it.
+    #: Whether the event was sent without its data, because only the data failed.
     is_sent: bool = False
 
 
 def deliver(changes: Sequence[Change]) -> None:
-    """Send the events of these changes. Failures are logged, or raised if INSTANT_EVENTS_FAIL_SILENTLY is off."""
+    """Send the events of these changes.
+
+    Raises:
+        Exception: the first failure, if INSTANT_EVENTS_FAIL_SILENTLY is off. Otherwise failures are logged.
+    """
     report(attempt(changes))
 
 
 def attempt(changes: Sequence[Change]) -> list[Failure]:
-    """Send the events of these changes, and return the failures. A failure does not prevent other events."""
+    """Send the events of these changes, and return the failures. Other events are sent after a failure."""
     events = Events()
     events.reports = False
     send_entries(entries(changes), {Events: events})
@@ -48,12 +52,16 @@ def attempt(changes: Sequence[Change]) -> list[Failure]:
 
 
 def entries(changes: Sequence[Change]) -> list[Entry]:
-    """Return these changes as entries of a transaction."""
+    """Return these changes as entries for `sending`."""
     return [Entry(Events, change) for change in changes]
 
 
 def report(failures: Sequence[Failure]) -> None:
-    """Log the failures, or raise the first one if INSTANT_EVENTS_FAIL_SILENTLY is off."""
+    """Log the failures.
+
+    Raises:
+        Exception: the first failure, if INSTANT_EVENTS_FAIL_SILENTLY is off.
+    """
     if not failures:
         return
     if not conf.INSTANT_EVENTS_FAIL_SILENTLY:
@@ -68,7 +76,7 @@ def report(failures: Sequence[Failure]) -> None:
 
 
 class _Found(NamedTuple):
-    """What was read for a batch, by position: objects, None for one that is deleted, and the m2m fields."""
+    """What was read for a batch, by the positions in the batch: objects (None if deleted) and many-to-many fields."""
 
     instances: dict[int, models.Model | None]
     m2m: dict[int, dict[str, list[Any]]]
@@ -104,7 +112,7 @@ def _found(batch: Sequence[Change]) -> _Found:
 
 
 class Events(Collected):
-    """Changes that become events. They are read together, and changes of one object in one transaction become one."""
+    """Collects changes that become events. They are read together, and several changes of one object are merged."""
 
     def __init__(self) -> None:
         self.failures: list[Failure] = []
@@ -132,7 +140,7 @@ class Events(Collected):
     def _written(self, number: int, change: Change, found: _Found) -> Sequence[Message]:
         if number in found.instances:
             change.instance = found.instances[number]
-            if change.instance is None:  # it no longer exists, which is another event
+            if change.instance is None:  # it was deleted, and the deletion is another event
                 return change.before.messages if change.before else ()
             change.values = change.instance.__dict__
         self._note(change)
@@ -143,7 +151,7 @@ class Events(Collected):
             return ()
 
     def _note(self, change: Change) -> None:
-        """Record an earlier failure."""
+        """Record errors from the time of the change."""
         if change.error is not None:
             self.failures.append(Failure(change, None, change.error, bool(change.messages)))
         if change.moved_from is not None and change.moved_from.error is not None:

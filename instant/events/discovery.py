@@ -1,4 +1,4 @@
-"""autodiscover(): the event classes of all apps."""
+"""autodiscover(): registers the event classes of all apps."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .base import BaseEventModel
 
 
 def autodiscover() -> None:
-    """Import `events.py` of every installed app, and register each event class of the apps, once.
+    """Import `events.py` of every installed app, and register each event class of the apps once.
 
-    Django does this at its start; calling it again is safe. Classes that are abstract, that belong to no app, or that
-    were defined inside a function are left out; call their `register()`.
+    Django calls this when it starts; you can call it again. Abstract classes, classes outside the installed apps and
+    classes inside functions are skipped: call their `register()`.
 
     Raises:
-        InvalidEvent: a class is wrong, or two have one name.
+        InvalidEvent: a class is wrong, or two classes have the same name.
     """
     autodiscover_modules("events")
     roots = tuple(f"{config.name}." for config in apps.get_app_configs())

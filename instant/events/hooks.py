@@ -1,4 +1,4 @@
-"""on(): functions that receive each event of a class before it is sent, and may change or drop it."""
+"""on(): registers functions that can change or drop each event of a class before it is sent."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ _hooks: dict[type[EventDeclaration], list[_Registered]] = {}
 
 
 def on(event_class: type[EventDeclaration], *operations: Operation) -> Callable[[Hook], Hook]:
-    """Call the decorated function with each event of `event_class` and its subclasses, or those of these operations.
+    """Call the decorated function with each event of `event_class` and its subclasses, or only for these operations.
 
-    It is called as `hook(event, instance)` when the event is about to be sent; for a deletion before the object is
-    deleted. `event` is the message's data, a dict. The function's result is sent instead, and nothing if it returns
-    None. `instance` is the object as it was saved.
+    It is called as `hook(event, instance)` before the event is sent, and for a deletion before the object is deleted.
+    `event` is the data of the message, a dict. The function returns the event to send, or None to drop it. `instance`
+    is the object as it was saved.
+
+    Raises:
+        TypeError: `event_class` is not an event class, or an operation is unknown.
     """
     if not (isinstance(event_class, type) and hasattr(event_class, "emit_many")):
         raise TypeError(f"on() takes an event class, as in @on(PostEvents, OP_UPDATE), not {event_class!r}")
@@ -48,17 +51,18 @@ def remove(hook: Hook) -> None:
 
 
 def exist_for(event_class: type[EventDeclaration]) -> bool:
-    """Report whether hooks receive the events of this class."""
+    """Report whether there are hooks for the events of this class."""
     return bool(_hooks) and any(_hooks.get(owner) for owner in event_class.__mro__)
 
 
 def passed(
     event: EventDeclaration, content: dict[str, Any], operation: Operation, instance: Callable[[], Any]
 ) -> dict[str, Any] | None:
-    """Return the event after all hooks, or None if one of them drops it. `instance` is called only if a hook needs it.
+    """Return the event after all hooks, or None if a hook drops it. `instance` is called only if a hook needs the
+    object.
 
     Raises:
-        TypeError: a hook returned something else.
+        TypeError: a hook returned neither a dict nor None.
     """
     if not _hooks:
         return content
@@ -71,6 +75,6 @@ def passed(
             if result is None:
                 return None
             if not isinstance(result, dict):
-                raise TypeError(f"the hook {hook!r} returned {result!r}; it must be the event, or None to keep it back")
+                raise TypeError(f"the hook {hook!r} returned {result!r}; it must return the event, or None to drop it")
             content = result
     return result

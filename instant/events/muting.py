@@ -1,4 +1,4 @@
-"""muted(): a block in which saves and deletes send no events."""
+"""muted(): a context in which saves and deletes send no events."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _muted: ContextVar[tuple[type, ...]] = ContextVar("instant_events_muted", defaul
 
 @contextmanager
 def muted(*classes: type[EventDeclaration]) -> Iterator[None]:
-    """Send no events for saves and deletes inside the block, or none of these classes and their subclasses.
+    """Send no events for saves and deletes inside the block. With arguments, only these classes and their subclasses
+    are muted.
 
-    It applies to this thread or task only. `emit()` sends nevertheless.
+    It applies to the current thread or task. `emit()` and `emit_many()` still send events.
     """
     token = _muted.set((*_muted.get(), *(classes or (object,))))
     try:
@@ -27,6 +28,6 @@ def muted(*classes: type[EventDeclaration]) -> Iterator[None]:
 
 
 def is_muted(event: EventDeclaration) -> bool:
-    """Report whether `event` is muted here."""
+    """Report whether `event` is muted in this thread or task."""
     classes = _muted.get()
     return bool(classes) and isinstance(event, classes)

@@ -1,4 +1,4 @@
-"""The operations on an object, and their names in a message."""
+"""The operations on an object, and their event classes in messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OP_UPDATE: Final = "update"
 OP_DELETE: Final = "delete"
 OPERATIONS: tuple[Operation, ...] = (OP_CREATE, OP_UPDATE, OP_DELETE)
 
-#: The event class of a message. Handlers and labels of the client use it.
+#: The event class of each operation's messages. The client's handlers and labels use it.
 EVENT_CLASSES: dict[Operation, str] = {
     OP_CREATE: "object created",
     OP_UPDATE: "object edited",

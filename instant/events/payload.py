@@ -1,4 +1,4 @@
-"""Plan: which fields of a model are in the events of a class, computed once when the class is registered."""
+"""Plan: which fields of a model are sent by an event class, computed once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..exceptions import InvalidEvent
 from ..user_callables import dotted_name
 from .operations import OPERATIONS
 
-#: A field whose name contains one of these is sent only if `fields` names it.
+#: A field whose name contains one of these words is sent only if `fields` names it.
 SECRETS = ("password", "token", "secret")
 
 _IMMUTABLE = (
@@ -28,7 +28,7 @@ _IMMUTABLE = (
     *(models.DurationField, models.FloatField, models.ForeignKey, models.GenericIPAddressField, models.IntegerField),
     *(models.TextField, models.TimeField, models.UUIDField, models.BinaryField),
 )
-#: The types that our JSON encoder writes. Fields convert all other values, as Django's serializers do.
+#: The types that our JSON encoder supports. Fields convert other values, as Django's serializers do.
 _PLAIN = frozenset(
     {
         *(str, int, float, bool, type(None), list, dict, tuple, decimal.Decimal, uuid.UUID),
@@ -41,7 +41,7 @@ _TYPES: dict[Any, type] = {
     models.BooleanField: bool,
     models.FloatField: float,
 }
-#: Types whose values cannot change.
+#: Types of immutable values.
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _Freeze = Callable[[Any], Any]
 _Values = Mapping[str, Any]
@@ -49,10 +49,10 @@ _MISSING = object()
 
 
 class Plan:
-    """The model of an event class, and its fields that are sent: `fields` by their name in the data.
+    """The model of an event class, and the fields that are sent: `fields` has pairs of a name in the data and a field.
 
     Raises:
-        InvalidEvent: an attribute of the class is wrong; the text names the class and what is wrong.
+        InvalidEvent: an attribute of the class is wrong. The text names the class and the mistake.
     """
 
     def __init__(self, owner: type[Any]) -> None:
@@ -68,21 +68,21 @@ class Plan:
         unknown = sorted(set(self._names("operations", owner.operations or ())) - set(OPERATIONS))
         if unknown:
             raise self.wrong(
-                f"operations has {', '.join(map(repr, unknown))}; there are OP_CREATE, OP_UPDATE, OP_DELETE"
+                f"operations has {', '.join(map(repr, unknown))}; it may have OP_CREATE, OP_UPDATE and OP_DELETE"
             )
         self._sent = [(name, field.attname, self._plain_types(field), field) for name, field in self.fields]
         self._pk_types = self._plain_types(meta.pk) if len(self.pk_fields) == 1 else frozenset()
         needed = self.columns if self.has_to_dict else [field for _, field in self.fields]
-        #: The columns that an instance must have loaded for its data to be complete.
+        #: The columns that an instance must have loaded, so that its data is complete.
         self.attnames = frozenset(field.attname for field in needed)
         self.all_attnames = frozenset(field.attname for field in self.columns)
-        #: Columns that only the database writes, so that an instance has old values after it was saved.
+        #: Columns that only the database writes. After a save, the instance still has the old values.
         self._generated = frozenset(field.attname for field in self.columns if getattr(field, "generated", False))
-        #: Columns whose values could change before the commit, and are copied.
+        #: Columns with mutable values. They are copied, because they could change before the commit.
         self.freezers = [(field.attname, freeze) for field in self.columns if (freeze := _freezer(field))]
 
     def wrong(self, what: str) -> InvalidEvent:
-        """Return an error that names the class."""
+        """Return an error whose text begins with the name of the class."""
         return InvalidEvent(f"{dotted_name(self.owner)}: {what}")
 
     def _model(self, model: object) -> type[models.Model]:
@@ -116,22 +116,23 @@ class Plan:
         except FieldDoesNotExist as error:
             names = ", ".join(field.name for field in self.columns)
             raise self.wrong(
-                f"{attribute} has {name!r}, which is no field of {self.model._meta.label}; it has {names}"
+                f"{attribute} has {name!r}, which is not a field of {self.model._meta.label}; its fields are {names}"
             ) from error
         if field not in self.columns:
             hint = "; name it in m2m" if field.many_to_many and not field.auto_created else ""
-            raise self.wrong(f"{attribute} has {name!r}, which is no column of {self.model._meta.label}{hint}")
+            raise self.wrong(f"{attribute} has {name!r}, which is not a column of {self.model._meta.label}{hint}")
         return field
 
     def _m2m(self, name: str) -> Any:
         field = next((field for field in self.model._meta.many_to_many if field.name == name), None)
         if field is None:
-            raise self.wrong(f"m2m has {name!r}, which is no many-to-many field of {self.model._meta.label}")
+            raise self.wrong(f"m2m has {name!r}, which is not a many-to-many field of {self.model._meta.label}")
         return field
 
     def _plain_types(self, field: Any) -> frozenset[type]:
-        """Return the types of values that need no conversion, or None if an attribute of the model computes something
-        else from the instance's values.
+        """Return the types of values that need no conversion.
+
+        There are none if an attribute of the model computes another value from those of the instance.
         """
         attribute = inspect.getattr_static(self.model, field.attname, None)
         if type(attribute) not in (DeferredAttribute, ForeignKeyDeferredAttribute):
@@ -140,14 +141,14 @@ class Plan:
         return frozenset({type(None)} if plain is None else {type(None), plain})
 
     def pk(self, values: _Values) -> Any:
-        """Return the primary key from the values of an instance; a tuple if it consists of several columns."""
+        """Return the primary key from an instance's values. For a key of several columns it is a tuple."""
         if self._pk_types and type(key := values[self.pk_fields[0].attname]) in self._pk_types:
             return key
         keys = [field.to_python(values[field.attname]) for field in self.pk_fields]
         return keys[0] if len(keys) == 1 else tuple(keys)
 
     def knows_all(self, values: _Values, *, whole: bool = False) -> bool:
-        """Report whether the data, or the `whole` object, can be made without a query."""
+        """Report whether the data, or the `whole` object, can be created without a query."""
         needed = self.all_attnames if whole else self.attnames
         if not self._generated.isdisjoint(needed) or not values.keys() >= needed:
             return False
@@ -159,7 +160,7 @@ class Plan:
     def data(self, values: _Values, instance: Callable[[], models.Model], *, partly: bool = False) -> dict[str, Any]:
         """Return the data of an instance with these values, without many-to-many fields.
 
-        Missing values are read, or left out if `partly` is true.
+        Missing values are read from the database, or left out if `partly` is true.
 
         Raises:
             TypeError: to_dict() does not return a dict.
@@ -167,7 +168,7 @@ class Plan:
         if self.has_to_dict:
             content = instance().to_dict()  # type: ignore[attr-defined]
             if not isinstance(content, dict):
-                raise TypeError(f"{self.model.__qualname__}.to_dict() returned {content!r}, which is no dict")
+                raise TypeError(f"{self.model.__qualname__}.to_dict() returned {content!r}; it must return a dict")
             return content
         return {
             name: value if type(value := values.get(attname, _MISSING)) in plain else _written(field, instance())
@@ -182,14 +183,14 @@ def is_secret(name: str) -> bool:
 
 
 def _type_of(field: Any) -> type | None:
-    """Return the type of values that need no conversion; most fields have one."""
+    """Return the type of values that need no conversion, or None if there is none."""
     while isinstance(field, models.ForeignKey):
         field = field.target_field
     return next((kind for classes, kind in _TYPES.items() if isinstance(field, classes)), None)
 
 
 def _written(field: Any, instance: models.Model) -> Any:
-    """Return the value that a page would get if it fetched the object: "5" in an integer field is 5 in the table."""
+    """Return the value as it would be read from the table: "5" in an integer field becomes 5."""
     value = field.to_python(field.value_from_object(instance))
     return value if type(value) in _PLAIN else field.value_to_string(instance)
 

@@ -1,4 +1,4 @@
-"""Change: an operation on an object, with a copy of the object; and how several become one."""
+"""Change: an operation on an object, with a copy of the object. Several changes of an object are merged into one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 class Before(NamedTuple):
-    """Where an object was before a change: the names of channels with the earlier object, or the messages that remove
-    it there.
+    """The channels of an object before a change: their names with the earlier object, or the messages that remove it
+    there.
     """
 
     names: tuple[str, ...]
@@ -32,9 +32,9 @@ class Before(NamedTuple):
 class Change:
     """An operation on one object.
 
-    The event is made at the commit, but the instance exists until then, and may be changed without being saved.
-    Therefore the change has a copy of its attributes, which is cheap. `known` names the columns whose values are also
-    in the table; None stands for all.
+    The event is created at the commit. Until then the instance may be changed without being saved, so the change has a
+    shallow copy of its attributes. `known` has the names of the columns whose values are also in the table; None stands
+    for all columns.
     """
 
     __slots__ = (
@@ -54,19 +54,19 @@ class Change:
     ) -> None:
         self.event, self.using, self.operation = event, using, operation
         self.values, self.known, self.changed = values, known, changed
-        #: The tenant. The commit may come in another one's request.
+        #: The current tenant. The transaction may commit in a request of another tenant.
         self.tenant = tenants.current()
         #: The related objects that the instance had loaded.
         self.cache: dict[Any, Any] = {}
         #: Requested by emit(): it is sent whatever `operations` says.
         self.forced = False
-        #: The copied object, once it was needed; from the start if no other code has it.
+        #: The copied object, created at first use. If no other code refers to the original, it is set at once.
         self.instance: models.Model | None = None
-        #: For a deletion: the messages, made while the object existed.
+        #: For a deletion: the messages, which were created while the object existed.
         self.messages: list[Message] | None = None
-        #: Why the messages lack their data, or could not be made.
+        #: The error because of which the messages lack their data, or could not be created.
         self.error: Exception | None = None
-        #: Where the object was; None if it was in no channel, or cannot move.
+        #: The object's channels before the change. None if it was in no channel, or cannot move.
         self.before: Before | None = None
 
     @property
@@ -75,27 +75,27 @@ class Change:
 
     @property
     def is_asked_for(self) -> bool:
-        """Report whether the event sends its operation."""
+        """Report whether the event class sends this operation."""
         return self.forced or self.operation in (self.event.operations or ())
 
     @property
     def is_wanted(self) -> bool:
-        """Report whether it can produce messages."""
+        """Report whether this change can produce messages."""
         return self.is_asked_for or self.moved_from is not None
 
     @property
     def moved_from(self) -> Before | None:
-        """Return where a removal may be needed: the object was there, and deletions are sent."""
+        """Return the earlier channels, where removals may be needed. None if deletions are not sent."""
         return self.before if OP_DELETE in (self.event.operations or ()) else None
 
     @property
     def needs_whole(self) -> bool:
-        """Report whether functions of the project receive the object: they may read any field."""
+        """Report whether functions of the project receive the object, because they may read any field."""
         return callable(self.event.channel) or hooks.exist_for(type(self.event))
 
     @property
     def is_complete(self) -> bool:
-        """Report whether its values are all that the event needs, and equal to those in the table."""
+        """Report whether the change has all values that the event needs, and they equal those in the table."""
         if self.operation == OP_DELETE:
             return True
         plan, whole = self.event.plan, self.needs_whole
@@ -103,7 +103,7 @@ class Change:
         return (self.known is None or self.known >= needed) and plan.knows_all(self.values, whole=whole)
 
     def rebuilt(self) -> models.Model:
-        """Return the object as it was: made for hooks, methods, and fields that need one, and then kept."""
+        """Return the object as it was at the change. It is created at first use, then kept."""
         if self.instance is None:
             model = self.event.plan.model
             instance = self.instance = model.__new__(model)
@@ -114,7 +114,7 @@ class Change:
 
 
 def snapshot(event: EventDeclaration, instance: models.Model, using: str, operation: Operation) -> Change:
-    """Return a change with the current state of `instance`."""
+    """Return a change with a copy of the current state of `instance`."""
     values = instance.__dict__.copy()
     for attname, freeze in event.plan.freezers:
         if attname in values:
@@ -126,8 +126,9 @@ def snapshot(event: EventDeclaration, instance: models.Model, using: str, operat
 
 
 def coalesced(collected: Iterable[Any]) -> list[Any]:
-    """Merge all changes of one object into one, at the position of the first. Only changes that can produce messages
-    are returned; other entries stay in place.
+    """Merge all changes of one object into one, at the position of the first.
+
+    Changes that cannot produce messages are left out. Entries of other kinds stay in place.
     """
     kept: dict[Any, Any] = {}
     for change in collected:
@@ -167,7 +168,7 @@ def _merged(earlier: Change, later: Change) -> Change:
 
 
 def _changed(earlier: Change, later: Change, operation: Operation) -> list[str] | None:
-    """Return the changed names of both, if both have names."""
+    """Return the names of the fields that either change names, or None if one of them has no names."""
     if operation != OP_UPDATE or earlier.changed is None or later.changed is None:
         return None
     return list(dict.fromkeys([*earlier.changed, *later.changed]))

@@ -1,4 +1,4 @@
-"""Turns Django's signals into changes. A model without event classes has no receivers."""
+"""Turns Django's signals into changes. Models without event classes get no receivers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models import signals
 
-from .beforehand import can_move, channels_before, last_look
+from .beforehand import can_move, channels_before, deletion_of
 from .muting import is_muted
 from .operations import OP_CREATE, OP_UPDATE
 from .pending_changes import Change, snapshot
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
     from .declaration import EventDeclaration
 
 _UID = "instant.events"
-#: A table between two models may have an event class of its own.
+#: A separate uid, because the table between two models may also have its own event class.
 _ROW_UID = "instant.events.rows"
 
-#: The event classes of each model, and for each table between two models the fields that use it.
+#: The event classes of each model. For each table between two models: the many-to-many fields that use it.
 _saves: dict[type[models.Model], list[EventDeclaration]] = {}
 _deletes: dict[type[models.Model], list[EventDeclaration]] = {}
 _m2m: dict[type[models.Model], list[tuple[EventDeclaration, Any]]] = {}
 
 
 def watch(event: EventDeclaration, model: type[models.Model]) -> None:
-    """Send `event` for objects of its model that are saved as `model`: the model itself, a proxy, or a child class."""
+    """Send `event` for objects that are saved as `model`: the event's model, one of its proxies, or a child class."""
     if event not in _saves.setdefault(model, []):
         _saves[model].append(event)
         signals.post_save.connect(_saved, model, dispatch_uid=_UID)
         if can_move(event):
             signals.pre_save.connect(_saving, model, dispatch_uid=_UID)
-    # When a child is deleted, its parents are deleted one by one, each with a signal. Saving it sends one for the child
-    # only.
+    # Deleting a child deletes its parents one by one, with a signal for each. Saving a child sends a signal for the
+    # child only.
     if _table(model) is _table(event.plan.model) and event not in _deletes.setdefault(model, []):
         _deletes[model].append(event)
         signals.pre_delete.connect(_deleted, model, dispatch_uid=_UID)
 
 
 def watch_m2m(event: EventDeclaration) -> None:
-    """Send `event` when a many-to-many field of its `m2m` changes, from either side."""
+    """Send `event` when one of its `m2m` fields changes, from either side."""
     for field in event.plan.m2m:
         through = field.remote_field.through
         _m2m.setdefault(through, []).append((event, field))
@@ -98,8 +98,9 @@ def _saved(
 
 
 def _is_about(change: Change, update_fields: frozenset[str]) -> bool:
-    """Record which fields were saved, and report whether there are any: a child's own fields do not belong to its
-    parent.
+    """Record which fields were saved, and report whether there are any.
+
+    `update_fields` may contain only fields of a child model, which do not belong to its parent.
     """
     plan = change.event.plan
     written = [field for field in plan.columns if field.name in update_fields or field.attname in update_fields]
@@ -109,7 +110,7 @@ def _is_about(change: Change, update_fields: frozenset[str]) -> bool:
 
 
 def _saving(sender: type[models.Model], *, instance: models.Model, raw: bool, using: str, **kwargs: Any) -> None:
-    """Record the object's channels before the save, which overwrites the old values."""
+    """Record the object's channels before the save overwrites the old values."""
     for event in () if raw else _saves.get(sender, ()):
         if can_move(event) and not is_muted(event) and _may_exist(event, instance):
             pk = event.plan.pk(instance.__dict__)
@@ -117,8 +118,9 @@ def _saving(sender: type[models.Model], *, instance: models.Model, raw: bool, us
 
 
 def _may_exist(event: EventDeclaration, instance: models.Model) -> bool:
-    """Report whether the object may have a row. Django takes an object for new if its default key was not read from the
-    database.
+    """Report whether the object may already have a row.
+
+    Django treats an object as new if its primary key has a default and it was not read from the database.
     """
     meta = event.plan.model._meta
     if any(instance.__dict__.get(field.attname) is None for field in event.plan.pk_fields):
@@ -127,7 +129,7 @@ def _may_exist(event: EventDeclaration, instance: models.Model) -> bool:
 
 
 def _deleted(sender: type[models.Model], instance: models.Model, using: str, **kwargs: Any) -> None:
-    changes = [last_look(event, instance, using) for event in _deletes.get(sender, ()) if not is_muted(event)]
+    changes = [deletion_of(event, instance, using) for event in _deletes.get(sender, ()) if not is_muted(event)]
     if changes:
         submit(changes, using)
 
@@ -158,7 +160,7 @@ def _m2m_changed(
 
 
 def _touched(event: EventDeclaration, field: Any, instance: models.Model, using: str) -> list[Change]:
-    """Record a change of objects of which only the keys are known. The rest is read when the events are sent."""
+    """Return changes of objects of which only the keys are known. Other values are read when the events are sent."""
     pks, before = _stash(instance).pop((event, field), ((), {}))
     known = event.plan.pk_attnames
     (attname,) = known
@@ -169,13 +171,13 @@ def _touched(event: EventDeclaration, field: Any, instance: models.Model, using:
 
 
 def _stash(instance: models.Model) -> dict[Any, Any]:
-    """Keep what was read before a change of `instance` for the receiver that is called after it."""
+    """Return a dict on the instance. It passes what was read before a change to the receiver after the change."""
     stash: dict[Any, Any] = instance._state.__dict__.setdefault("_instant_before", {})
     return stash
 
 
 def _others(event: EventDeclaration, field: Any, instance: models.Model, using: str, reverse: bool) -> set[Any]:
-    """Return the objects that clear() is about to remove from `instance`. Afterwards they are unknown."""
+    """Return the keys of the objects that clear() is about to remove from `instance`. They are unknown afterwards."""
     if not reverse and not field.remote_field.symmetrical:
         return set()
     rows = event.plan.model._base_manager.using(using).filter(**{field.name: instance})
@@ -183,7 +185,7 @@ def _others(event: EventDeclaration, field: Any, instance: models.Model, using: 
 
 
 def _row_changing(sender: type[models.Model], instance: models.Model, using: str, **kwargs: Any) -> None:
-    """A row of a table between two models is written or deleted as an object."""
+    """Handle a row of a table between two models that is about to be saved or deleted as an object."""
     for event, field in _m2m.get(sender, ()):
         if not is_muted(event):
             pks = _owners(event, field, instance, using)
@@ -195,7 +197,7 @@ def _row_changed(
 ) -> None:
     origin = kwargs.get("origin", instance)
     if raw or getattr(origin, "model", type(origin)) is not sender:
-        return  # it is deleted with one of the two
+        return  # it is deleted together with one of the two objects
     changes: list[Change] = []
     for event, field in _m2m.get(sender, ()):
         changes += _touched(event, field, instance, using)
@@ -204,7 +206,7 @@ def _row_changed(
 
 
 def _owners(event: EventDeclaration, field: Any, row: models.Model, using: str) -> set[Any]:
-    """Return the keys of the objects whose field contains the row now, and did before."""
+    """Return the keys of the objects whose many-to-many field contains the row, now or before the change."""
     source: Any = type(row)._meta.get_field(field.m2m_field_name())
     keys = {getattr(row, source.attname)}
     if row.pk is not None:
@@ -213,7 +215,7 @@ def _owners(event: EventDeclaration, field: Any, row: models.Model, using: str) 
     return set(owners.values_list("pk", flat=True))
 
 
-#: Django sends these signals for tables that the project declares with `through`, and not for those that Django
+#: Django sends these signals for tables that the project declares with `through`, and not for tables that Django
 #: creates.
 _ROW_SIGNALS = (
     (signals.pre_save, _row_changing),

@@ -27,15 +27,15 @@ def registered() -> list[EventDeclaration]:
 
 
 def find(event_class: type[EventDeclaration]) -> EventDeclaration | None:
-    """Return the registered instance of this class."""
+    """Return the registered instance of this class, or None."""
     return _registered.get(event_class)
 
 
 def add(event: _E) -> _E:
-    """Register `event`, and return it, or the instance of its class that was registered before.
+    """Register `event`, and return it. If its class is registered already, return that instance.
 
     Raises:
-        InvalidEvent: it is invalid, or its name is used already.
+        InvalidEvent: an attribute of the class is wrong, or another class has the same name.
     """
     own = type(event)
     if own in _registered:
@@ -58,7 +58,7 @@ def add(event: _E) -> _E:
 
 
 def remove(event_class: type[EventDeclaration]) -> None:
-    """Remove the event of this class."""
+    """Unregister this class, if it is registered."""
     event = _registered.pop(event_class, None)
     if event is not None:
         receivers.unwatch(event)
@@ -67,7 +67,7 @@ def remove(event_class: type[EventDeclaration]) -> None:
 
 
 def _late(sender: type[models.Model], **kwargs: object) -> None:
-    """Watch a proxy or a child that is defined after its parent was watched."""
+    """Watch a proxy or child class that is defined after its parent was watched."""
     for event in _registered.values():
         if event.operations and issubclass(sender, event.plan.model._meta.concrete_model or ()):
             receivers.watch(event, sender)

@@ -1,4 +1,4 @@
-"""When events are sent: at the commit, in the transaction with the outbox, or at once without a transaction."""
+"""When events are sent: on commit, inside the transaction with the outbox, or at once without a transaction."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from .pending_changes import Change
 
 
 def submit(changes: Sequence[Change], using: str) -> None:
-    """Send the events of these changes if, and when, the transaction that is open on `using` commits.
+    """Send the events of these changes when the open transaction of `using` commits, or at once without a transaction.
 
-    A transactional backend writes them into the transaction now, because Django has no hook between the last change and
-    the commit. Therefore each change is an event of its own there.
+    A transactional backend writes them in the transaction at once, because Django has no hook between the last change
+    and the commit. Therefore it sends an event for each change.
+
+    Raises:
+        Exception: the first failure, if INSTANT_EVENTS_FAIL_SILENTLY is off. Otherwise failures are logged.
     """
     connection: Any = connections[using]
     if not connection.in_atomic_block:
@@ -39,8 +42,10 @@ def _write(changes: Sequence[Change], connection: Any) -> None:
 
 
 def _attempt_in_sqlite(changes: Sequence[Change], connection: Any) -> list[Failure]:
-    """Send without a savepoint. On SQLite a failing statement does not abort the transaction, and a savepoint would
-    cost as much as the row. If the database has given up the transaction itself, it stays marked as broken.
+    """Send without a savepoint, which would cost as much as the row.
+
+    On SQLite a failing statement does not abort the transaction. If SQLite has rolled back the whole transaction, it
+    stays marked as broken.
     """
     was_over = connection.needs_rollback
     failures = attempt(changes)
@@ -51,7 +56,7 @@ def _attempt_in_sqlite(changes: Sequence[Change], connection: Any) -> list[Failu
 
 def _attempt_in_savepoint(changes: Sequence[Change], using: str) -> list[Failure]:
     try:
-        with transaction.atomic(using):  # the savepoint keeps a failing INSERT from aborting the caller's transaction
+        with transaction.atomic(using):  # it keeps a failing INSERT from aborting the caller's transaction
             return attempt(changes)
     except Error as error:
         return [Failure(change, None, error) for change in changes]

@@ -1,4 +1,4 @@
-"""From one change to its messages: channels, data, hooks, and the removal in channels that the object has left."""
+"""Turns one change into messages: channels, data, hooks, and removals in the channels that the object has left."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from .pending_changes import Change
 
 
 def messages_of(change: Change, m2m: Mapping[str, list[Any]]) -> list[Message]:
-    """Return the removals in the channels that the object has left, then one message for each channel that it is in.
+    """Return the messages of a change: removals in the channels that the object has left, then one for each current
+    channel.
 
-    A page that is in both kinds of channels keeps the object.
+    Pages that are in both kinds of channels keep the object, because the removal comes first.
     """
     if change.messages is not None:
         own, names = change.messages, [message.channel for message in change.messages]
@@ -31,13 +32,13 @@ def messages_of(change: Change, m2m: Mapping[str, list[Any]]) -> list[Message]:
 
 
 def channels_of(change: Change) -> list[str]:
-    """Return the names of the channels in which the object is."""
+    """Return the names of the object's channels."""
     event = change.event
     return event.channels_of(change.rebuilt() if callable(event.channel) else None)
 
 
 def content_of(change: Change, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of the event before the hooks."""
+    """Return the content of the event, before the hooks are called."""
     return {
         "event": change.event.event_name,
         "operation": change.operation,
@@ -55,7 +56,7 @@ def written(
     operation: Operation,
     instance: Callable[[], models.Model],
 ) -> list[Message]:
-    """Return one message for each channel, with the same content; none if a hook drops it."""
+    """Return one message for each channel, all with the same content. Return none if a hook drops the event."""
     if not names:
         return []
     passed = hooks.passed(event, content, operation, instance)
@@ -66,7 +67,7 @@ def written(
 
 
 def _removals(change: Change, names: Sequence[str]) -> list[Message]:
-    """Return a deletion for the channels that the object has left."""
+    """Return deletions for the channels that the object has left."""
     before = change.moved_from
     if before is None:
         return []
@@ -76,14 +77,14 @@ def _removals(change: Change, names: Sequence[str]) -> list[Message]:
     if before.instance is None:
         return [message for message in before.messages if message.channel in left]
     event, old = change.event, before.instance
-    gone = Change(event, change.using, OP_DELETE, old.__dict__)
+    removal = Change(event, change.using, OP_DELETE, old.__dict__)
     m2m: dict[str, list[Any]] = {} if event.plan.has_to_dict else {field.name: [] for field in event.plan.m2m}
-    content = content_of(gone, {**event.plan.data(old.__dict__, lambda: old), **m2m})
+    content = content_of(removal, {**event.plan.data(old.__dict__, lambda: old), **m2m})
     return written(event, left, content, OP_DELETE, lambda: old)
 
 
 def related(field: Any, instances: Sequence[models.Model], using: str) -> list[list[Any]]:
-    """Return the keys that each instance has in a many-to-many field, in one query."""
+    """Return the keys in a many-to-many field of each instance, with one query."""
     through = field.remote_field.through
     source = through._meta.get_field(field.m2m_field_name())
     target = through._meta.get_field(field.m2m_reverse_field_name())

@@ -1,4 +1,4 @@
-"""What the template tags of a page render: its facts, a placeholder for credentials, and the channels with handlers."""
+"""What the template tags of a page render: facts about the page, a placeholder for credentials, and the handlers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .page_positions import take_if_used
 from .page_state import names_at, page_of, without_database_errors
 
 OPENS, CLOSES = f'<script type="application/json" id="{CREDENTIALS_ID}">', "</script>"
-#: What the tag renders for every user.
+#: The element that the tag renders for every user.
 PLACEHOLDER = f"{OPENS}{{}}{CLOSES}"
-#: As in `json_script`: the text cannot end the element.
+#: The same escapes as in `json_script`, so that the text cannot end the element.
 _ESCAPES = {ord(char): f"\\u{ord(char):04X}" for char in "<>&"}
-#: Seconds that clients wait by default.
-_PATIENCE = 5
+#: The default timeout of clients for a response, in seconds.
+_CLIENT_TIMEOUT = 5
 
 
 def client_context(request: HttpRequest) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def client_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def join_stream(request: HttpRequest, channel: str) -> None:
-    """Let the page join `channel`, too, if its user may."""
+    """Make the page join `channel` as well, if its user may."""
     streams = page_of(request).streams
     if channel not in streams:
         streams.append(channel)
@@ -51,7 +51,11 @@ def _topics_of(request: HttpRequest) -> list[str]:
 
 
 def described(request: HttpRequest) -> dict[str, Any]:
-    """Return the page's facts. `user` is None for users who may not connect, and "" for visitors who may."""
+    """Return the facts about the page. `user` is None for users who may not connect, and "" for visitors who may.
+
+    Raises:
+        ImproperlyConfigured: the URLs of django-instant are not included.
+    """
     urlconf = getattr(request, "urlconf", None)
     return {
         "prefix": _prefix(urlconf),
@@ -65,8 +69,8 @@ def described(request: HttpRequest) -> dict[str, Any]:
 
 
 def _timeout() -> dict[str, int]:
-    """Return how long the client waits for a response, in milliseconds, if Django may need longer than its default."""
-    if not features.in_use().windows or conf.proxy_timeout <= _PATIENCE - 1:
+    """Return how long the client waits for a response, in milliseconds, if Django may take longer than its default."""
+    if not features.in_use().windows or conf.proxy_timeout <= _CLIENT_TIMEOUT - 1:
         return {}
     return {"timeout": round((conf.proxy_timeout + 1) * 1000)}
 
@@ -84,7 +88,7 @@ def _prefix(urlconf: str | None) -> str:
         url = reverse("instant-get-token", urlconf)
     except NoReverseMatch as error:
         raise ImproperlyConfigured(
-            'instant_client needs the urls of django-instant: add path("instant/", include("instant.urls"))'
+            'instant_client needs the URLs of django-instant: add path("instant/", include("instant.urls"))'
         ) from error
     return url.rstrip("/").rpartition("/")[0] + "/"
 

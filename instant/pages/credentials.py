@@ -1,4 +1,4 @@
-"""The credentials of a request's user, in pages, and from login and get_token."""
+"""The credentials of a request's user, for pages, login and get_token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..windows.page_window import Given
 
 
 class InvalidHost(SuspiciousOperation):
-    """The request's host, which Django has accepted, is not a name or address, for example `[1:2]`."""
+    """Django has accepted the request's host, but it is not a name or address, for example `[1:2]`."""
 
 
 def credentials_for(
@@ -32,9 +32,11 @@ def credentials_for(
     offers: Iterable[Offer] | None = None,
     client: str | None = None,
 ) -> dict[str, Any]:
-    """Return the response of login and get_token: the user's credentials, with the request's CSRF token and host, and
-    with what belongs to `window`. `offers` are the channels that the user may join, if they have been read. `client`
-    is the id of the connection that makes the request.
+    """Return the response of login and get_token: the user's credentials, with the request's CSRF token and WebSocket
+    URL.
+
+    `window` adds the page's topics. `offers` are the channels that the user may join, if they have been read already.
+    `client` is the id of the connection that makes the request.
 
     Raises:
         PermissionDenied: nobody is logged in.
@@ -60,7 +62,7 @@ def credentials_for(
 
 
 def websocket_url(request: HttpRequest) -> str:
-    """Return the address for the browser: INSTANT_WEBSOCKET_URL, else the request's host with CENTRIFUGO_PORT.
+    """Return the URL for the browser: INSTANT_WEBSOCKET_URL, or the request's host with CENTRIFUGO_PORT.
 
     Raises:
         InvalidHost: the request's host is not a name or address.
@@ -70,8 +72,8 @@ def websocket_url(request: HttpRequest) -> str:
     scheme = "wss" if request.is_secure() else "ws"
     try:
         host = urlsplit(f"//{request.get_host()}").hostname or "localhost"
-        if ":" in host:  # before Python 3.11, urlsplit() accepts anything in brackets
+        if ":" in host:  # before Python 3.11, urlsplit() accepts any text in brackets
             host = f"[{IPv6Address(host)}]"
     except ValueError as error:  # `[1:2]` is not an address, but Django accepts it as a host
-        raise InvalidHost("this host is no name or address") from error
+        raise InvalidHost("the request's host is not a name or address") from error
     return f"{scheme}://{host}" if conf.server_port is None else f"{scheme}://{host}:{conf.server_port}"

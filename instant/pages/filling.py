@@ -1,7 +1,7 @@
-"""Fills a page with its user's credentials after all caches.
+"""Fills a page with its user's credentials after all caches have stored it.
 
-A page is rendered with a placeholder, so that `cache_page`, the cache middleware and `{% cache %}` store the same for
-everyone. Each response is filled for the user of its own request; then no cache may store it.
+A page is rendered with a placeholder, so that `cache_page`, the cache middleware and `{% cache %}` store the same
+content for everyone. Each response is filled for the user of its own request. After that, no cache may store it.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from .page_state import names_at, offers_of, page_of, without_database_errors
 logger = logging.getLogger("instant")
 Response = TypeVar("Response", bound=HttpResponseBase)
 
-#: What `json_script` renders in front of it.
+#: The tag that `json_script` renders before the facts about the page.
 _PAGE_OPENS = f'<script id="{PAGE_ID}" type="application/json">'
 
-#: Directives of Cache-Control that agree with `no-store`; `must-understand` would revoke it.
+#: Directives of Cache-Control that may be kept with `no-store`; `must-understand` could cancel it.
 _STRICT = {"no-cache", "must-revalidate", "proxy-revalidate", "no-transform"}
-#: Headers with which shared caches store in spite of Cache-Control, and those that describe the page before it was
-#: filled.
+#: Headers that let shared caches store the page in spite of Cache-Control, and headers that describe the page before it
+#: was filled.
 _DROPPED = re.compile(
     r"expires|etag|last-modified|content-md5|(content|repr)-digest|digest|"
     r"surrogate-control|edge-control|x-accel-expires|([a-z]+-)*cdn-cache-control",
@@ -50,8 +50,8 @@ def fill(request: HttpRequest, response: Response) -> Response:
     """Put the credentials of the request's user into the page if it has the placeholder. Other responses stay
     unchanged.
 
-    A response that is not rendered yet is filled after rendering. If there are no credentials, the page requests them
-    from get_token.
+    A response that is not rendered yet is filled after rendering. If the credentials cannot be created, the placeholder
+    stays, and the page requests its credentials from get_token.
     """
     if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
         response.add_post_render_callback(partial(fill, request))
@@ -65,7 +65,7 @@ def fill(request: HttpRequest, response: Response) -> Response:
 
 
 def is_fillable(response: HttpResponseBase) -> bool:
-    """Report whether `response` is a complete HTML page whose first placeholder is empty, or is not rendered yet."""
+    """Report whether `response` is a complete HTML page with an empty first placeholder, or is not rendered yet."""
     if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
         return True
     if not isinstance(response, HttpResponse) or response.streaming or response.has_header("Content-Encoding"):
@@ -80,19 +80,19 @@ def is_fillable(response: HttpResponseBase) -> bool:
 
 
 def _encoded(text: str, response: HttpResponse) -> bytes:
-    """Return `text` in the page's encoding; some encodings put a mark before the first character."""
+    """Return `text` in the page's encoding, without the byte order mark that some encodings put first."""
     charset = response.charset
     return text.encode(charset)[len("".encode(charset)) :]
 
 
 def _answer(request: HttpRequest) -> dict[str, Any] | str | None:
-    """Return the credentials, "null" if the user may not connect, or None if they are unknown."""
+    """Return the credentials, "null" if the user may not connect, or None if they cannot be created."""
     try:
         answer: dict[str, Any] | str | None = None
         with without_database_errors():
             answer = _credentials(request)
-    except (PermissionDenied, SuspiciousOperation) as error:  # an invalid host on a site that allows any
-        logger.warning("a page is not filled: %s", error)
+    except (PermissionDenied, SuspiciousOperation) as error:  # an invalid host on a site with ALLOWED_HOSTS = ["*"]
+        logger.warning("a page is not filled with credentials: %s", error)
         return None
     if isinstance(answer, dict):
         known = page_of(request).positions
@@ -110,11 +110,11 @@ def _credentials(request: HttpRequest) -> dict[str, Any] | str:
     names = [*names_at(request), *page.streams] if page.streams else None
     if window is not None:
         names = None if names is None else [*names, *window.channels]
-        # Nothing was published there before, so all messages are new to the page.
+        # These channels are as new as the page. It receives all their messages.
         page.positions.update(dict.fromkeys(window.fresh, Position(0, "")))
     answer = credentials_for(request, names, path=request.path, window=window, offers=offers_of(request))
     for refusal in answer["refused"]:
-        logger.debug("%s is not joined at %s: %s", refusal["name"], request.path, refusal["reason"])
+        logger.debug("the page %s does not join %s: %s", request.path, refusal["name"], refusal["reason"])
     return answer
 
 
@@ -130,8 +130,9 @@ def _fill(request: HttpRequest, response: HttpResponse, answer: dict[str, Any] |
 
 
 def _described_anew(request: HttpRequest, response: HttpResponse, before: bytes) -> bytes:
-    """Replace the page's user and path by those of the request: a page from a cache may have another user, and a
-    fragment another path.
+    """Replace the facts about the page by those of this request.
+
+    A page from a cache may have been rendered for another user, and a fragment for another path.
     """
     opens, closes = _encoded(_PAGE_OPENS, response), _encoded(CLOSES, response)
     start = before.rfind(opens)
@@ -142,7 +143,7 @@ def _described_anew(request: HttpRequest, response: HttpResponse, before: bytes)
 
 
 def _guard(request: HttpRequest, response: HttpResponse, answer: dict[str, Any] | str) -> None:
-    """Keep a response with tokens out of all caches, and keep pages of users who may not connect separate."""
+    """Keep a response with tokens out of all caches. Pages of users who may not connect vary on the cookie."""
     if isinstance(answer, str):
         patch_vary_headers(response, ["Cookie"])
         return
@@ -152,5 +153,6 @@ def _guard(request: HttpRequest, response: HttpResponse, answer: dict[str, Any] 
     for name in [name for name in response.headers if _DROPPED.fullmatch(name)]:
         del response[name]
     if not settings.CSRF_USE_SESSIONS:
-        # Outside a cache of the whole site, the CSRF middleware has already processed its response.
+        # The middleware may stand outside UpdateCacheMiddleware. Then the CSRF middleware has already processed the
+        # response.
         CsrfViewMiddleware(lambda _: response).process_response(request, response)

@@ -1,4 +1,4 @@
-"""live(): a decorator for views whose pages are kept up to date."""
+"""live(): a decorator for views of live pages."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def live(view: View) -> View:
-    """Mark the user's channels before the view reads its data, and fill the page with credentials after it.
+    """Record the positions of the user's channels before the view reads its data, and fill the page with credentials.
 
-    It works for sync and async views, and with `method_decorator` for the `dispatch` method of classes. Put it outside
+    It works for sync and async views, and for classes with `method_decorator(live, name="dispatch")`. Put it outside
     `cache_page`. If InstantMiddleware is installed, the middleware fills the page.
+
+    Raises:
+        TypeError: the view was called without a request.
     """
     return _async_live(view) if _is_async(view) else _sync_live(view)
 
@@ -55,14 +58,15 @@ def _async_live(view: View) -> View:
 
 
 def _is_async(view: Callable[..., Any]) -> bool:
-    """Report whether the view is async. The `dispatch` method of a class with async methods is not a coroutine
-    function; it returns a coroutine.
+    """Report whether the view is async.
+
+    The `dispatch` method of a class with async methods returns a coroutine, but is not a coroutine function.
     """
-    bound = getattr(view, "func", view)  # method_decorator hands over a partial of the bound method
+    bound = getattr(view, "func", view)  # method_decorator passes a partial of the bound method
     return iscoroutinefunction(view) or bool(getattr(getattr(bound, "__self__", None), "view_is_async", False))
 
 
 def _page_of_view(request: object) -> Page:
     if not hasattr(request, "META"):
-        raise TypeError("live() got no request: decorate a method with @method_decorator(live)")
+        raise TypeError("live() got no request: to decorate a method, use @method_decorator(live)")
     return page_of(request)  # type: ignore[arg-type]

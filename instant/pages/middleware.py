@@ -1,4 +1,4 @@
-"""`instant.middleware.InstantMiddleware`: fills the pages of a whole site."""
+"""`instant.middleware.InstantMiddleware`: fills the pages of the whole site with credentials."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .page_state import page_of
 class InstantMiddleware:
     """Puts each user's credentials into the pages that have `{% instant_client %}`.
 
-    It belongs at the end of MIDDLEWARE, or right before UpdateCacheMiddleware on a site that is cached as a whole.
+    Put it at the end of MIDDLEWARE, or right before UpdateCacheMiddleware if the whole site is cached.
     """
 
     sync_capable = async_capable = True
@@ -38,5 +38,5 @@ class InstantMiddleware:
 
     async def _filled(self, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = await self.get_response(request)
-        # Most responses are not such pages, and need no thread.
+        # Most responses are not fillable pages, and need no thread.
         return await sync_to_async(fill)(request, response) if is_fillable(response) else response

@@ -1,4 +1,4 @@
-"""mark(): read the positions of a page's channels before its data, so that the page misses no message."""
+"""mark(): reads the positions of a page's channels before the view reads its data, so that no message is missed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ logger = logging.getLogger("instant")
 
 
 def mark(request: HttpRequest, channels: Iterable[str] | None = None) -> None:
-    """Record the current positions of the user's channels, or of these channels. The page joins them there.
+    """Record the current positions of these channels, or of all channels of the user. The page joins them there.
 
-    Call it before the view reads its data. Of several calls, the first one counts for each channel.
+    Call it before the view reads its data. If you call it several times, the first call counts for each channel.
+
+    Raises:
+        TypeError: `channels` is a single name.
     """
     take(request, _to_mark(request, channels))
 
@@ -33,30 +36,32 @@ async def amark(request: HttpRequest, channels: Iterable[str] | None = None) -> 
 
 def _to_mark(request: HttpRequest, channels: Iterable[str] | None) -> Iterable[str]:
     if isinstance(channels, str):
-        raise TypeError(f"channels is a list of names, not the name {channels!r}")
+        raise TypeError(f"channels must be a list of names, not the name {channels!r}")
     if not page_of(request).fills:
-        _tell_that_nothing_fills()
+        _warn_that_nothing_fills()
         return []
     return names_at(request) if channels is None else channels
 
 
-@cache  # once is enough
-def _tell_that_nothing_fills() -> None:
+@cache  # so that it is logged only once
+def _warn_that_nothing_fills() -> None:
     logger.warning(
-        "instant.mark() changes nothing: add instant.middleware.InstantMiddleware to MIDDLEWARE, or decorate the view "
-        "with @instant.live"
+        "instant.mark() has no effect, because nothing fills the page: add instant.middleware.InstantMiddleware to "
+        "MIDDLEWARE, or decorate the view with @instant.live"
     )
 
 
 def take(request: HttpRequest, names: Iterable[str]) -> None:
-    """Read the positions of those channels that were not read yet."""
+    """Read the positions of those channels whose positions were not read yet."""
     page = page_of(request)
     if new := _new(page, names):
         page.positions.update(positions(new))
 
 
 def take_if_used(request: HttpRequest, names: Iterable[str]) -> None:
-    """Read them while a template is rendered, if the page will be filled and this does not block an event loop.
+    """Read the positions while a template is rendered, if the page will be filled and this does not block an event
+    loop.
+
     Otherwise `fill` reads them later, in a thread.
     """
     if page_of(request).fills and not _in_event_loop():

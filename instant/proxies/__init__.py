@@ -1,3 +1,5 @@
-"""Calls from browsers, which Centrifugo forwards. A dict becomes a frozen dataclass, `rpc` answers it, and a reply is
-always explicit. This package does not depend on HTTP; `instant.views.proxies` has the endpoint.
+"""Calls from browsers, which Centrifugo forwards to Django.
+
+`requests` parses them to frozen dataclasses, `rpc` answers them, and `replies` builds the replies. This package does
+not depend on HTTP; `instant.views.proxies` contains the endpoint.
 """

@@ -1,6 +1,6 @@
-"""Rate limits of calls, counted in the memory of this process: a bucket for each user, connection or session.
+"""Rate limits of calls: token buckets in the memory of this process, one for each user, connection or session.
 
-A cache would cost more than most calls, and its outage would stop all calls. Each process of Django counts for itself,
+A cache would cost more than most calls, and its outage would stop all calls. Each process of Django counts separately,
 so with several processes a user gets up to that many times the rate.
 """
 
@@ -13,12 +13,13 @@ from collections.abc import Callable
 
 from ..process_state import PerProcess
 
-#: The most buckets that are kept. Those that were unused for longest are dropped first; they are full again.
+#: The most buckets that are kept. Those that were not used for the longest time are dropped first, which makes them
+#: full again.
 MAX_CONNECTIONS = 20_000
 
 
 class _Counted:
-    """How many calls each bucket has left, and since when."""
+    """The number of calls that each bucket has left, and the time of that number."""
 
     def __init__(self) -> None:
         self.left: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -31,14 +32,17 @@ class _Counted:
 
 
 class Buckets:
-    """A bucket for each key: a call takes a token out, and time puts it back."""
+    """Token buckets by key: a call takes a token, and the bucket refills over time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._counted = PerProcess(_Counted)
 
     def take(self, key: str, rate: tuple[int, float] | None) -> bool:
-        """Count a call of `key`, and report whether it is allowed. `rate` is a number of calls and seconds."""
+        """Count a call of `key`, and report whether it is allowed.
+
+        `rate` is a number of calls and the seconds in which they may be made. None means no limit.
+        """
         if rate is None:
             return True
         now, counted = self._clock(), self._counted()
@@ -52,7 +56,7 @@ class Buckets:
         return allowed
 
     def wait(self, key: str, rate: tuple[int, float]) -> float:
-        """Return the seconds until `key` may make its next call."""
+        """Return the seconds until `key` may make its next call. `rate` is as with `take`."""
         calls, seconds = rate
         counted = self._counted()
         with counted.lock:
@@ -60,5 +64,5 @@ class Buckets:
         return max(0.0, (1 - left) * seconds / calls)
 
 
-#: The buckets of all calls: `key` is a user, or the connection of a visitor.
+#: The buckets of all calls. A key is a user, or the connection of a visitor.
 calls = Buckets()

@@ -1,6 +1,6 @@
-"""Replies to Centrifugo. None is empty, because `{}` would mean success.
+"""Replies to Centrifugo. No reply is empty, because `{}` would mean success.
 
-No error is temporary, because clients would retry without end. The codes are HTTP status codes from 400 on.
+No error is temporary, because clients would retry without end. The codes are HTTP status codes of 400 and above.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ TOO_LARGE: Final = 413
 TOO_MANY: Final = 429
 INTERNAL: Final = 500
 
-#: The codes that Centrifugo leaves to applications. Lower ones are its own, and some of them make clients retry.
+#: The codes that Centrifugo leaves to applications. Lower codes are its own, and some of them make clients retry.
 _ERRORS, _DISCONNECTS = range(400, 2000), range(4000, 5000)
 #: The maximum length in bytes of the reason in a close frame.
 _MAX_REASON = 32
 
 
 def result(data: object) -> dict[str, Any]:
-    """Return the reply with a call's result."""
+    """Return the reply with the result of a call."""
     return {"result": {"data": data}}
 
 
 def error(code: int, message: str) -> dict[str, Any]:
-    """Return a refusal. The caller receives the code and the message."""
+    """Return the reply that refuses a call. The caller receives the code and the message."""
     return {"error": {"code": code if code in _ERRORS else INTERNAL, "message": message, "temporary": False}}
 
 

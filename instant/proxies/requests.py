@@ -1,4 +1,4 @@
-"""Centrifugo's requests, parsed strictly: a request in another form does not come from Centrifugo."""
+"""Centrifugo's requests, parsed strictly. A request of another form does not come from Centrifugo."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any
 
 from .. import serializer
 
-#: The most characters of a name; names of signals are not longer.
+#: The most characters of a method's name. No signal has a longer name.
 MAX_METHOD = 255
-#: Half of a surrogate pair, as JSON may escape it. No database accepts it.
+#: Half of a surrogate pair, as JSON may escape it. No database accepts such text.
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class BadRequest(ValueError):
-    """The body has another form than Centrifugo's requests. The text says what is wrong, without the body."""
+    """Raised if the body is not a request of Centrifugo. The text says what is wrong, without quoting the body."""
 
 
 @dataclass(frozen=True, slots=True)
 class RpcRequest:
     """A call from a browser.
 
-    `user` is the user's id in Centrifugo, "" for a visitor, and `client` the connection's id. `meta` is what Django
-    signed into the connection's token; it is empty for a connection that belongs to no page. `headers` are those
-    headers of the browser that Centrifugo forwards.
+    `user` is the user's id in Centrifugo ("" for a visitor), and `client` is the connection's id. `meta` is what Django
+    signed into the connection token; it is empty if the connection belongs to no page. `headers` are those headers of
+    the browser that Centrifugo forwards.
     """
 
     client: str
@@ -41,15 +41,15 @@ class RpcRequest:
         """Return the call in `body`.
 
         Raises:
-            BadRequest: a field is missing, or has another type.
+            BadRequest: the client is missing, the method is too long, or a field has a wrong type.
         """
         client, method, meta = _text(body, "client"), _text(body, "method"), body.get("meta")
         if not client:
             raise BadRequest("client is missing")
-        if len(method) > MAX_METHOD:  # it goes into logs
+        if len(method) > MAX_METHOD:  # it is written to logs
             raise BadRequest("method is too long")
         if meta is not None and not isinstance(meta, dict):
-            raise BadRequest("meta is no object")
+            raise BadRequest("meta is not an object")
         return cls(client, _text(body, "user"), method, body.get("data"), meta or {}, headers)
 
 
@@ -57,7 +57,7 @@ def _text(body: Mapping[str, Any], name: str) -> str:
     """Return the text of a field. Centrifugo leaves out empty fields."""
     value = body.get(name, "")
     if not isinstance(value, str):
-        raise BadRequest(f"{name} is no text")
+        raise BadRequest(f"{name} is not text")
     return value
 
 
@@ -65,7 +65,7 @@ def decode(content: bytes) -> dict[str, Any]:
     """Return the JSON object in `content`.
 
     Raises:
-        BadRequest: it is not a JSON object, has too many levels, or contains invalid text.
+        BadRequest: `content` is not a JSON object, has too many levels, or contains invalid text.
     """
     try:
         body = serializer.decode(content)
@@ -74,5 +74,5 @@ def decode(content: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise BadRequest("the body is not JSON in UTF-8, or has too many levels") from error
     if not isinstance(body, dict):
-        raise BadRequest("the body is no object")
+        raise BadRequest("the body is not an object")
     return body

@@ -1,4 +1,4 @@
-"""Answer calls from browsers, which come from Centrifugo's RPC proxy. Each error becomes an explicit reply."""
+"""Answers calls from browsers, which Centrifugo's RPC proxy forwards. Each error becomes an explicit reply."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ logger = logging.getLogger("instant")
 
 
 def respond(content: bytes, headers: Mapping[str, str] | None = None) -> bytes:
-    """Return the reply to a request body, as JSON. No exception is raised."""
+    """Return the reply to a request body, as JSON. Exceptions are logged and become replies."""
     try:
         return encode(answer(decode(content), headers))
     except BadRequest as error:
         return encode(_bad(error))
-    except InvalidMessage:  # what a function returned
-        logger.exception("an answer to the server's rpc cannot be sent")
+    except InvalidMessage:  # the result of a function cannot be encoded
+        logger.exception("the result of a call from a browser cannot be encoded as JSON")
         _roll_back()
         return encode(_failed())
 
 
 def too_large() -> bytes:
-    """Return the reply to a body that is too large to be read."""
-    logger.warning("refused the server's rpc: its body is too large")
+    """Return the reply to a request whose body is too large to be read."""
+    logger.warning("refused a call from a browser, because its body is too large")
     return encode(replies.error(replies.TOO_LARGE, "the call is too large"))
 
 
 def answer(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the reply to a request. `headers` are those that Centrifugo forwarded. No exception is raised; errors are
-    logged.
+    """Return the reply to a request. `headers` are those that Centrifugo forwarded.
+
+    Exceptions are logged and become replies.
     """
     try:
         return _answered(RpcRequest.read(body, headers or {}))
@@ -53,19 +54,22 @@ def answer(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> di
         _roll_back()
         return replies.disconnect(error.code, error.reason)
     except Exception:
-        logger.exception("the server's rpc could not be answered")
+        logger.exception("a call from a browser failed")
         _roll_back()
         return _failed()
 
 
 def _answered(request: RpcRequest) -> dict[str, Any]:
-    # All connections of a user share a bucket. All visitors have the user "", so each of their connections has its own.
+    # All connections of a user share a bucket. All visitors have the user "", so each connection of a visitor has its
+    # own.
     caller = f"user {request.user}" if request.user else f"client {request.client}"
     if not calls.take(caller, conf.rpc_rate):
-        logger.warning("refused a call of %r: user %r makes too many", request.method, request.user)
-        return replies.error(replies.TOO_MANY, f"too many calls, at most {conf.INSTANT_RPC_RATE}")
+        logger.warning("refused a call of %r, because the user %r makes too many calls", request.method, request.user)
+        return replies.error(replies.TOO_MANY, f"too many calls; the limit is {conf.INSTANT_RPC_RATE}")
     if "window" in request.meta and request.meta.get("user") != request.user:
-        logger.warning("refused a call of %r: its window is another user's than %r", request.method, request.user)
+        logger.warning(
+            "refused a call of %r, because its window belongs to another user than %r", request.method, request.user
+        )
         return replies.error(replies.FORBIDDEN, "this window belongs to another user")
     with tenants.entered_for(request.user, request.meta):
         value = call(
@@ -80,7 +84,7 @@ def _answered(request: RpcRequest) -> dict[str, Any]:
 
 
 def _bad(error: BadRequest) -> dict[str, Any]:
-    logger.warning("refused the server's rpc: %s", error)
+    logger.warning("refused a malformed call from Centrifugo: %s", error)
     return replies.error(replies.BAD_REQUEST, f"bad request: {error}")
 
 
@@ -89,7 +93,7 @@ def _failed() -> dict[str, Any]:
 
 
 def _roll_back() -> None:
-    """Roll back the request's transaction with ATOMIC_REQUESTS, as Django does if a view raises."""
+    """With ATOMIC_REQUESTS, roll back the request's transaction, as Django does if a view raises an exception."""
     for connection in connections.all(initialized_only=True):
         if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
             connection.set_rollback(True)

@@ -1,10 +1,10 @@
-"""Access ends at once: users who lose the right to a channel are unsubscribed when the change commits.
+"""Revocation: users who lose access to a channel are unsubscribed when the change commits.
 
-`QuerySet.update()` on users or groups sends no signals: call `recheck(users=[…])` after it. What else a rule reads,
-only its site knows: `recheck(channels=["$post:1"])`.
+`QuerySet.update()` on users or groups sends no signals: call `recheck(users=[…])` after it. Django does not know which
+other data a rule reads: call `recheck(channels=["$post:1"])` when it changes.
 
-`causes` and `sessions` receive the changes, `recording` writes them down, `enforcement` unsubscribes and disconnects,
-`repeating` does it again until old tokens have expired.
+`causes` and `sessions` receive the changes, and `recording` saves them as rows. `enforcement` unsubscribes and
+disconnects. `repeating` enforces the rows again until older tokens have expired.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""The receivers of changes that take access away: changes of users, groups, permissions and channels.
+"""Receivers for changes that end access: changes of users, groups, permissions and channels.
 
-Each is connected for the model, its proxies and its multi-table children. `sessions` handles the end of sessions.
+Each receiver is connected for the model, its proxies and its multi-table children. `sessions` handles the end of
+sessions.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 _FLAGS = ("is_active", "is_staff", "is_superuser")
 
 
-def _watched(model: type[Model]) -> list[str]:
-    """Return the fields of a user whose change matters: flags, the password, and the user's id in Centrifugo."""
+def _watched_fields(model: type[Model]) -> list[str]:
+    """Return the fields of a user whose change can end access: flags, the password, and the user's id in Centrifugo."""
     names = [*_FLAGS, "password"]
     if conf.INSTANT_USER_ID == "username":
         names.append(get_user_model().USERNAME_FIELD)
@@ -41,7 +42,7 @@ def _watched(model: type[Model]) -> list[str]:
 
 
 def _user_will_change(sender: type[Model], instance: Any, raw: bool, using: str, update_fields: Any, **_: Any) -> None:
-    names = _watched(sender)
+    names = _watched_fields(sender)
     if raw or instance.pk is None or (update_fields is not None and not set(names) & set(update_fields)):
         return
     instance._instant_before = sender._base_manager.using(using).filter(pk=instance.pk).values(*names).first()
@@ -57,7 +58,7 @@ def _user_changed(instance: Any, using: str, **_: Any) -> None:
     if named_by in before and before[named_by] != getattr(instance, named_by):
         record([Revocation(user=str(before[named_by]))], using)
     if "password" in before and before["password"] != instance.password:
-        # Sessions with the old password have ended. Those that the view keeps get new tokens at once.
+        # Sessions with the old password have ended. Pages of the sessions that the view keeps get new tokens at once.
         end_session(user_id(instance), Revocation.ALL_SESSIONS, using)
         recheck(users=[instance], using=using)
 
@@ -74,9 +75,9 @@ def _rights_changed(user: Any, **_: Any) -> None:
 def _membership_changed(
     instance: Any, action: str, reverse: bool, *, pk_set: set[Any] | None, using: str, field: Any, **_: Any
 ) -> None:
-    """A user's groups changed, from either side. `field` is the field of the user model."""
+    """Handle a change of a user's groups, from either side. `field` is the field of the user model."""
     users = get_user_model()._default_manager.using(using)
-    if action == "pre_clear" and reverse:  # afterwards the members are unknown
+    if action == "pre_clear" and reverse:  # after the change, the members are unknown
         write_first(using)
         recheck(users=list(users.filter(**{field.name: instance})), using=using)
     elif action == "post_remove" and reverse:
@@ -88,7 +89,7 @@ def _membership_changed(
 def _permissions_changed(
     instance: Any, action: str, reverse: bool, *, model: type[Model], pk_set: set[Any] | None, using: str, **_: Any
 ) -> None:
-    """Permissions of a user or a group changed, from either side. Only rules and views read them."""
+    """Handle a change of the permissions of a user or a group, from either side. Only rules and views read them."""
     if action == "pre_clear" and reverse:
         _permission_will_be_deleted(instance, using)
     elif action == "post_remove" and reverse:
@@ -107,12 +108,12 @@ def _permissions_removed(pks: Iterable[Any], using: str, of: type[Model]) -> Non
 
 
 def _holders_changed(holders: Callable[[], Iterable[Any]], using: str) -> None:
-    """These users and groups have lost a permission. They are read only if that may matter."""
-    for holder in holders() if _permissions_count() else ():
+    """Recheck users and groups that have lost a permission. They are read only if a channel may depend on it."""
+    for holder in holders() if _permissions_matter() else ():
         recheck(users=_members(holder, using) if isinstance(holder, Group) else [holder], using=using)
 
 
-def _permissions_count() -> bool:
+def _permissions_matter() -> bool:
     """Report whether a channel may depend on a permission: a channel by rule, or a topic of a page."""
     return bool(rules.registered()) or features.in_use().windows
 
@@ -124,13 +125,13 @@ def _with_permission(permission: Permission, using: str) -> Iterable[Any]:
 
 
 def _members(group: Group, using: str) -> list[Any]:
-    """Return the users of a group; nobody, if the site's user model has no groups."""
+    """Return the users of a group. Return [] if the site's user model has no groups."""
     users = get_user_model()._default_manager.using(using)
     return [user for field in _fields_to(Group) for user in users.filter(**{field.name: group})]
 
 
 def _fields_to(model: type[Model]) -> list[Any]:
-    """Return the many-to-many fields of the user model that lead to this model, whatever their names are."""
+    """Return the user model's many-to-many fields to this model, whatever their names are."""
     return [
         field
         for field in get_user_model()._meta.many_to_many
@@ -140,7 +141,7 @@ def _fields_to(model: type[Model]) -> list[Any]:
 
 def _group_will_be_deleted(instance: Group, using: str, **_: Any) -> None:
     write_first(using)
-    if _permissions_count():
+    if _permissions_matter():
         recheck(users=_members(instance, using), using=using)
     recheck(channels=_channels_of(instance, using), using=using)
 
@@ -191,7 +192,7 @@ def _channels_removed(pks: list[Any], using: str) -> None:
 
 
 def connect() -> None:
-    """Connect the receivers; called once, when the apps are ready."""
+    """Connect the receivers. This is called once, when all apps are loaded."""
     user_model = get_user_model()
     for_family(user_model, _connect_user, "instant.users")
     for_family(Group, partial(_connect, signals.pre_delete, _group_will_be_deleted), "instant.groups")

@@ -1,8 +1,8 @@
-"""Enforce revocations: unsubscribe users from channels, and close connections.
+"""Enforces revocations: unsubscribes users from channels, and closes connections.
 
-Users who are found in presence are unsubscribed one by one, so that nobody is sent the name of a channel that they were
-not in. If a channel has no presence, or each node has its own, users are disconnected. They reconnect, and join what
-they still may.
+Presence shows which users are in a channel. They are unsubscribed one by one, so that no client receives the name of a
+channel that it was not in. If a channel has no presence, or each node has a presence of its own, users are disconnected
+instead. They reconnect, and join the channels that they still may join.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from ..models import Revocation
 from ..protocol import PAGES_NAMESPACE
 from . import page_topics
 
-#: Channels with subscribers whose presence is read at once; on a site with more, users are disconnected instead.
+#: The most channels with subscribers whose presence is read at once. On a site with more, users are disconnected.
 MOST_CHANNELS = 5_000
-#: The most calls of rules before a caller continues. The thread makes the rest; each may need a query.
+#: The most calls of rules that the caller waits for. Each may need a query. The thread makes the remaining calls.
 RULES_AT_ONCE = 100
-#: Calls of rules that the thread makes before it unsubscribes those who were refused, and continues.
+#: The calls of rules after which the thread unsubscribes the users who were denied, before it continues.
 RULES_IN_A_STEP = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Subjects:
     """What is checked together: users by id, channels by name, sessions by user and hash."""
 
     users: frozenset[str]
@@ -45,66 +45,68 @@ class _Look:
 
 
 def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int | None = RULES_AT_ONCE) -> bool:
-    """Enforce these revocations together, and report whether everything was checked. A `rule_budget` of None sets no
-    limit to the calls of rules.
+    """Enforce these revocations together, and report whether everything was checked.
 
-    The first time, all connections of a user whose session has ended are closed, and with strict channels those of all
-    users who are checked: users who still have access reconnect. Later, only connections that show an ended session are
-    closed.
+    `rule_budget` is the maximum number of calls of rules; None means no limit.
+
+    The first time, all connections of a user whose session has ended are closed. If any channel is strict, so are the
+    connections of all users who are checked. Users who still have access reconnect. Later, only connections whose
+    `info` shows an ended session are closed.
 
     Raises:
-        ServerError: the server could not be reached, or refused.
+        InvalidChannel: with its tenant, a channel's name is too long.
+        ServerError: the server could not be reached, or refused a command.
     """
-    look = _Look(
+    subjects = _Subjects(
         frozenset(row.user for row in rows if row.user and not row.session),
         frozenset(row.channel for row in rows if row.channel),
         frozenset((row.user, row.session) for row in rows if row.session),
     )
     if is_first:
-        topic_rights.end_for_older_pages({name for name in look.channels if namespace_of(name) == PAGES_NAMESPACE})
+        topic_rights.end_for_older_pages({name for name in subjects.channels if namespace_of(name) == PAGES_NAMESPACE})
         # Closing the connections makes the tokens of strict channels useless.
-        closed = {sub for sub, _ in look.sessions} | (look.users if has_strict() else set())
+        closed = {sub for sub, _ in subjects.sessions} | (subjects.users if has_strict() else set())
         cent_api.disconnect_all((sub, "") for sub in sorted(closed))
-    users = bulk_channel_access.read_users(look.users)
-    gone = {sub for sub in look.users if not _is_active(users.by_id.get(sub))}
-    cent_api.disconnect_all((sub, "") for sub in sorted(gone))
-    present = _present(look, gone)
-    _close_ended(look, users, present)
-    _end_topics(look, users, present)
-    return _unsubscribe(look, users, present, rule_budget)
+    users = bulk_channel_access.read_users(subjects.users)
+    inactive = {sub for sub in subjects.users if not _is_active(users.by_id.get(sub))}
+    cent_api.disconnect_all((sub, "") for sub in sorted(inactive))
+    present = _present(subjects, inactive)
+    _close_ended(subjects, users, present)
+    _end_topics(subjects, users, present)
+    return _unsubscribe(subjects, users, present, rule_budget)
 
 
 def _is_active(user: Any) -> bool:
     return user is not None and bool(getattr(user, "is_active", True))
 
 
-def _present(look: _Look, gone: set[str]) -> dict[str, list[Client]]:
-    """Return who is in which channel. Users of channels without presence are disconnected instead."""
-    people: frozenset[str] = (look.users - gone) | {
-        sub for sub, session in look.sessions if session != Revocation.ALL_SESSIONS
+def _present(subjects: _Subjects, inactive: set[str]) -> dict[str, list[Client]]:
+    """Return the clients in each channel. If a channel has no presence, disconnect the users instead."""
+    subs: frozenset[str] = (subjects.users - inactive) | {
+        sub for sub, session in subjects.sessions if session != Revocation.ALL_SESSIONS
     }
-    names: set[str] = set(look.channels)
-    if people:
+    names: set[str] = set(subjects.channels)
+    if subs:
         others = _private_channels()
         if others is None or len(names | others) > MOST_CHANNELS:
-            cent_api.disconnect_all((sub, "") for sub in sorted(people))
-            people = frozenset()
+            cent_api.disconnect_all((sub, "") for sub in sorted(subs))
+            subs = frozenset()
         else:
             names |= others
     found = cent_api.clients_in(sorted(names)) if engine.has_shared_presence() else dict.fromkeys(names)
-    hidden = [name for name, clients in found.items() if clients is None]
-    if any(name not in look.channels for name in hidden):
-        cent_api.disconnect_all((sub, "") for sub in sorted(people))
-    for name in hidden:
-        if name in look.channels:
-            _everybody_out(name)
+    without_presence = [name for name, clients in found.items() if clients is None]
+    if any(name not in subjects.channels for name in without_presence):
+        cent_api.disconnect_all((sub, "") for sub in sorted(subs))
+    for name in without_presence:
+        if name in subjects.channels:
+            _remove_everybody(name)
     return {name: clients for name, clients in found.items() if clients is not None}
 
 
 def _private_channels() -> set[str] | None:
-    """Return the private channels that have subscribers, or None if they are unknown, or presence would not help.
+    """Return the private channels that have subscribers. Return None if they are unknown, or if presence is not shared.
 
-    All nodes must answer to list channels. For some seconds after a node was killed, the others still wait for its
+    All nodes must answer the request. For some seconds after a node was killed, the other nodes still wait for its
     answer. A disconnect does not need one.
     """
     if not engine.has_shared_presence():
@@ -116,16 +118,17 @@ def _private_channels() -> set[str] | None:
 
 
 def _is_empty(name: str) -> bool:
-    """Return whether the channel is known to have no subscribers; an unanswered question is no."""
+    """Report whether the channel is known to have no subscribers. Return False if the server does not answer."""
     try:
         return not cent_api.subscribers(name)
     except ServerError:
         return False
 
 
-def _everybody_out(name: str) -> None:
-    """Remove everybody from a channel whose subscribers are unknown: disconnect all users, or unsubscribe them if its
-    name is public.
+def _remove_everybody(name: str) -> None:
+    """Remove all users without access from a channel whose subscribers are unknown.
+
+    If the name is private, disconnect all users of the site. Otherwise unsubscribe users and visitors without access.
     """
     if _is_empty(name):
         return
@@ -135,18 +138,18 @@ def _everybody_out(name: str) -> None:
         if is_private(name):
             cent_api.disconnect_all((sub, "") for sub in subs)
         else:
-            no, _ = bulk_channel_access.refused(
+            denied, _ = bulk_channel_access.refused(
                 ((sub, name) for sub in subs), bulk_channel_access.read_users(subs), len(subs)
             )
-            cent_api.unsubscribe(no)
+            cent_api.unsubscribe(denied)
     if not is_private(name):
-        no, _ = bulk_channel_access.refused([("", name)], bulk_channel_access.read_users([""]), 1)
-        cent_api.unsubscribe(no)
+        denied, _ = bulk_channel_access.refused([("", name)], bulk_channel_access.read_users([""]), 1)
+        cent_api.unsubscribe(denied)
 
 
-def _close_ended(look: _Look, users: Users, present: dict[str, list[Client]]) -> None:
-    """Close connections that show an ended session, or a password that has changed."""
-    ended = {(sub, session_binding.shown_session(session)) for sub, session in look.sessions}
+def _close_ended(subjects: _Subjects, users: Users, present: dict[str, list[Client]]) -> None:
+    """Close connections whose `info` shows an ended session, or a password that has changed since."""
+    ended = {(sub, session_binding.shown_session(session)) for sub, session in subjects.sessions}
     current = {sub: session_binding.current_auth(user) for sub, user in users.by_id.items() if sub}
     closed = set()
     for client in (client for clients in present.values() for client in clients):
@@ -156,46 +159,48 @@ def _close_ended(look: _Look, users: Users, present: dict[str, list[Client]]) ->
     cent_api.disconnect_all(sorted(closed))
 
 
-def _end_topics(look: _Look, users: Users, present: dict[str, list[Client]]) -> None:
-    """Unsubscribe pages from their topics, if the user's rights have changed since the view gave them, or the page no
-    longer has a right to them.
+def _end_topics(subjects: _Subjects, users: Users, present: dict[str, list[Client]]) -> None:
+    """Unsubscribe pages from topics to which they have lost the right.
 
-    The page then requests new tokens. Django refuses them to such a window, and reports this to the page.
+    The user's rights have changed since the view set the topics, or the page itself has lost the right. The page then
+    requests new tokens. Django refuses them for this window, and reports this to the page.
     """
     of_pages = [
         (client, name)
         for name, clients in present.items()
         if namespace_of(name) == PAGES_NAMESPACE
         for client in clients
-        if name in look.channels or client.user in look.users
+        if name in subjects.channels or client.user in subjects.users
     ]
     others = bulk_channel_access.read_users(page_topics.asked(of_pages) - users.by_id.keys())
-    ended = page_topics.without_right(of_pages, {**users.by_id, **others.by_id}, look.users)
+    ended = page_topics.without_right(of_pages, {**users.by_id, **others.by_id}, subjects.users)
     strict = {client.user for client, name in ended if client.user and is_strict(name)}
     cent_api.disconnect_all((sub, "") for sub in sorted(strict))
     cent_api.unsubscribe_clients((client, name) for client, name in ended if client.user not in strict)
 
 
-def _unsubscribe(look: _Look, users: Users, present: dict[str, list[Client]], rule_budget: int | None) -> bool:
+def _unsubscribe(subjects: _Subjects, users: Users, present: dict[str, list[Client]], rule_budget: int | None) -> bool:
     pairs: list[Pair] = []
     for name, clients in present.items():
         subs: Iterable[str] = {client.user for client in clients}
-        pairs += [(sub, name) for sub in sorted(subs) if name in look.channels or sub in look.users]
+        pairs += [(sub, name) for sub in sorted(subs) if name in subjects.channels or sub in subjects.users]
     others = {sub for sub, _ in pairs} - users.by_id.keys()
     known = bulk_channel_access.read_users(others)
     everyone = Users({**users.by_id, **known.by_id}, {**users.groups, **known.groups})
     left = math.inf if rule_budget is None else rule_budget
     while pairs and left > 0:
         step = int(min(left, RULES_IN_A_STEP))
-        no, pairs = bulk_channel_access.refused(pairs, everyone, step)
-        _take_apart(no)
+        denied, pairs = bulk_channel_access.refused(pairs, everyone, step)
+        _unsubscribe_pairs(denied)
         left -= step
     return not pairs
 
 
-def _take_apart(pairs: Sequence[Pair]) -> None:
-    """Unsubscribe these users. From a strict channel they are disconnected, which makes its token useless. Visitors
-    have no id, and are unsubscribed.
+def _unsubscribe_pairs(pairs: Sequence[Pair]) -> None:
+    """Unsubscribe these users.
+
+    From a strict channel they are disconnected, which makes the channel's tokens useless. Visitors have no id, so they
+    are unsubscribed.
     """
     strict = {(sub, name) for sub, name in pairs if sub and is_strict(name)}
     cent_api.disconnect_all((sub, "") for sub in sorted({sub for sub, _ in strict}))

@@ -1,4 +1,4 @@
-"""Which pages have no right to a topic any more."""
+"""Finds the pages that no longer have a right to a topic."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from ..centrifugo.cent_api import Client
 
 
 def asked(of_pages: Sequence[tuple[Client, str]]) -> set[str]:
-    """Return the users whom a page's permission has to be asked about."""
+    """Return the ids of the users for whom a page's permission must be called."""
     return {client.user for client, _ in of_pages if _shown(client).get(topic_rights.GUARD)}
 
 
 def without_right(
     of_pages: Sequence[tuple[Client, str]], users: Mapping[str, Any], changed: frozenset[str]
 ) -> list[tuple[Client, str]]:
-    """Return which of these connections have lost the page's channel beside them.
+    """Return the pairs whose connection has lost the page's channel of the pair.
 
-    The view has given it to other rights than the user has now, or the page has no right to it any more. `users` are
-    those of `asked` and of `changed`, by their ids in Centrifugo; `changed` are those whose rights may have changed.
+    This is so if the view gave the channel for other rights than the user has now, or if the page no longer has a right
+    to it. `users` contains the users of `asked` and of `changed`, by their ids in Centrifugo. `changed` are the users
+    whose rights may have changed.
     """
     times = topic_rights.rechecked({name for _, name in of_pages})
     current = {

@@ -1,7 +1,7 @@
-"""recheck(): record in the transaction of a change that access may have ended, and enforce it at the commit.
+"""`recheck()`: saves revocations in the transaction of a change, and enforces them when it commits.
 
-Centrifugo remembers no revocation, so a saved token can be used again until it expires. Therefore a revocation is a row
-in the database. It is enforced at the commit, and repeatedly by `repeating` until older tokens have expired.
+Centrifugo remembers no revocation, so a saved token works until it expires. Therefore a revocation is a row in the
+database. It is enforced at the commit, and repeatedly by `repeating` until older tokens have expired.
 """
 
 from __future__ import annotations
@@ -42,18 +42,20 @@ def recheck(
     topics: Iterable[Any] = (),
     using: str | None = None,
 ) -> None:
-    """Check again what these users may join, who may be in the channels of these names, and which pages have these
+    """Check again which channels these users may join, who may be in these channels, and which pages may have these
     topics.
 
-    This happens when the transaction commits, and repeatedly until older tokens have expired. The transaction is that
-    of the database `using`, by default the one with the table of revocations. The same change twice is one row. If a
-    page got a topic with a permission, the permission is checked again. All other pages lose the topic and are
-    reloaded, so that the view decides again.
+    The check runs when the transaction commits, and repeatedly until older tokens have expired. The transaction is that
+    of the database `using`, by default the database with the table of revocations. The same change twice is one row.
+
+    If a page got a topic with a permission, the permission is called again. All other pages lose the topic and reload,
+    so that the view decides again.
 
     Raises:
-        TransactionManagementError: there is no `using`, and only another database has an open transaction.
+        TransactionManagementError: `using` is None, and only another database has an open transaction.
         InvalidTopic: a topic cannot be serialized.
-        InvalidSetting: there are topics, but windows are not in use.
+        InvalidChannel: no transaction is open, and with its tenant a channel's name is too long.
+        InvalidSetting: there are topics, but windows are not in use; or a setting has a wrong value.
     """
     awaited_connection(using, default=router.db_for_write(Revocation), what="recheck()")
     of_topics = _channels_of(topics)
@@ -70,19 +72,19 @@ def _channels_of(topics: Iterable[Any]) -> set[str]:
 
 
 def end_session(sub: str, session: str, using: str | None = None) -> None:
-    """End the connections of this session of the user with the id `sub`. `session` is a hash, or ALL_SESSIONS."""
+    """Close the connections of a session of the user with the id `sub`. `session` is its hash, or ALL_SESSIONS."""
     record([Revocation(user=sub, session=session)], using)
 
 
 def record(rows: Iterable[Revocation], using: str | None = None) -> None:
-    """Write these rows, and enforce them at the commit."""
+    """Save these rows, and enforce them when the transaction commits."""
     tenant = conf.tenant
-    # In a fixed order, so that two transactions with the same rows wait for each other and do not deadlock.
+    # The order is fixed, so that two transactions with the same rows wait for each other instead of deadlocking.
     unique = dict(sorted((((tenant, row.user, row.channel, row.session), row) for row in rows), key=itemgetter(0)))
     if not unique:
         return
-    # The commit enforces them. The thread does so later if that fails. If it wrote at the same time as the caller,
-    # transactions of the caller could fail on SQLite, which has one writer at a time.
+    # The rows are enforced at the commit. If that fails, the thread enforces them later. If the thread wrote at the
+    # same time as the caller, the caller's transaction could fail on SQLite, which has one writer at a time.
     next_at = timezone.now() + timedelta(seconds=INTERVAL)
     for row in unique.values():
         row.tenant, row.next_at, row.until = tenant, next_at, None
@@ -101,7 +103,7 @@ def record(rows: Iterable[Revocation], using: str | None = None) -> None:
 
 
 def _enforce(keys: Sequence[tuple[str, str, str, str]]) -> None:
-    """Enforce what has just been committed, and start its period. The thread repeats it, and retries what failed."""
+    """Enforce committed rows, and start their period. The thread repeats them, and retries those that failed."""
     by_tenant: dict[str, list[Revocation]] = {}
     for key in dict.fromkeys(keys):
         by_tenant.setdefault(key[0], []).append(Revocation(**dict(zip(_KEYS, key, strict=True))))
@@ -110,7 +112,7 @@ def _enforce(keys: Sequence[tuple[str, str, str, str]]) -> None:
             with tenants.resumed(tenant):  # a transaction may have changes of several tenants
                 _enforce_rows(rows)
         except Deny:
-            logger.error("the revocations of the tenant %r are not enforced", tenant)
+            logger.error("the revocations of the tenant %r are not enforced; the previous error says why", tenant)
 
 
 def _enforce_rows(rows: Sequence[Revocation]) -> None:
@@ -118,7 +120,7 @@ def _enforce_rows(rows: Sequence[Revocation]) -> None:
         is_whole = enforcement.apply(rows, is_first=True)
         start_period(_stored(rows), SECOND_LOOK if is_whole else 0)
     except ServerError as error:
-        logger.warning("revocation not done yet, tried again: %s", error)
+        logger.warning("a revocation could not be enforced yet, and will be retried: %s", error)
     repeating.start()
 
 

@@ -1,6 +1,6 @@
 """The thread that enforces revocations repeatedly, until older tokens have expired.
 
-Each time, current rights decide: users who got a permission back stay in the channel.
+Each time, the current rights decide: users who got a permission back stay in the channel.
 """
 
 from __future__ import annotations
@@ -30,20 +30,22 @@ from . import enforcement
 
 logger = logging.getLogger("instant")
 
-#: Seconds between two enforcements of a revocation, and from the first to the second, because clients may have been
-#: joining at the first.
+#: Seconds between two enforcements of a revocation, and from the first to the second. The second follows soon, because
+#: clients may have been joining during the first.
 INTERVAL, SECOND_LOOK = 10, 1
-#: Seconds that a period lasts beyond the last token, because clocks differ. The last enforcement follows within a
-#: second. docs/security.md promises at most 5 seconds after the token.
+#: Seconds by which a period is longer than the last token, because clocks differ. The last enforcement follows within a
+#: second. docs/security.md promises at most 5 seconds after the token has expired.
 MARGIN = 4
 
 
 def start_period(rows: Sequence[Revocation], next_in: float) -> None:
-    """Start the period of these rows now. They are enforced again in `next_in` seconds, and until older tokens have
-    expired. Periods of sessions last as long as connection tokens, others as long as channel tokens. Tokens of
-    strict channels are few and short, so those channels are checked each second.
+    """Start the period of these rows now.
 
-    A period that has begun starts again, because another transaction may have recorded the same change and committed
+    They are enforced again in `next_in` seconds, and until older tokens have expired. The period of a session is as
+    long as connection tokens are valid, the period of other rows as long as channel tokens. Tokens of strict channels
+    are few and short, so those channels are checked every second.
+
+    A period that has begun starts again, because another transaction may have saved the same change and committed
     later.
     """
     now = timezone.now()
@@ -58,7 +60,7 @@ def start_period(rows: Sequence[Revocation], next_in: float) -> None:
 
 
 def _longest_ttl(row: Revocation) -> int:
-    """Return for how many seconds an older token for the subject of the row can be used."""
+    """Return for how many seconds a token that was issued before the revocation can be used."""
     if row.session:
         return conf.INSTANT_TOKEN_TTL
     of_channels = conf.INSTANT_CHANNEL_TOKEN_TTL
@@ -70,8 +72,9 @@ def _is_strict(row: Revocation) -> bool:
 
 
 def repeat_due() -> float | None:
-    """Enforce the revocations of this tenant that are due, each in one process only. Return the seconds until the next
-    one is due, or None if none are left.
+    """Enforce the revocations of this tenant that are due, each in one process only.
+
+    Return the seconds until the next one is due, or None if none are left.
     """
     now = timezone.now()
     claimed = _claimed(_due(now))
@@ -95,7 +98,7 @@ def _of_tenant() -> QuerySet[Revocation]:
 def _due(now: datetime) -> list[Revocation]:
     """Return the rows that are due, except those that an open transaction is writing.
 
-    Such a transaction may stay open for long, and enforces them when it commits.
+    Such a transaction may stay open for a long time. It enforces its rows when it commits.
     """
     database = router.db_for_write(Revocation)
     skip_locked = connections[database].features.has_select_for_update_skip_locked
@@ -110,7 +113,7 @@ def _claimed(rows: Sequence[Revocation]) -> list[Revocation]:
     now = timezone.now()
     groups: dict[datetime, list[Revocation]] = {}
     for row in rows:
-        groups.setdefault(_next_look(row, now), []).append(row)
+        groups.setdefault(_next_time(row, now), []).append(row)
     for next_at, group in groups.items():
         for part in chunks(group, QUERY_SIZE):
             latest = max(row.next_at for row in part)
@@ -118,19 +121,19 @@ def _claimed(rows: Sequence[Revocation]) -> list[Revocation]:
             if due.update(next_at=next_at) == len(part):
                 claimed += part
             else:
-                # Another process was faster with some of them. It does no harm if two processes enforce the same one.
+                # Another process has claimed some of them. It does no harm if two processes enforce the same row.
                 claimed += Revocation.objects.filter(pk__in=[row.pk for row in part], next_at=next_at)
     return claimed
 
 
-def _next_look(row: Revocation, now: datetime) -> datetime:
-    """Return when to enforce this row again: soon, and as soon as the last tokens have expired."""
-    looks = [now + timedelta(seconds=SECOND_LOOK if _is_strict(row) else INTERVAL)]
+def _next_time(row: Revocation, now: datetime) -> datetime:
+    """Return when to enforce this row again: after the interval, or as soon as older tokens have expired."""
+    times = [now + timedelta(seconds=SECOND_LOOK if _is_strict(row) else INTERVAL)]
     if row.until is not None:
-        looks.append(row.until)
+        times.append(row.until)
         if row.session:
-            looks.append(row.until - timedelta(seconds=conf.INSTANT_TOKEN_TTL - conf.INSTANT_CHANNEL_TOKEN_TTL))
-    return min(look for look in looks if look > now)
+            times.append(row.until - timedelta(seconds=conf.INSTANT_TOKEN_TTL - conf.INSTANT_CHANNEL_TOKEN_TTL))
+    return min(at for at in times if at > now)
 
 
 def _apply(rows: Sequence[Revocation], *, is_first: bool) -> bool:
@@ -140,18 +143,18 @@ def _apply(rows: Sequence[Revocation], *, is_first: bool) -> bool:
         return enforcement.apply(rows, is_first=is_first, rule_budget=None)
     except ServerError as error:
         names = ", ".join(sorted({str(row) for row in rows})[:3])
-        logger.warning("revocation of %s not done yet, tried again: %s", names, error)
+        logger.warning("the revocation of %s could not be enforced yet, and will be retried: %s", names, error)
         return False
 
 
 class _Repeater:
-    """The thread of this process that repeats revocations. It ends when nothing is left."""
+    """The thread of this process that repeats revocations. It ends when no revocations are left."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.wake = threading.Event()
         self.running = False
-        #: The tenants that this process knows; "" if there are none. Each has revocations of its own.
+        #: The tenants whose revocations this process repeats; "" on a site without tenants.
         self.tenants: set[str] = set()
         self.asked_at: dict[str, float] = {}
 
@@ -166,14 +169,14 @@ class _Repeater:
 
     def _run(self) -> None:
         while True:
-            # start() is called after a row was written, so the next query finds the row.
+            # start() is called after a row was saved, so the next query finds the row.
             self.wake.clear()
             with self.lock:
                 known = sorted(self.tenants)
             try:
                 waits = [self._repeat(tenant) for tenant in known]
             finally:
-                connections.close_all()  # no connection is kept while it waits
+                connections.close_all()  # keep no connection while the thread waits
             if any(wait is not None for wait in waits):
                 self.wake.wait(min(INTERVAL, *(wait for wait in waits if wait is not None)))
                 continue
@@ -183,15 +186,15 @@ class _Repeater:
                     return
 
     def _repeat(self, tenant: str) -> float | None:
-        """Enforce what is due for one tenant."""
+        """Enforce the revocations of one tenant that are due."""
         try:
             with tenants.entered(tenant):
                 return repeat_due()
-        except Deny:  # the log has the reason
+        except Deny:  # the reason is in the log
             self.tenants.discard(tenant)
             return None
         except Exception:
-            logger.exception("repeating revocations failed; it is tried again")
+            logger.exception("revocations could not be repeated, and will be retried")
             return INTERVAL
 
 
@@ -199,32 +202,32 @@ _repeater = PerProcess(_Repeater)
 
 
 def start() -> None:
-    """Start the thread that repeats revocations, unless this process has one."""
+    """Start the thread that repeats revocations, unless it runs in this process already."""
     if at_home.is_silent() or at_home.is_test():
         return
     if runs_threads():
         _repeater().start(conf.tenant)
     elif not is_about_to_fork():
-        _tell_of_threads()
+        _warn_about_threads()
 
 
 @cache
-def _tell_of_threads() -> None:
+def _warn_about_threads() -> None:
     logger.warning(
-        "uWSGI runs no threads here: revocations are repeated only when somebody asks for tokens. "
-        "Start it with --enable-threads."
+        "uWSGI runs no threads in this process, so revocations are repeated only when a client requests tokens. "
+        "Start uWSGI with --enable-threads."
     )
 
 
 def resume() -> None:
-    """Continue what a process that has ended left to repeat. This costs at most one query per INTERVAL."""
+    """Continue the revocations of a process that has ended. This makes at most one query per INTERVAL seconds."""
     if at_home.is_silent() or at_home.is_test():
         return
     now, tenant, repeater = time.monotonic(), conf.tenant, _repeater()
     if now - repeater.asked_at.get(tenant, float("-inf")) >= INTERVAL:
         repeater.asked_at[tenant] = now
         if not runs_threads():
-            repeat_due()  # in somebody's request: there is nobody else
+            repeat_due()  # during the client's request, because there is no thread
             return
         is_repeated = repeater.running and tenant in repeater.tenants
         if not is_repeated and _of_tenant().exists():

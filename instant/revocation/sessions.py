@@ -1,8 +1,8 @@
-"""The end of sessions: log-out, `flush()` and deleted session rows.
+"""Detects the end of sessions: log-out, `flush()` and deleted session rows.
 
-Rows of the engines `db` and `cached_db` send Django's own signals, however they are deleted. Stores of other engines
-send none. There `flush()` is watched, which log-out calls in sync and async views. If such an engine loses a session
-without a call, access ends with the connection token.
+With the engines `db` and `cached_db`, Django sends signals for deleted rows, however they are deleted. Other engines
+send none. For them `flush()` is wrapped, which log-out calls in sync and async views. If such an engine loses a session
+without this call, access ends with the connection token.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from ..conf.settings import conf
 from ..models import Revocation
 from .recording import end_session
 
-#: The most seconds that a connection may outlive its token, while Centrifugo waits for a new one.
+#: The most seconds that a connection may outlive its token while Centrifugo waits for a new one.
 _GRACE = 60
-#: What is known of a session before it ends: its user's id in Centrifugo, and the hash of its key or ALL_SESSIONS.
+#: A session before it ends: its user's id in Centrifugo, and the hash of its key, or ALL_SESSIONS.
 _Known = tuple[str, str]
 
 
 def connect() -> None:
-    """Watch the sessions of the engine that settings name; called once, when the apps are ready."""
+    """Watch the sessions of the engine in SESSION_ENGINE. This is called once, when all apps are loaded."""
     store = import_module(settings.SESSION_ENGINE).SessionStore
     if hasattr(store, "get_model_class"):
         try:
             model = store.get_model_class()
-        except RuntimeError:  # its app is not installed: the site has no sessions
+        except RuntimeError:  # the engine's app is not installed, so the site has no sessions
             return
         signals.post_delete.connect(_row_deleted, sender=model, dispatch_uid="instant.session_deleted")
         return
@@ -46,7 +46,7 @@ def connect() -> None:
 
 
 def _row_deleted(instance: Any, using: str, **_: Any) -> None:
-    # `clearsessions` deletes many rows. Tokens of sessions that expired long ago have expired, too.
+    # `clearsessions` deletes many rows. If a session expired long ago, its tokens have expired, too.
     if instance.expire_date < timezone.now() - timedelta(seconds=conf.INSTANT_TOKEN_TTL + _GRACE):
         return
     sub = _sub(instance.get_decoded().get(SESSION_KEY))
@@ -83,7 +83,7 @@ def _known(store: Any) -> _Known | None:
     if not sub:
         return None
     if HASH_SESSION_KEY in store and store.__class__.__module__.endswith(".signed_cookies"):
-        return sub, Revocation.ALL_SESSIONS  # all cookies of a user have the same hash
+        return sub, Revocation.ALL_SESSIONS  # all cookie sessions of a user have the same hash
     return sub, session_hash(store.session_key)
 
 
@@ -93,7 +93,7 @@ def _end(known: _Known | None) -> None:
 
 
 def _sub(pk: object) -> str:
-    """Return the id in Centrifugo of the user with this pk, "" for nobody."""
+    """Return the id in Centrifugo of the user with this pk. Return "" if there is no such user."""
     if pk in (None, "") or conf.INSTANT_USER_ID != "username":
         return str(pk or "")
     user = get_user_model()._default_manager.filter(pk=pk).first()

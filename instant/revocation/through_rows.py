@@ -1,7 +1,7 @@
-"""Rows of a many-to-many table that are deleted or changed directly. Django sends no signals for tables that it
-creates.
+"""Watches rows of a many-to-many table that are deleted or changed directly.
 
-`user.groups.through.objects.filter(…).delete()` ends memberships as `user.groups.remove(…)` does.
+Django sends no signals for tables that it creates. With this module, `user.groups.through.objects.filter(…).delete()`
+ends memberships as `user.groups.remove(…)` does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Removed = Callable[[list[Any], str], object]
 
 
 def watch_removal(through: type[models.Model], owner: str, removed: Removed) -> None:
-    """Call `removed` when rows of `through` are deleted, or changed so that they connect other objects than before.
+    """Call `removed` when rows of `through` are deleted, or changed to connect other objects.
 
     `owner` is the name of the field to the objects whose keys are passed.
     """
@@ -47,7 +47,7 @@ def _watch_signals(through: type[models.Model], attname: str, removed: Removed) 
 
 
 def _owner_before(row: Any, attname: str, using: str) -> list[Any]:
-    """Return the owner of the row in the database, or nobody if the row is new."""
+    """Return the owner of the saved row as a list. The list is empty if the row is new."""
     if row._state.adding:
         return []
     return list(type(row)._base_manager.using(using).filter(pk=row.pk).values_list(attname, flat=True))
@@ -56,8 +56,8 @@ def _owner_before(row: Any, attname: str, using: str) -> list[Any]:
 def _watch_made_by_django(through: type[models.Model], attname: str, removed: Removed) -> None:
     class WatchedQuerySet(models.QuerySet[Any]):
         def delete(self) -> tuple[int, dict[str, int]]:
-            # Managers of fields send m2m_changed already. Without them a query is saved, and on SQLite a transaction
-            # begins with its write.
+            # The managers of fields send m2m_changed already. Passing their calls through saves a query, and lets a
+            # transaction begin with its write, which SQLite needs.
             if sys._getframe(1).f_globals.get("__name__") == related_descriptors.__name__:
                 return super().delete()
             owners = list(self.values_list(attname, flat=True).distinct())
@@ -95,7 +95,7 @@ def _watch_made_by_django(through: type[models.Model], attname: str, removed: Re
             models.Model.save(self, *args, **kwargs)
             removed(owners, using)
 
-    # The first manager with a name wins, so the one that Django created is removed.
+    # The first manager with a name wins, so the one that Django created must be removed.
     through._meta.local_managers.clear()
     through.add_to_class("objects", models.Manager.from_queryset(WatchedQuerySet)())
     through.delete = delete_row  # type: ignore[method-assign]

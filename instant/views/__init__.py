@@ -1,4 +1,4 @@
-"""The HTTP endpoints, with the names of versions 0.1 and 2 to 4."""
+"""The HTTP endpoints. Their names are those of versions 0.1 and 2 to 4."""
 
 from __future__ import annotations
 

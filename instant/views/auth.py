@@ -1,4 +1,4 @@
-"""Log-in and log-out with JSON, for front ends in JavaScript."""
+"""Views that log in and log out with JSON, for front ends in JavaScript."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from .tokens import answer_for, path_in
 
 
 class _Csrf(JsonCsrf):
-    """CSRF protection that also accepts requests from the origins that may log in."""
+    """CSRF protection that also accepts requests from the origins whose pages may log in."""
 
     def _origin_verified(self, request: HttpRequest) -> bool:
         return _is_known(request, request.headers["Origin"])
 
 
-@csrf_exempt  # before the first response there is no CSRF token, so Content-Type and Origin are checked instead
+@csrf_exempt  # before the first response there is no CSRF token; Content-Type and Origin are checked instead
 @json_view("POST")
 @ensure_csrf_cookie
 @sensitive_variables()
 def login_and_get_tokens(request: HttpRequest) -> HttpResponse:
-    """Log in with `{"username", "password"}`, and return the credentials of that user, with `"path"` those of the page
-    there.
+    """Log in with `{"username", "password"}`, and return the user's credentials.
+
+    With `"path"`, return the channels that the page at this path joins. Otherwise return all channels of the user.
     """
     _require_known_origin(request)
     require_json(request)
@@ -46,17 +47,17 @@ def _fields(content: dict[str, Any]) -> tuple[str, Secret, str | None]:
 
 @sensitive_variables("password")
 def _authenticated(request: HttpRequest, username: str, password: str) -> Any:
-    if "\0" in username or "\0" in password:  # PostgreSQL raises for it
+    if "\0" in username or "\0" in password:  # PostgreSQL raises an error for NUL
         raise Refused(403, "wrong_credentials", "wrong username or password")
     attempt = login_throttle.count_attempt(request, username)
     user = auth.authenticate(request, username=username, password=password)
-    if user is None or not user.is_active:  # AllowAllUsersModelBackend lets the inactive pass
+    if user is None or not user.is_active:  # AllowAllUsersModelBackend accepts inactive users
         raise Refused(403, "wrong_credentials", "wrong username or password")
     attempt.succeeded()
     return user
 
 
-@csrf_exempt  # except for the line before the last, which does the same and responds in JSON
+@csrf_exempt  # `_Csrf` below does the same check, and responds in JSON
 @json_view("POST")
 @decorator_from_middleware(_Csrf)
 def logout(request: HttpRequest) -> HttpResponse:
@@ -66,10 +67,10 @@ def logout(request: HttpRequest) -> HttpResponse:
 
 
 def _require_known_origin(request: HttpRequest) -> None:
-    """Refuse a request from a page of a foreign site. A request without an Origin header does not come from a page.
+    """Refuse a request from a page of another site. A request without an Origin header does not come from a page.
 
     Raises:
-        Refused: the Origin is neither this site's nor in CORS_ALLOWED_ORIGINS, CORS_ALLOWED_ORIGIN_REGEXES or
+        Refused: the origin is not this site's, and is not in CORS_ALLOWED_ORIGINS, CORS_ALLOWED_ORIGIN_REGEXES or
             CSRF_TRUSTED_ORIGINS.
     """
     origin = request.headers.get("Origin")
@@ -78,11 +79,11 @@ def _require_known_origin(request: HttpRequest) -> None:
     raise Refused(
         403,
         "foreign_origin",
-        f"pages of {origin[:100]} may not log in here: not in CORS_ALLOWED_ORIGINS, nor in CSRF_TRUSTED_ORIGINS",
+        f"pages of {origin[:100]} may not log in here: add the origin to CORS_ALLOWED_ORIGINS or CSRF_TRUSTED_ORIGINS",
     )
 
 
 def _is_known(request: HttpRequest, origin: str) -> bool:
-    """Report whether `origin` is this site's own or one of the settings. CORS_ALLOW_ALL_ORIGINS does not count."""
+    """Report whether `origin` is this site's own or in the settings. CORS_ALLOW_ALL_ORIGINS is ignored."""
     own = f"{'https' if request.is_secure() else 'http'}://{request.get_host()}"
     return origins.is_known(origin, own)

@@ -1,4 +1,4 @@
-"""The client address that limits count by: INSTANT_CLIENT_ADDRESS, by default REMOTE_ADDR."""
+"""The client address for limits: the result of INSTANT_CLIENT_ADDRESS, or REMOTE_ADDR by default."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from ..windows.dotted_path_settings import imported
 
 logger = logging.getLogger("instant")
 
-#: The most characters of an address that is not an IP address.
+#: The most characters that are kept of an address that is not an IP address.
 MAX_LENGTH = 100
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the address of the client that sent `request`, normalised; "" if it is unknown.
+    """Return the normalised address of the client that sent `request`, or "" if it is unknown.
 
-    An IPv6 address is returned as its /64 network, because one client usually has all addresses of it. If the function
-    of INSTANT_CLIENT_ADDRESS fails or returns no text, the failure is logged and REMOTE_ADDR counts.
+    An IPv6 address is returned as its /64 network, because one client usually has all addresses of this network. If the
+    function of INSTANT_CLIENT_ADDRESS fails or returns no text, the failure is logged and REMOTE_ADDR is used.
     """
     return _normalised(_address_of_setting(request) or _peer(request))
 
 
 def function_of(setting: Any) -> Any:
-    """Return the function of a value of INSTANT_CLIENT_ADDRESS, or None for None.
+    """Return the function of a value of INSTANT_CLIENT_ADDRESS, or None if the value is None.
 
     Raises:
         InvalidSetting: the path cannot be imported, or its object cannot be called.
@@ -44,19 +44,19 @@ def function_of(setting: Any) -> Any:
 
 
 def _address_of_setting(request: HttpRequest) -> str:
-    """Return the text that the site's function returns; "" if there is no function, or it does not return one."""
+    """Return the text that the site's function returns. Return "" if there is no function, or no usable text."""
     try:
         function = function_of(conf.INSTANT_CLIENT_ADDRESS)
         if function is None:
             return ""
         found = awaited(function(request))
     except Exception:
-        logger.exception("INSTANT_CLIENT_ADDRESS failed: the request counts for REMOTE_ADDR")
+        logger.exception("INSTANT_CLIENT_ADDRESS failed, so REMOTE_ADDR is used for this request")
         return ""
     if isinstance(found, str) and found.strip():
         return found
     logger.warning(
-        "INSTANT_CLIENT_ADDRESS returned %s instead of an address: the request counts for REMOTE_ADDR",
+        "INSTANT_CLIENT_ADDRESS returned %s instead of an address, so REMOTE_ADDR is used for this request",
         "an empty text" if isinstance(found, str) else f"an object of type {type(found).__name__}",
     )
     return ""
@@ -68,7 +68,7 @@ def _peer(request: HttpRequest) -> str:
 
 def _normalised(text: str) -> str:
     text = text.strip()
-    for candidate in (text, text.strip("[]"), text.rpartition(":")[0].strip("[]")):  # the last one is without a port
+    for candidate in (text, text.strip("[]"), text.rpartition(":")[0].strip("[]")):  # the last one removes a port
         with suppress(ValueError):
             return _network(ipaddress.ip_address(candidate))
     return text[:MAX_LENGTH]

@@ -1,4 +1,4 @@
-"""The demo frontend: a page on which superusers see messages, and publish."""
+"""The demo frontend: a page on which superusers read and publish messages."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ..models import Channel
 from ..producers import publish
 from .json_views import JsonCsrf, Refused, View, json_view, refusals_as_json
 
-#: A longer list would not help to choose a name.
+#: The most channels in the list. A longer list would not help users to choose a name.
 MAX_KNOWN = 1_000
-#: The event classes that the page's own label template knows. The form offers them.
+#: The event classes of the page's own label template. The form offers them.
 EVENT_CLASSES = (
     "important", "ok", "info", "debug", "warning", "error", "object created", "object edited", "object deleted",
 )  # fmt: skip
 
 
 def _for_superusers(view: View) -> View:
-    """Respond with 403 to everybody else, instead of redirecting to a log-in page, and keep responses out of caches."""
+    """Respond with 403 to other users, instead of a redirect to a log-in page, and keep responses out of caches."""
 
     @wraps(view)
     def wrapped(request: HttpRequest) -> HttpResponseBase:
@@ -53,11 +53,11 @@ _FORBIDDEN = (
 )
 
 
-@csrf_exempt  # from the middleware, which would read the body before its length is checked
+@csrf_exempt  # CSRF is checked below, because the middleware would read the body before its length is checked
 @refusals_as_json
 @decorator_from_middleware(JsonCsrf)
 def frontend(request: HttpRequest) -> HttpResponseBase:
-    """Show the page. With POST, publish a message and respond in JSON."""
+    """Render the page. For POST, publish a message and respond in JSON."""
     return _send(request) if request.method == "POST" else _page(request)
 
 
@@ -79,7 +79,7 @@ def _page(request: HttpRequest) -> HttpResponse:
     return render(request, "instant/frontend.html", context)
 
 
-@csrf_exempt  # likewise; it changes nothing
+@csrf_exempt  # as above; the view changes nothing
 @refusals_as_json
 @_for_superusers
 def frontend_labels(request: HttpRequest) -> HttpResponse:
@@ -91,16 +91,16 @@ def frontend_labels(request: HttpRequest) -> HttpResponse:
 def _send(request: HttpRequest) -> HttpResponse:
     """Publish the content of the form.
 
-    A refusal has a 4xx status even if the server is the cause: proxies replace 5xx responses with pages of their own,
+    A refusal has a 4xx status even if the server is the cause. Proxies replace 5xx responses with pages of their own,
     and the reason would be lost.
     """
     if not _is_superuser(request):
-        raise Refused(403, "not_superuser", "only superusers may send from here")
+        raise Refused(403, "not_superuser", "only superusers may publish here")
     channel = request.POST.get("channel", "").strip()
     message, event_class, bucket = (request.POST.get(name) or None for name in ("message", "event_class", "bucket"))
     data = _data(request.POST.get("data", ""))
     if message is None and data is None:
-        raise Refused(400, "empty", "give a message, data or both")
+        raise Refused(400, "empty", "enter a message, data, or both")
     try:
         publish(channel, message=message, data=data, event_class=event_class, bucket=bucket, wait=True)
     except InvalidMessage as error:

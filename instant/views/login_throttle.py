@@ -1,11 +1,11 @@
-"""Limit failed log-ins, counted in a cache: for each pair of account and address, and for each address.
+"""Limits failed log-ins. They are counted in a cache, for each pair of account and address, and for each address.
 
-An account alone is never limited, because anybody could lock its user out. A log-in is counted before its password is
-checked, so that concurrent attempts do not pass together. A successful log-in is subtracted again.
+An account alone is never limited, because then anybody could lock its user out. A log-in is counted before its password
+is checked, so that concurrent attempts cannot pass the limit together. A successful log-in is subtracted again.
 
-If the cache is down, or stores nothing, the process counts in its own memory, so that users can still log in and each
-process still limits them. `cache.incr()` is atomic with Redis, Memcached and LocMemCache. It is not with DatabaseCache
-and FileBasedCache: some concurrent attempts may be counted as one.
+If the cache is down or stores nothing, the process counts in its own memory. Users can still log in, and each process
+still limits them. `cache.incr()` is atomic with Redis, Memcached and LocMemCache. With DatabaseCache and FileBasedCache
+it is not: some concurrent attempts may be counted as one.
 """
 
 from __future__ import annotations
@@ -31,41 +31,43 @@ from .json_views import Refused
 
 logger = logging.getLogger("instant")
 
-#: Seconds in which failures are counted together, from the first one on.
+#: Seconds in which failures are counted together, beginning with the first failure.
 WINDOW = 60
-#: The most failures in that time of one account from one address, and of all accounts from one address.
+#: The most failures in that time: of one account from one address, and of all accounts from one address.
 PAIR_FAILURES = 10
 ADDRESS_FAILURES = 100
-#: Characters of a user name that count.
+#: The most characters of a username that are compared.
 _MAX_NAME = 1_000
 
 
 def count_attempt(request: HttpRequest, username: str) -> Attempt:
     """Count a log-in before it is tried. Call `succeeded()` of the result if the password is right.
 
-    Nothing is counted if django-axes counts, or if the address is unknown, because all users would share it.
+    Nothing is counted if django-axes limits log-ins. Nothing is counted if the address is unknown either, because all
+    users would share it.
 
     Raises:
-        Refused: there were too many failures; do not check the password.
+        Refused: there were too many failures, and the password must not be checked.
+        InvalidSetting: a setting has a wrong value.
     """
     if is_left_to_axes():
         return Attempt(None)
     address = client_address(request)
     if not address:
-        logger.warning("a log-in is not limited: its client has no REMOTE_ADDR; set INSTANT_CLIENT_ADDRESS")
+        logger.warning("a log-in is not limited, because it has no REMOTE_ADDR; set INSTANT_CLIENT_ADDRESS")
         return Attempt(None)
     pair = _reserve("pair", f"{conf.tenant}\0{_normalised(username)}\0{address}", PAIR_FAILURES)
     if pair.wait:
         _refuse(address, pair.wait)
     whole = _reserve("address", address, ADDRESS_FAILURES)
     if whole.wait:
-        pair.give_back()
+        pair.subtract()
         _refuse(address, whole.wait)
     return Attempt((pair, whole))
 
 
 def is_left_to_axes() -> bool:
-    """Report whether django-axes limits the log-ins of this site: one of its backends, or a subclass, is in use."""
+    """Report whether django-axes limits the log-ins of this site: a backend of it, or a subclass, is in use."""
     return getattr(settings, "AXES_ENABLED", True) and any(
         base.__module__.partition(".")[0] == "axes" for backend in auth.get_backends() for base in type(backend).__mro__
     )
@@ -73,24 +75,24 @@ def is_left_to_axes() -> bool:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A log-in that has been counted, for the pair and for the address; for neither if there is no limit."""
+    """A log-in that was counted for the pair and for the address. `counted` is None if there is no limit."""
 
     counted: tuple[_Reservation, _Reservation] | None
 
     def succeeded(self) -> None:
-        """Forget the failures of the pair, and uncount this log-in for the address."""
+        """Reset the failures of the pair, and subtract this log-in from the count of the address."""
         if self.counted:
             pair, whole = self.counted
-            pair.forget()
-            whole.give_back()
+            pair.reset()
+            whole.subtract()
 
 
 @dataclass(frozen=True)
 class _Reservation:
-    """One attempt in a counter. `wait` is how many seconds to wait if it is over the limit, else 0.
+    """One counted attempt. `wait` is the number of seconds to wait if it is over the limit, otherwise 0.
 
-    `start_key` contains when the window began. Each window has a `counter_key` of its own, because `incr()` of some
-    caches changes the timeout of a counter.
+    The value of `start_key` is the time at which the window began. Each window has its own `counter_key`, because
+    `incr()` of some caches changes the timeout of a counter.
     """
 
     cache: BaseCache
@@ -98,37 +100,37 @@ class _Reservation:
     counter_key: str
     wait: int
 
-    def give_back(self) -> None:
-        _quietly(self.cache.decr, self.counter_key)
+    def subtract(self) -> None:
+        _ignoring_errors(self.cache.decr, self.counter_key)
 
-    def forget(self) -> None:
-        _quietly(self.cache.delete, self.start_key)
+    def reset(self) -> None:
+        _ignoring_errors(self.cache.delete, self.start_key)
 
 
-def _quietly(change: Any, key: str) -> None:
-    """A counter that cannot be changed counts too much, until its window ends."""
+def _ignoring_errors(change: Any, key: str) -> None:
+    """Change a counter and ignore errors. If it cannot be changed, it counts too much until its window ends."""
     try:
         change(key)
     except ValueError:
-        pass  # it has expired
+        pass  # the counter has expired
     except Exception as error:
-        logger.warning("the cache of failed log-ins failed: %s", error)
+        logger.warning("the cache of failed log-ins is not available: %s", error)
 
 
 def _reserve(kind: str, subject: str, limit: int) -> _Reservation:
-    """Count an attempt of `subject`, in the cache of the settings, else in this process."""
+    """Count an attempt of `subject` in the cache of the settings, or in this process if the cache fails."""
     digest = salted_hmac(f"instant.login.{kind}", subject, algorithm="sha256").hexdigest()
     start_key = f"instant.login.{kind}.{digest}"
     try:
         found = _count(caches[conf.INSTANT_THROTTLE_CACHE], start_key, limit)
     except Exception as error:
-        logger.warning("the cache of failed log-ins failed, they are counted in this process only: %s", error)
+        logger.warning("the cache of failed log-ins is not available, so only this process counts them: %s", error)
         found = None
     return found or _count(_local(), start_key, limit) or _Reservation(_local(), start_key, start_key, 0)
 
 
 def _count(cache: BaseCache, start_key: str, limit: int) -> _Reservation | None:
-    """Count an attempt in `cache`; return None if that keeps nothing."""
+    """Count an attempt in `cache`. Return None if the cache stores nothing."""
     now = time.time()
     cache.add(start_key, now, WINDOW)
     start = cache.get(start_key)
@@ -145,7 +147,7 @@ def _count(cache: BaseCache, start_key: str, limit: int) -> _Reservation | None:
 
 
 def _own_cache() -> LocMemCache:
-    """The counters of this process, for when the cache fails."""
+    """Return the counters of this process, which are used when the cache fails."""
     cache = LocMemCache(f"instant.login.{os.getpid()}", {"OPTIONS": {"MAX_ENTRIES": 20_000}})
     cache.clear()
     return cache
@@ -155,9 +157,10 @@ _local = PerProcess(_own_cache)
 
 
 def _normalised(username: str) -> str:
-    """Return one text for all spellings that a database may take for one name: without case, accents and outer spaces.
+    """Return the same text for all spellings that a database may treat as one name: ignore case, accents and outer
+    spaces.
 
-    Different accounts that become one text share a counter, at one address only.
+    Different accounts with the same text share a counter, for one address only.
     """
     text = unicodedata.normalize("NFKD", username[:_MAX_NAME])
     text = "".join(char for char in text if not unicodedata.combining(char))
@@ -165,5 +168,5 @@ def _normalised(username: str) -> str:
 
 
 def _refuse(address: str, wait: int) -> None:
-    logger.warning("refused a log-in from %r: there were too many failures", address)
+    logger.warning("refused a log-in from %r, because there were too many failures", address)
     raise Refused(429, "too_many", f"too many failed log-ins: try again in {wait} seconds", retry_after=wait)

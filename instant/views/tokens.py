@@ -17,19 +17,21 @@ from ..windows import page_window
 from .json_views import Refused, json_body, json_view
 from .token_rate import require_token_rate
 
-#: The most characters of a window's text. With INSTANT_MAX_TOPICS topics it has some 10,000.
+#: The most characters of a window's signed text. With INSTANT_MAX_TOPICS topics it has about 10,000.
 MAX_BLOB = 64 * 1024
 _CLIENT = re.compile(r"[0-9A-Za-z-]{0,64}")
 
 
-@csrf_exempt  # it changes nothing, and another site cannot read its response
+@csrf_exempt  # the view changes nothing, and another site cannot read its response
 @json_view("GET", "POST")
 @ensure_csrf_cookie
 def get_connection_token(request: HttpRequest) -> HttpResponse:
-    """Return the user's credentials: all channels, with `{"path": path}` those of the page there, or with `{"channels":
-    [names]}` these channels only. `"window"` is the window that the page was given: the connection stays that
-    window's, and its topics are included; it is null in the response if it does not fit. `"client"` is the id of the
-    current connection, for which alone strict channels have a token.
+    """Return the user's credentials with all channels.
+
+    With `{"path": path}`, return the channels that the page at this path joins. With `{"channels": [names]}`, return
+    only these channels. `"window"` is the signed text that the page got: the connection stays bound to this window, and
+    its topics are included. In the response it is null if it is not valid. `"client"` is the id of the current
+    connection. Strict channels have tokens only for this connection.
     """
     require_token_rate(request)
     content = json_body(request) if request.method == "POST" else {}
@@ -38,11 +40,13 @@ def get_connection_token(request: HttpRequest) -> HttpResponse:
     return JsonResponse(answer_for(request, names, path, window, client_in(content.get("client"))))
 
 
-@csrf_exempt  # likewise
+@csrf_exempt  # as above
 @json_view("POST")
 def channels_subscription(request: HttpRequest) -> HttpResponse:
-    """Return channel tokens for `{"channel": name}`, `{"channels": [names]}`, or all channels with an empty body.
-    Strict channels need `client` beside it, as in version 2. The status is 403 only if every name is refused.
+    """Return channel tokens for `{"channel": name}`, `{"channels": [names]}`, or all channels if the body is empty.
+
+    For strict channels, `client` must be sent, too, as in version 2. The status is 403 only if every channel is
+    refused.
     """
     require_token_rate(request)
     content = json_body(request)
@@ -67,14 +71,14 @@ def answer_for(
     """Return the credentials of the request's user, as login and get_token do.
 
     Raises:
-        Refused: nobody is logged in, or the request's host is not an address.
+        Refused: the user may not connect, or the request's host is not a name or address.
     """
     try:
         return credentials_for(request, names, path=path, window=window, client=client)
     except PermissionDenied as error:
         raise _log_in_first() from error
     except InvalidHost as error:
-        raise Refused(400, "bad_host", "this host is no name or address") from error
+        raise Refused(400, "bad_host", "the host of this request is not a name or address") from error
 
 
 def _log_in_first() -> Refused:
@@ -82,37 +86,37 @@ def _log_in_first() -> Refused:
 
 
 def names_in(value: Any) -> Any:
-    """Return the list of names in a request, or None if it has none.
+    """Return the list of names in a request. Return None if the request contains no list.
 
     Raises:
-        Refused: it is not a list of texts, or has more names than a connection may join.
+        Refused: the value is not a list of strings, or has more names than a connection may join.
     """
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise Refused(400, "invalid_channels", "channels must be a list of names, and channel a name")
+        raise Refused(400, "invalid_channels", "channels must be a list of names, and channel must be a name")
     if len(value) > CHANNEL_LIMIT:
-        raise Refused(400, "invalid_channels", f"at most {CHANNEL_LIMIT} channels in one request")
+        raise Refused(400, "invalid_channels", f"a request may name at most {CHANNEL_LIMIT} channels")
     return value
 
 
 def path_in(content: dict[str, Any]) -> str | None:
-    """Return the path of the page that makes the request, if it is given.
+    """Return the path of the page that makes the request, or None.
 
     Raises:
-        Refused: it is not text.
+        Refused: the path is not text.
     """
     value = content.get("path")
     if value is not None and not isinstance(value, str):
-        raise Refused(400, "invalid_path", "path must be text, as /news/")
-    return value and unquote(value)  # a browser's `location.pathname` is quoted, Django's `request.path` is not
+        raise Refused(400, "invalid_path", "path must be text, like /news/")
+    return value and unquote(value)  # `location.pathname` of browsers is quoted, `request.path` of Django is not
 
 
 def client_in(value: Any) -> str | None:
-    """Return the id of the connection, if it is given.
+    """Return the id of the connection, or None.
 
     Raises:
-        Refused: it cannot be a connection's id.
+        Refused: the value cannot be the id of a connection.
     """
     if value is not None and not (isinstance(value, str) and _CLIENT.fullmatch(value)):
         raise Refused(400, "invalid_client", "client must be the id of the connection")
@@ -122,5 +126,5 @@ def client_in(value: Any) -> str | None:
 def _blob_in(content: dict[str, Any]) -> str | None:
     blob = content.get("window")
     if blob is not None and (not isinstance(blob, str) or len(blob) > MAX_BLOB):
-        raise Refused(400, "invalid_window", "window must be what the page was given")
+        raise Refused(400, "invalid_window", "window must be the text that the page got from Django")
     return blob

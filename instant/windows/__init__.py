@@ -1,6 +1,6 @@
 """Signals between the server and browser windows: `signal` connects functions, `trigger` calls them.
 
-The public names are imported when they are first used.
+The public names are imported at first use.
 """
 
 from __future__ import annotations

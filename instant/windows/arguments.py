@@ -1,4 +1,4 @@
-"""A function's arguments: passed by name, converted by annotation, and refused with a reason if they do not fit."""
+"""Arguments of functions: passed by name, converted by annotation, and refused with a reason if they are wrong."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class Parameters:
     """The parameters of a function, without the window's info.
 
     Raises:
-        InvalidSignal: the function cannot be called by name, or an annotation cannot be read.
+        InvalidSignal: the function cannot be called by name, or an annotation cannot be evaluated or is not supported.
     """
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         self._name = name
         self.converts: dict[str, Convert] = {}
         self.required: set[str] = set()
-        #: The converter of `**kwargs`, or None.
+        #: The converter of `**kwargs`, or None without them.
         self.rest: Convert | None = None
-        #: Parameters whose default is None; None may be passed for them, too.
+        #: The parameters whose default is None. They also accept None as a value.
         self.nullable: set[str] = set()
         first, *others = self._signature(function)
         self.first = first.name if first.kind is not first.VAR_POSITIONAL else ""
@@ -40,20 +40,23 @@ class Parameters:
         except (TypeError, ValueError, NameError) as error:
             raise InvalidSignal(f"the signal {self._name}: its signature cannot be read: {error}") from error
         if not found or found[0].kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD):
-            raise InvalidSignal(f"the signal {self._name}: its function takes the window_info first")
+            raise InvalidSignal(f"the signal {self._name}: its function must accept window_info as its first argument")
         return found
 
     def _add(self, parameter: inspect.Parameter, names: dict[str, Any]) -> None:
         if parameter.kind is parameter.VAR_POSITIONAL:
             return
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise InvalidSignal(f"the signal {self._name}: {parameter.name!r} cannot be given by name")
+            raise InvalidSignal(
+                f"the signal {self._name}: the parameter {parameter.name!r} is positional-only, but arguments are "
+                "passed by name"
+            )
         try:
             convert = converter(_evaluated(parameter.annotation, names))
         except Exception as error:  # an annotation may be any expression
             raise InvalidSignal(
-                f"the signal {self._name}: the annotation of {parameter.name!r} cannot be read where the function is "
-                f"used: {error}"
+                f"the signal {self._name}: the annotation of {parameter.name!r} cannot be evaluated in the function's "
+                f"module, or is not supported: {error}"
             ) from error
         if parameter.kind is parameter.VAR_KEYWORD:
             self.rest = convert
@@ -65,10 +68,10 @@ class Parameters:
             self.nullable.add(parameter.name)
 
     def bind(self, opts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments with which the function is called.
+        """Return the converted arguments of a call.
 
         Raises:
-            Deny: (400) an argument is unknown, missing, or of another type.
+            Deny: (400) an argument is unknown, missing, or of another type; or a function in an annotation raised it.
         """
         bound: dict[str, Any] = {}
         for name, value in opts.items():
@@ -87,11 +90,15 @@ class Parameters:
         return bound
 
     def _refused(self, name: str, reason: str, cause: BaseException | None = None) -> Deny:
-        """Return the refusal of an argument. An exception of a project's function may be a mistake in it, so it is
-        logged; without a traceback, because any client can send arguments that do not fit.
+        """Log a wrong argument, and return the refusal.
+
+        An exception of a project's function may be a bug in it, so the log has its text. It has no traceback, because
+        any client can send wrong arguments.
         """
-        told = f" ({type(cause).__name__}: {str(cause)[:200]!r})" if cause is not None else ""
-        logger.warning("the signal %s refused its argument %.50r: %.200s%s", self._name, name, reason, told)
+        cause_text = f" ({type(cause).__name__}: {str(cause)[:200]!r})" if cause is not None else ""
+        logger.warning(
+            "the signal %s refused a call: the argument %.50r %.200s%s", self._name, name, reason, cause_text
+        )
         return Deny(400, f"the argument {name[:50]!r} {reason[:200]}")
 
 
@@ -99,7 +106,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     if sys.version_info >= (
         3,
         14,
-    ):  # annotations are evaluated late, and may name types that are imported for type checkers only
+    ):  # annotations are evaluated lazily, and may name types that are only imported for type checking
         import annotationlib  # type: ignore[import-not-found,unused-ignore]
 
         return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
@@ -108,8 +115,8 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 
 def _globals(function: Any) -> dict[str, Any]:
     inner: Any = inspect.unwrap(function)
-    inner = getattr(inner, "func", inner)  # a partial
-    if not hasattr(inner, "__globals__"):  # an object with __call__
+    inner = getattr(inner, "func", inner)  # a functools.partial
+    if not hasattr(inner, "__globals__"):  # an instance of a class with __call__
         inner = type(inner).__call__
     return getattr(inner, "__globals__", {})
 

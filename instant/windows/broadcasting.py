@@ -1,4 +1,4 @@
-"""Sends signals to browsers. All targets are in one broadcast, so that a window in several of them runs its functions
+"""Sends signals to browsers. One broadcast reaches all targets, so that a window in several of them runs its functions
 once.
 """
 
@@ -26,10 +26,12 @@ def broadcast(
     uid: str | None = None,
     using: str | None = None,
 ) -> None:
-    """Send a signal to the windows of these topics, by their serialized names. Each window runs it once, by its `uid`.
+    """Send a signal to the windows of these topics, given by their serialized names.
+
+    A window that receives it several times recognises its `uid`, and runs it once.
 
     Raises:
-        InvalidMessage, PublishManyError: as with `publish_many`.
+        InvalidMessage, PublishManyError, TransactionManagementError: as for `publish_many`.
         InvalidSetting: windows are not in use.
     """
     taker = recorder()

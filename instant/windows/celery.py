@@ -1,8 +1,8 @@
-"""The Celery task that calls the functions with a queue. No other module imports Celery.
+"""The Celery task that runs signals with a queue. No other module imports Celery.
 
-The task belongs to the project's own Celery app. A call is acknowledged when it has run. If its worker dies, it runs
-again: at once if only the worker's child process died, otherwise when the broker returns it. After ATTEMPTS workers it
-is dropped.
+The task belongs to the project's own Celery app. A call is acknowledged after it has run. If its worker dies, the call
+runs again: at once if only the worker's child process died, otherwise when the broker redelivers it. After ATTEMPTS
+lost workers the call is dropped.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .running import run
 
 logger = logging.getLogger("instant")
 
-#: The number of workers that a call may end before it is dropped.
+#: The number of workers that may die with a call before it is dropped.
 ATTEMPTS = 3
-#: Short, because a view waits for it.
+#: The retries are short because a view waits for them. Intervals in seconds.
 _RETRIES = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 
 
@@ -38,31 +38,31 @@ _RETRIES = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interv
     serializer="json",
 )
 def call(self: Any, *args: Any, tenant: str = "") -> None:
-    """Run a `Call` for the tenant that queued it. Browsers receive its messages once, because their uids derive from
-    its id.
+    """Run a `Call` for the tenant that queued it.
+
+    The uids of its messages derive from the task's id. If the call runs again, browsers ignore the duplicates.
     """
     to_do, lost = Call(*args), self.request.retries
     if (self.request.delivery_info or {}).get("redelivered"):
-        _go_on(self, to_do, lost + 1)
+        _send_again(self, to_do, lost + 1)
         return
     with tenants.entered(tenant):
         run(to_do, uid=self.request.id)
 
 
-def _go_on(task: Any, to_do: Call, lost: int) -> None:
-    """Queue a call again whose worker was lost. The call itself may end workers, so it is not retried for ever.
+def _send_again(task: Any, to_do: Call, lost: int) -> None:
+    """Queue a call again after its worker was lost, or drop it: the call itself may be the cause.
 
-    The broker does not count how often it returns a message. Therefore the call is sent again as a message with a
-    count.
+    The broker does not count redeliveries. Therefore the call is sent as a new message with a count.
     """
     if lost >= ATTEMPTS:
-        logger.error("the call of the signal %r is given up: %d workers ended that had taken it", to_do.name, lost)
+        logger.error("dropped the call of the signal %r: %d workers died after they received it", to_do.name, lost)
         return
     task.signature_from_request(retries=lost).apply_async()
 
 
 def send(to_do: Call, queue: str | None, delay: Delay) -> None:
-    """Put a call into the queue of this name, or the default one.
+    """Put a call into the queue of this name, or into Celery's default queue.
 
     Raises:
         NotQueued: the broker cannot be reached.
@@ -82,7 +82,7 @@ def send(to_do: Call, queue: str | None, delay: Delay) -> None:
             retry_policy=_RETRIES,
         )
     except (OperationalError, OSError) as error:
-        raise NotQueued(f"the signal {to_do.name!r} could not be handed to Celery: {error}") from error
+        raise NotQueued(f"the call of the signal {to_do.name!r} could not be queued in Celery: {error}") from error
 
 
 def has_broker() -> bool:

@@ -1,4 +1,4 @@
-"""Converts values from JSON to the types of annotations."""
+"""Converters of JSON values to the types of annotations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from django.utils.dateparse import parse_date, parse_datetime, parse_duration, p
 
 from ..exceptions import Deny
 
-#: Returns the converted value, or raises `Misfit`.
+#: A function that returns the converted value, or raises `Misfit`.
 Convert = Callable[[Any], Any]
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,100}")
@@ -28,7 +28,7 @@ _BOOLEANS = {"true": True, "on": True, "1": True, "false": False, "off": False, 
 
 
 class Misfit(ValueError):
-    """A value does not fit its annotation. The sender may see the text."""
+    """A value does not fit its annotation. The text may be sent to the browser."""
 
 
 def converter(annotation: Any) -> Convert:
@@ -41,7 +41,7 @@ def converter(annotation: Any) -> Convert:
         return _generic(annotation, get_origin(annotation), get_args(annotation))
     try:
         known = _KNOWN.get(annotation)
-    except TypeError:  # not hashable: an object of the project
+    except TypeError:  # an unhashable object of the project
         known = None
     if known is None and not callable(annotation):
         raise TypeError(f"{annotation!r} is neither a type nor a function of one value")
@@ -80,7 +80,7 @@ def _none(value: Any) -> None:
 
 
 def _any_of(choices: list[tuple[Any, Convert]], name: str, value: Any) -> Any:
-    """Convert to one of several types. A value that has one of them already stays unchanged."""
+    """Convert to one of several types. A value that already has one of them is returned unchanged."""
     for choice, _ in choices:
         if type(value) is choice:
             return value
@@ -96,7 +96,7 @@ def _literal(choices: tuple[Any, ...], value: Any) -> Any:
     for choice in choices:
         if type(choice) is type(value) and choice == value:
             return value
-    raise Misfit(f"is none of {', '.join(map(str, choices))}")
+    raise Misfit(f"is not one of {', '.join(map(str, choices))}")
 
 
 def _items(kind: Callable[[list[Any]], Any], convert: Convert, value: Any) -> Any:
@@ -104,8 +104,8 @@ def _items(kind: Callable[[list[Any]], Any], convert: Convert, value: Any) -> An
         raise Misfit("is not a list")
     try:
         return kind([convert(item) for item in value])
-    except TypeError as error:  # a set of values that are not hashable
-        raise Misfit("is not a list of texts and numbers") from error
+    except TypeError as error:  # a set of unhashable values
+        raise Misfit("is not a list of strings and numbers") from error
 
 
 def _row(converts: list[Convert], value: Any) -> Any:
@@ -175,7 +175,7 @@ def _parsed(kind: type, parse: Callable[[str], Any], value: Any) -> Any:
         return value
     try:
         found = parse(value) if isinstance(value, str) else None
-    except (ValueError, OverflowError):  # the 31st of February
+    except (ValueError, OverflowError):  # for example 31 February
         found = None
     if found is None:
         raise Misfit(f"is not {_named(kind)}")
@@ -183,7 +183,7 @@ def _parsed(kind: type, parse: Callable[[str], Any], value: Any) -> Any:
 
 
 def _datetime(text: str) -> datetime.datetime | None:
-    """Convert to a datetime. Without a time zone it is in the window's, as in a form."""
+    """Convert to a datetime. A value without a time zone is in the window's time zone, as in a form."""
     found = parse_datetime(text)
     return timezone.make_aware(found) if found is not None and timezone.is_naive(found) and _use_tz() else found
 
@@ -195,8 +195,9 @@ def _use_tz() -> bool:
 
 
 def _called(function: Callable[[Any], Any], value: Any) -> Any:
-    """Call a function of the project. If it raises any exception, the value does not fit. The sender may see the text
-    of a ValidationError only.
+    """Call a function of the project.
+
+    Any exception means that the value does not fit. Only the text of a ValidationError is sent to the browser.
     """
     if isinstance(function, type) and type(value) is function:
         return value
@@ -221,7 +222,7 @@ _NAMES: Mapping[Any, str] = {
     datetime.timedelta: "a duration",
 }
 
-#: The types that are made from a list.
+#: The types of sequences, and what makes them from a list.
 _SEQUENCES: Mapping[Any, Callable[[list[Any]], Any]] = {
     list: list,
     tuple: tuple,

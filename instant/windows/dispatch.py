@@ -20,28 +20,31 @@ logger = logging.getLogger("instant")
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The result of the one function that was called, as JSON-serializable data."""
+    """The JSON-serializable result, if exactly one function was called without a queue."""
 
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The call was accepted; there is no value."""
+    """The call was accepted, and has no result."""
 
 
 Answer = Value | Queued
-#: A function that may be called, and its arguments.
+#: The functions that the window may call, with their arguments.
 _Allowed = list[tuple[Connection, dict[str, Any]]]
 
 
 def call(name: str, opts: Mapping[str, Any] | None, info: WindowInfo) -> Answer:
-    """Call the functions of the signal `name` that the window may call. Those without a queue run now.
+    """Call the functions of the signal `name` that the window may call. Functions without a queue run now.
+
+    All functions run. Then the first refusal or error is raised.
 
     Raises:
-        Deny: there is no such signal (404), an argument does not fit (400), no function allows it (403), a queue cannot
-            be reached (503), or a function failed (500); or raised by a function.
-        Disconnect: raised by a function.
+        Deny: there is no such signal (404), an argument does not fit (400), the user is not active or no guard allows
+            the call (403), a queue cannot be reached (503), a function failed (500), or a function or a converter
+            raised it.
+        Disconnect: a function raised it.
     """
     allowed = _allowed(name, {} if opts is None else opts, info)
     _enqueue(name, dict(opts or {}), info, allowed)
@@ -71,12 +74,12 @@ def _allowed(name: str, opts: Mapping[str, Any], info: WindowInfo) -> _Allowed:
             )
         raise Deny(404, "there is no such signal")
     if not isinstance(opts, Mapping):
-        raise Deny(400, "the arguments are no object")
+        raise Deny(400, "the arguments must be an object")
     if info.is_refused:
         raise Deny(403, "this account is not active")
     allowing = [connection for connection in connections if allows(connection, info, opts)]
     if not allowing:
-        logger.warning("refused a call of %r: user %s may not", name, info.user_id or "(a visitor)")
+        logger.warning("refused a call of %r: user %s has no permission", name, info.user_id or "(a visitor)")
         raise Deny(403, "you may not call this signal")
     try:
         return [(connection, connection.parameters.bind(opts)) for connection in allowing]
@@ -102,7 +105,7 @@ def _value(connection: Connection, arguments: dict[str, Any], info: WindowInfo) 
     except (Deny, Disconnect):
         raise
     except InvalidMessage as error:
-        logger.error("the signal %s returned what cannot be sent: %s", connection, error)
+        logger.error("the signal %s returned a value that cannot be sent: %s", connection, error)
         raise Deny(500, "internal error") from error
     except Exception as error:
         logger.exception("the signal %s failed", connection)

@@ -1,4 +1,4 @@
-"""deliver_messages(): show the messages of Django's messages framework in open pages."""
+"""deliver_messages(): shows the messages of Django's messages framework in open pages."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ logger = logging.getLogger("instant")
 def deliver_messages(request: HttpRequest, to: Any = USER) -> int:
     """Show the messages of `request` in open pages with the signal `messages.add`, and return their number.
 
-    Use it for requests that do not render a page, such as those of `fetch`. In a transaction it happens at the commit,
-    otherwise at once. The next page does not show them again, unless the transaction is rolled back or the server could
-    not be reached. Text that is marked safe is shown as HTML.
+    Use it for requests that do not render a page, such as those of `fetch`. In a transaction the messages are sent on
+    commit, otherwise at once. The next page does not show them again, unless the transaction rolls back or the server
+    could not be reached. Text that is marked safe is shown as HTML.
 
     Raises:
-        PublishError, InvalidTopic: as with `trigger`. At a commit the first one is logged.
+        PublishError, InvalidTopic, InvalidSetting: as for `trigger`. On commit, a PublishError is logged instead.
         TransactionManagementError: only a database other than the default one has an open transaction.
     """
     storage: Any = get_messages(request)
     found = [_written(message) for message in storage]
     if not found:
         return 0
-    storage.used = False  # until they have been shown
+    storage.used = False  # keep them for the next page, until they were sent
     info, targets = WindowInfo.from_request(request), targets_of(to)
     for target in targets:
         if target is not SERVER:
-            serialized(target, info)  # raises errors now
+            serialized(target, info)  # to raise InvalidTopic now, not on commit
     show = partial(_show, storage, partial(trigger, info, "messages.add", targets, immediate=True, messages=found))
     connection = awaited_connection(None, what="deliver_messages()")
     if connection is None:
@@ -58,7 +58,7 @@ def _logged(show: Callable[[], object]) -> None:
     try:
         show()
     except PublishError as error:
-        logger.error("%s; these messages are for the next page", error)
+        logger.error("%s; the next page shows these messages", error)
 
 
 def _written(message: Any) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Settings that are dotted paths. Those of df_websockets are supported, too."""
+"""Settings that are dotted paths. The settings of df_websockets are supported, too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ SERIALIZER = "instant.windows.topics.serialize_topic"
 
 
 def signal_encoder() -> type[json.JSONEncoder]:
-    """Return the class that encodes the arguments of signals as JSON."""
+    """Return the class that encodes the arguments of signals as JSON.
+
+    Raises:
+        InvalidSetting: it cannot be imported.
+    """
     found: type[json.JSONEncoder] = imported(
         "INSTANT_SIGNAL_ENCODER", conf.INSTANT_SIGNAL_ENCODER or conf.WEBSOCKET_SIGNAL_ENCODER or ENCODER
     )
@@ -25,7 +29,11 @@ def signal_encoder() -> type[json.JSONEncoder]:
 
 
 def topic_serializer() -> Callable[[Any, Any], str | None]:
-    """Return the function that names topics. It is called with a window info and the topic."""
+    """Return the function that names topics. Its arguments are a window's info and a topic.
+
+    Raises:
+        InvalidSetting: it cannot be imported.
+    """
     found: Callable[[Any, Any], str | None] = imported(
         "INSTANT_TOPIC_SERIALIZER", conf.INSTANT_TOPIC_SERIALIZER or conf.WEBSOCKET_TOPIC_SERIALIZER or SERIALIZER
     )
@@ -33,10 +41,10 @@ def topic_serializer() -> Callable[[Any, Any], str | None]:
 
 
 def imported(setting: str, path: str) -> Any:
-    """Return the object of a setting's dotted path. A path of df_websockets returns our counterpart.
+    """Return the object that a setting names by its dotted path. A path of df_websockets returns our equivalent.
 
     Raises:
-        InvalidSetting: it cannot be imported.
+        InvalidSetting: the path cannot be imported.
     """
     try:
         return import_string(current_path(path))
@@ -45,12 +53,13 @@ def imported(setting: str, path: str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as JSON-serializable data, as the encoder of the settings writes it.
+    """Return `value` as JSON-serializable data, encoded by the encoder of the settings.
 
     Raises:
-        InvalidMessage: it cannot be encoded.
+        InvalidMessage: the value cannot be encoded.
+        InvalidSetting: the encoder cannot be imported.
     """
     try:
         return json.loads(json.dumps(value, cls=signal_encoder(), allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidMessage(f"a signal's arguments that cannot be written as JSON: {error}") from error
+        raise InvalidMessage(f"the arguments or result of a signal cannot be encoded as JSON: {error}") from error

@@ -1,4 +1,4 @@
-"""SerializedForm: an annotation that makes a Django form from a browser's form data."""
+"""SerializedForm: an annotation that converts a browser's form data to a Django form."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from django.http import QueryDict
 
 from .converters import Misfit
 
-#: The most fields that are accepted; a page's form has fewer.
+#: The maximum number of fields. The forms of pages have fewer.
 _MAX_FIELDS = 10_000
 
 
 class SerializedForm:
-    """Make a bound form of `[{"name": "title", "value": "…"}, …]`, valid or not: the function calls `is_valid()`.
+    """An annotation that converts `[{"name": "title", "value": "…"}, …]` to a bound form.
+
+    The form may be invalid: call its `is_valid()`.
 
     ```python
     @signal("blog.save")
@@ -36,7 +38,7 @@ class SerializedForm:
         """Return the form. A bound form and None are returned unchanged.
 
         Raises:
-            ValueError: the value is not a list of names and values.
+            ValueError: the value is not a list of names and values, or has more than 10,000 fields.
         """
         if value is None or isinstance(value, forms.BaseForm | forms.BaseFormSet):
             return value

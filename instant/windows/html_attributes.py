@@ -1,4 +1,4 @@
-"""The attribute with which an element of a page calls a signal."""
+"""The HTML attribute with which an element of a page calls a signal."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from .dotted_path_settings import plain
 def signal_attribute(
     name: str, on: str = "", form: str | None = None, value: str | None = None, opts: dict[str, Any] | None = None
 ) -> SafeString:
-    """Return ` data-df-signal='[…]'`: the signal `name` is called when the event `on` happens to the element.
+    """Return ` data-df-signal='[…]'`, which calls the signal `name` when the event `on` occurs on the element.
 
-    `form` is the name of the argument for the form's content, `value` that for the element's value, and `opts` are
-    other arguments. Without `on`, it is the usual event of the element: submit of a form, change of a field, click of
-    anything else.
+    `form` is the argument that receives the form's fields, `value` the argument that receives the element's value, and
+    `opts` are other arguments. The default of `on` is the element's usual event: submit of a form, change of a field,
+    click of other elements.
 
     Raises:
         InvalidMessage: `opts` cannot be encoded as JSON.
+        InvalidSetting: the encoder of the settings cannot be imported.
     """
     parts = {"name": str(name), "on": on, "form": form, "value": value, "opts": plain(opts or {})}
     given = {key: part for key, part in parts.items() if part or key == "name"}

@@ -1,4 +1,4 @@
-"""The parts of a WindowInfo. The setting INSTANT_WINDOW_INFO_MIDDLEWARES lists them."""
+"""The middlewares that fill a WindowInfo. The setting INSTANT_WINDOW_INFO_MIDDLEWARES lists them."""
 
 from __future__ import annotations
 
@@ -19,21 +19,19 @@ __all__ = [
     "WindowKeyMiddleware",
 ]
 
-#: The most characters of a User-Agent that are kept, so that queues stay small. Browsers send fewer.
+#: The maximum length of a value in characters, so that queued calls stay small. Browsers send shorter ones.
 _LONGEST = 500
 
 
 class WindowKeyMiddleware(InfoMiddleware):
-    """The window: `window_key`."""
+    """Sets `window_key`."""
 
     def from_request(self, request: HttpRequest, info: WindowInfo) -> None:
         info.values["window_key"] = window_key(request)
 
 
 class DjangoAuthMiddleware(InfoMiddleware):
-    """The user: `user_id`, `username`, and what is read from the database for them; `session`, a hash of the session's
-    key.
-    """
+    """Sets `user_id`, `username`, `user`, and `session`, which is a hash of the session's key."""
 
     def from_request(self, request: HttpRequest, info: WindowInfo) -> None:
         user: Any = getattr(request, "user", None)
@@ -43,7 +41,7 @@ class DjangoAuthMiddleware(InfoMiddleware):
 
 
 class Djangoi18nMiddleware(InfoMiddleware):
-    """The language and the time zone that are active."""
+    """Sets `language` and `time_zone` to the active ones."""
 
     def from_request(self, request: HttpRequest, info: WindowInfo) -> None:
         info.values["language"] = translation.get_language() or ""
@@ -51,7 +49,7 @@ class Djangoi18nMiddleware(InfoMiddleware):
 
 
 class BrowserMiddleware(InfoMiddleware):
-    """The browser: `user_agent`, and the `address` of the client as Django sees it."""
+    """Sets `user_agent`, and `address`, the client's address as Django sees it."""
 
     def from_request(self, request: HttpRequest, info: WindowInfo) -> None:
         info.values["user_agent"] = str(request.META.get("HTTP_USER_AGENT") or "")[:_LONGEST]

@@ -1,4 +1,4 @@
-"""The window of a page: what a page gets for it, and sends to get_token."""
+"""The window of a page: the channels and tokens that a page gets for it, and the text that it sends to get_token."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Given:
-    """A window as part of credentials: its channels, the `meta` of its connection, and the signed text that restores
-    both.
+    """The window's part of the credentials: its channels, the `meta` of its connection, and the signed text that
+    restores both.
     """
 
     channels: tuple[str, ...] = ()
     meta: dict[str, Any] | None = None
-    #: None if the text does not fit.
+    #: None if there is no valid text.
     blob: str | None = None
-    #: What the tokens of these channels contain: see `access.topic_rights`.
+    #: What the tokens of these channels contain, see `access.topic_rights`.
     info: dict[str, Any] = field(default_factory=dict)
-    #: Channels that are as new as the page: nothing was published there before.
+    #: Channels that are as new as the page: nothing was published in them before.
     fresh: frozenset[str] = field(default_factory=frozenset)
 
 
 def of_page(request: HttpRequest) -> Given | None:
-    """Return the window of the page for `request`; None if windows are not in use."""
+    """Return the window of the page for `request`, or None if windows are not in use."""
     if not features.in_use().windows:
         return None
     window, user, session = topics.window_of(request), user_of(request), session_of(request).hash
@@ -47,14 +47,14 @@ def of_page(request: HttpRequest) -> Given | None:
 
 
 def of_blob(request: HttpRequest, blob: str) -> Given:
-    """Return the window of a page that `request`'s user got earlier in this session, or an empty one.
+    """Return the window from the signed text that a page of this user and session received earlier, or an empty one.
 
-    The view gave the page its topics for the rights of that time. If the rights have changed, the permission of its
-    topics denies, or one of them was rechecked, the page must be rendered again.
+    The text is valid for the rights that the user had. The page must be rendered again if these rights have changed, if
+    the permission of its topics denies, or if one of its topics was rechecked.
     """
     user = user_of(request)
     rights = rights_fingerprint(user)
-    # A visitor's session may have begun since, and a window without a session could be anybody's anyway.
+    # A visitor may have got a session since then. A window that began without a session is not bound to one.
     for session in dict.fromkeys([session_of(request).hash, ""]):
         window = topics.read(blob, owner(user), session, rights)
         if window is not None and topic_rights.holds(user, _info(window), window.channels):
@@ -67,8 +67,9 @@ def _info(window: topics.Window) -> dict[str, Any]:
 
 
 def topics_of(request: HttpRequest) -> list[str]:
-    """Return the channels of the topics that the view has set so far, without the window's own channel, in which no
-    message can be missed.
+    """Return the channels of the topics that the view has set so far.
+
+    The window's own channel is left out: it is new, so no message can be missed in it.
     """
     if not features.in_use().windows:
         return []
@@ -78,5 +79,5 @@ def topics_of(request: HttpRequest) -> list[str]:
 
 
 def owner(user: User) -> str:
-    """Return what binds a window to its user: the pk, because a username may be used again."""
+    """Return the id that binds a window to its user: the pk, because usernames may be reused. "" for visitors."""
     return str(user.pk) if user.is_authenticated else ""

@@ -1,11 +1,11 @@
-"""Call: the content of a queue, in the format of df_websockets, and Delay: when it is due."""
+"""Call: a queued call of a signal, in the format of df_websockets. Delay: when a call runs."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-#: As `queue`: only the functions without a queue, of a signal that has others as well.
+#: A value of `Call.queue`: run only the functions without a queue, for a signal that also has others.
 NO_QUEUE: Final = ""
 
 
@@ -13,7 +13,7 @@ class Call(NamedTuple):
     """A call of a signal's functions, as JSON-serializable data.
 
     `serialized_client_topics` are the topics of the target windows. `to_server` says whether Python functions are
-    called: those of `queue`, or all if it is None.
+    called: those with this `queue`, or all if `queue` is None.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Call(NamedTuple):
 
 
 class Delay(NamedTuple):
-    """When a call is due: after a number of seconds or at a time; and when it expires."""
+    """When a call runs, after `countdown` seconds or at `eta`, and when it expires: in seconds or at a time."""
 
     countdown: float | None = None
     eta: datetime | None = None

@@ -1,4 +1,4 @@
-"""Queues calls with Celery, or runs them directly in development without it."""
+"""Queues calls in Celery, or runs them directly in development without Celery."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ def has_celery() -> bool:
 
 
 def grouped(connections: Iterable[Connection]) -> dict[str | None, str | None]:
-    """Return the queues of these functions, each with the `queue` of a call that runs only its functions."""
+    """Return the queues of these functions. The values are the `Call.queue` that selects its functions."""
     queues = list(dict.fromkeys(connection.queue for connection in connections))
     return {queue: None if len(queues) == 1 else queue or NO_QUEUE for queue in queues}
 
 
 def enqueue(call: Call, queue: str | None, delay: Delay = Delay()) -> None:  # noqa: B008 - it is immutable
-    """Put a call into a queue; None is Celery's default queue. Without Celery it runs at once if DEBUG is True.
+    """Put a call into a queue; None is Celery's default queue.
+
+    Without Celery the call runs at once if DEBUG is True. Its exceptions are logged.
 
     Raises:
         NotQueued: the broker cannot be reached, or Celery is not installed.
@@ -57,4 +59,4 @@ def _run_here(call: Call) -> None:
     try:
         run(call)
     except Exception:
-        logger.debug("a call that was to be queued failed, see above")
+        logger.debug("a call that DEBUG runs without Celery failed; the error is logged above")

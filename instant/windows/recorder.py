@@ -1,4 +1,4 @@
-"""Records signals in tests, instead of sending them to browsers and queues; see SignalQueue."""
+"""Records signals in tests instead of sending them to browsers and queues, see `SignalQueue`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .queued_calls import Call
 
 
 class Recorder(Protocol):
-    """Records what would be sent."""
+    """An object that records signals."""
 
     def take_signal(self, topics: Sequence[str], name: str, opts: dict[str, Any]) -> None:
-        """Record a signal for the windows of these topics, by their serialized names."""
+        """Record a signal for the windows of these topics, given by their serialized names."""
 
     def take_call(self, queue: str | None, call: Call) -> None:
-        """Record a call of Python functions. The queue None has those that are called at once."""
+        """Record a call of Python functions. `queue` is None if they are called without a queue."""
 
 
 _recorders: list[Recorder] = []
@@ -27,10 +27,10 @@ def recorder() -> Recorder | None:
 
 
 def push(one: Recorder) -> None:
-    """Let `one` record all signals of all threads."""
+    """Start to record the signals of all threads with this recorder."""
     _recorders.append(one)
 
 
 def pop(one: Recorder) -> None:
-    """Stop its recording."""
+    """Stop recording with this recorder."""
     _recorders[:] = [other for other in _recorders if other is not one]

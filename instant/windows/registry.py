@@ -1,4 +1,4 @@
-"""The functions that are connected to signals."""
+"""The registry of signals: which functions are connected to which path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..user_callables import place_of
 from .arguments import Parameters
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-#: The longest path of a signal, in bytes. Centrifugo accepts longer method names.
+#: The maximum length of a signal's path, in bytes. Centrifugo accepts longer method names.
 _LONGEST = 255
 
 
@@ -36,21 +36,22 @@ class Connection:
         """Return the guard of `is_allowed_to`.
 
         Raises:
-            InvalidSignal: it is not a permission.
+            InvalidSignal: `is_allowed_to` is not a permission.
         """
         return _guard_of(self.path, self.is_allowed_to)
 
     @property
     def is_server_side(self) -> bool:
-        """Report whether browsers may never call it. They get the same response as for a signal that does not exist."""
+        """Report whether only the server may call it. Browsers then get the same response as for an unknown signal."""
         return self.guard is server_side
 
     @cached_property
     def parameters(self) -> Parameters:
-        """Return the function's parameters, read at first use, because its annotations may name later definitions.
+        """Return the function's parameters. They are read at first use, because annotations may name later definitions.
 
         Raises:
-            InvalidSignal: an annotation cannot be read.
+            InvalidSignal: the function cannot be called by name, or an annotation cannot be evaluated or is not
+                supported.
         """
         return Parameters(self.function, str(self))
 
@@ -59,21 +60,27 @@ _connections: dict[str, list[Connection]] = {}
 
 
 def signal(path: str, is_allowed_to: Permission = server_side, queue: str | None = None) -> Callable[[_F], _F]:
-    """Call the decorated function when the signal `path` is triggered on the server: `f(window_info, **kwargs)`.
+    """Connect the decorated function to the signal `path`. It is called as `function(window_info, **kwargs)`.
 
-    Several functions may have one path. Browsers may call it only if `is_allowed_to` allows; without it, only the
-    server can. With a `queue` Celery calls it, otherwise the process that triggers it. Put signals into an app's
-    `windows.py` or `signals.py`, which is imported at start.
+    Several functions may have the same path. `is_allowed_to` decides which browsers may call the function; by default
+    only the server may. With a `queue`, Celery calls the function; otherwise the process that handles the call does.
+    Put signals into the `windows.py` or `signals.py` of an app, which Django imports when it starts.
 
     Raises:
-        InvalidSignal: the path, the queue, the guard or the function is wrong.
+        InvalidSignal: the path, the queue, `is_allowed_to` or the function is wrong.
     """
     if not isinstance(path, str) or not path or not (path.isascii() and path.isprintable()) or len(path) > _LONGEST:
-        raise InvalidSignal(f"a signal's path is printable ASCII, as 'app.name', not {path!r}")
+        raise InvalidSignal(
+            f"the path of a signal must be printable ASCII, such as 'app.name', of at most {_LONGEST} characters, "
+            f"not {path!r}"
+        )
     if ":" in path:
-        raise InvalidSignal(f"the signal {path!r}: the server takes what stands before a ':' for a namespace")
+        raise InvalidSignal(
+            f"the signal {path!r}: a path must not contain ':', because Centrifugo takes the text before it for a "
+            "namespace"
+        )
     if queue is not None and (not isinstance(queue, str) or not queue):
-        raise InvalidSignal(f"the signal {path!r}: a queue is a name, or None, not {queue!r}")
+        raise InvalidSignal(f"the signal {path!r}: queue must be a name or None, not {queue!r}")
     _guard_of(path, is_allowed_to)
 
     def decorator(function: _F) -> _F:
@@ -91,9 +98,12 @@ def _guard_of(path: str, permission: Permission) -> Guard:
 
 
 def _add(connection: Connection) -> None:
-    """Add a connection. If a module is imported again under another name, its functions are connected once."""
+    """Add a connection. If a module is imported again under another name, its functions replace the earlier ones."""
     if not _takes_window(connection.function):
-        raise InvalidSignal(f"{connection}: its function takes the window_info first, and the rest by name")
+        raise InvalidSignal(
+            f"the signal {connection}: its function must accept window_info as its first argument, and the others "
+            "by name"
+        )
     present = _connections.setdefault(connection.path, [])
     for index, other in enumerate(present):
         if _is_again(other.function, connection.function):
@@ -116,12 +126,12 @@ def _is_again(first: Any, second: Any) -> bool:
 
 
 def find(path: str) -> list[Connection]:
-    """Return the functions of a signal, in the order of their connection."""
+    """Return the functions of a signal, in the order in which they were connected."""
     return list(_connections.get(path, ()))
 
 
 def registered() -> list[Connection]:
-    """Return all connections."""
+    """Return all connected functions."""
     return [connection for connections in _connections.values() for connection in connections]
 
 

@@ -1,4 +1,4 @@
-"""Passes calls from browsers, which come from Centrifugo's RPC proxy, to the functions of signals."""
+"""Passes calls from browsers, which arrive through Centrifugo's RPC proxy, to the functions of signals."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from .window_info import WindowInfo
 def call(
     name: str, opts: Any, *, user: str, client: str, meta: Mapping[str, Any], headers: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the result of the function of the signal `name`, or that the call was queued.
+    """Return the response to a call of the signal `name`: {"value": result}, or {"queued": True} without a single
+    result.
 
-    `user` is the user's id in Centrifugo, "" for a visitor. `client` is the connection's id, `meta` what Django signed
-    into the connection's token, and `headers` are those of the browser that Centrifugo forwards.
+    `user` is the user's id in Centrifugo, or "" for a visitor. `client` is the id of the connection. `meta` is what
+    Django signed into the connection's token. `headers` are the browser's headers that Centrifugo forwards.
 
     Raises:
-        Deny: the caller has no permission, or there is no such signal.
+        Deny: the user's session has ended (403), the user was deleted, may not log in or does not match `meta` (403),
+            or as for `dispatch.call`.
+        Disconnect: a function raised it.
     """
     opts = {} if opts is None else opts
     if not isinstance(opts, dict):
-        raise Deny(400, "the options of a call are an object")
+        raise Deny(400, "the arguments must be an object")
     info = WindowInfo.from_client(user, meta, headers, client=client)
     if has_ended(info.user, meta):
         raise Deny(403, "this session has ended")

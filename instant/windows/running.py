@@ -1,4 +1,6 @@
-"""Runs the functions of signals: for a call in a queue, or one by one after guards and arguments were checked."""
+"""Runs the functions of signals: all functions of a queued call, or one function after its guard and arguments were
+checked.
+"""
 
 from __future__ import annotations
 
@@ -18,41 +20,41 @@ logger = logging.getLogger("instant")
 
 
 def allows(connection: Connection, info: WindowInfo, opts: Mapping[str, Any]) -> bool:
-    """Report whether the guard of a function allows the call of a window. Any exception denies, and is logged.
+    """Report whether the guard of a function allows a window's call. Any exception denies access and is logged.
 
-    The caller has refused users who are deleted or not active.
+    The caller has already refused users who are deleted or not active.
     """
     try:
         return is_true(awaited(connection.guard.allows(info.user, connection, info, dict(opts))))
     except Exception:
-        logger.exception("the guard of the signal %s failed, so the call is denied", connection)
+        logger.exception("the guard of the signal %s raised an exception, so the call is denied", connection)
         return False
 
 
 def value_of(connection: Connection, info: WindowInfo, arguments: Mapping[str, Any]) -> Any:
-    """Call one function, in the window's language, and return its result or raise its exception.
+    """Call one function in the window's language and time zone, and return its result. Its exceptions propagate.
 
-    Savepoints keep a failed query from breaking the transactions around it.
+    Savepoints protect the open transactions from a query that fails in the function.
     """
     with info.activated(), in_savepoints():
         return awaited(connection.function(info, **arguments))
 
 
 def run_trusted(connection: Connection, info: WindowInfo, opts: Mapping[str, Any]) -> None:
-    """Call one function for the server itself. Nobody waits for it, so exceptions are logged."""
+    """Call one function for the server itself. Exceptions are logged, because no caller waits for the result."""
     try:
         value_of(connection, info, connection.parameters.bind(opts))
     except (Deny, Disconnect) as error:
-        logger.warning("the signal %s refused a call of the server's: %s", connection, error)
+        logger.warning("the signal %s refused a call from the server: %s", connection, error)
     except Exception:
         logger.exception("the signal %s failed", connection)
 
 
 def run(call: Call, uid: str | None = None) -> None:
-    """Run a call from a queue. `uid` is the same if it runs again.
+    """Run a queued call. `uid` identifies its messages, and is the same if the call runs again.
 
-    The user is read from the database; for a user who is no longer active or allowed, nothing is called. All functions
-    run; then the first exception is raised, so that the worker reports it.
+    For a call from a browser, the user is read from the database again. Nothing is called for a user who is deleted,
+    inactive or no longer allowed. All functions run. Then the first exception is raised, so that the worker reports it.
     """
     if call.serialized_client_topics:
         broadcast(call.serialized_client_topics, call.name, call.kwargs, uid=uid)
@@ -60,7 +62,7 @@ def run(call: Call, uid: str | None = None) -> None:
         return
     info = WindowInfo.from_dict(call.window_info)
     if call.from_client and info.is_refused:
-        logger.warning("refused a queued call of %r: user %s is not active any more", call.name, info.user_id)
+        logger.warning("refused a queued call of %r: user %s was deleted or is not active", call.name, info.user_id)
         return
     errors: list[Exception] = []
     for connection in find(call.name):
@@ -74,7 +76,8 @@ def run(call: Call, uid: str | None = None) -> None:
 
 def _run_one(connection: Connection, call: Call, info: WindowInfo) -> list[Exception]:
     if call.from_client and not allows(connection, info, call.kwargs):
-        logger.warning("refused a queued call of %s: user %s may not", connection, info.user_id or "(a visitor)")
+        user = info.user_id or "(a visitor)"
+        logger.warning("refused a queued call of %s: user %s has no permission", connection, user)
         return []
     try:
         value_of(connection, info, connection.parameters.bind(call.kwargs))

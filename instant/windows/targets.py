@@ -1,4 +1,4 @@
-"""The targets of a signal besides topics."""
+"""The targets of a signal that are not topics."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Target(Enum):
 SERVER: Final = Target.SERVER
 #: The window that made the call, or for which the page is rendered.
 WINDOW: Final = Target.WINDOW
-#: All windows of its user.
+#: All windows of that window's user.
 USER: Final = Target.USER
 #: All open windows.
 BROADCAST: Final = Target.BROADCAST
 
 
 def targets_of(to: Any) -> list[Any]:
-    """Return the targets in `to`: one, or several in a list, tuple, set, queryset or generator."""
+    """Return the targets in `to`: one target, or several in a list, tuple, set, queryset or iterator."""
     return list(to) if isinstance(to, list | tuple | set | frozenset | QuerySet | Iterator) else [to]

@@ -1,4 +1,4 @@
-"""`SignalQueue` and `call`, under their documented path; see `instant.testing.signals`."""
+"""`SignalQueue` and `call` under their documented path; see `instant.testing.signals`."""
 
 from ..testing.signals import SignalQueue, call
 

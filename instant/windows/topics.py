@@ -1,7 +1,8 @@
-"""Topics: the subjects of windows. The serializer of the settings names a topic. The name of its channel is a keyed
-hash, which reveals nothing.
+"""Topics: what a window shows. A signal can be sent to all windows with a topic.
 
-A page's list of channels is signed, and bound to user and session: a page can join only the topics that it was given.
+The serializer of the settings gives each topic a name. The name of its channel is a keyed hash, which reveals nothing.
+A page's list of channels is signed, and bound to the user and the session: a page can join only the topics that it was
+given.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ from .window_info import WindowInfo
 from .window_keys import bare, began, channel_named, window_key
 
 _SALT = "instant.window"
-#: First parts of names that are not model names.
+#: Prefixes with another meaning. The names of an app with such a label begin with "model.".
 _TAKEN = {"broadcast", "window", "user", "int", "str", "model"}
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window: its key, and the channels that its page joins, its own one first; the time at which the page began, in
-    seconds since 1970, and the name of the permission that it got with its topics.
+    """A window.
+
+    `channels` are the channels that its page joins, its own channel first. `since` is the time at which the page began,
+    in seconds since 1970. `guard` is the name of the permission of its topics, or "".
     """
 
     key: str
@@ -45,11 +48,12 @@ class Window:
 
 
 def serialize_topic(window_info: WindowInfo | None, obj: Any) -> str | None:
-    """Return the name of a topic: "-int.1", "-str.text", "-app.Model", "-app.Model.42", "-window.<key>"; None if there
-    is no such window or user.
+    """Return the name of a topic, or None for a window or user that does not exist.
+
+    Names are "-int.1", "-str.text", "-app.Model", "-app.Model.42", "-window.<key>", "-user.<pk>" and "-broadcast".
 
     Raises:
-        InvalidTopic: the topic is not text, an integer, a model, or a saved object.
+        InvalidTopic: the topic is not text, an integer, a model or a saved object, or it is SERVER.
     """
     if isinstance(obj, Target):
         return _special(window_info or WindowInfo(), obj)
@@ -61,7 +65,7 @@ def serialize_topic(window_info: WindowInfo | None, obj: Any) -> str | None:
         return _label(obj)
     if isinstance(obj, Model) and obj.pk is not None:
         return f"{_label(type(obj))}.{obj.pk}"
-    raise InvalidTopic(f"a topic is text, an integer, a model, or an object that is saved, not {obj!r}")
+    raise InvalidTopic(f"a topic must be text, an integer, a model or a saved object, not {obj!r}")
 
 
 def _special(info: WindowInfo, target: Target) -> str | None:
@@ -71,47 +75,52 @@ def _special(info: WindowInfo, target: Target) -> str | None:
         return f"-window.{info.window_key}" if info.window_key else None
     if target is USER:
         return f"-user.{info.user_id}" if info.user_id else None
-    raise InvalidTopic(f"{target!r} is no topic: windows cannot join it")
+    raise InvalidTopic(f"{target!r} is not a topic: windows cannot join it")
 
 
 def _label(model: type[Model]) -> str:
-    """Return the label of a model. A proxy has the label of its model."""
+    """Return the label of a model. A proxy has the label of its concrete model."""
     label = (model._meta.concrete_model or model)._meta.label
     return f"-model.{label}" if label.partition(".")[0] in _TAKEN else f"-{label}"
 
 
 def serialized(topic: Any, info: WindowInfo) -> str | None:
-    """Return the name of a topic from the serializer of the settings; None if there is no such window or user.
+    """Return the name of a topic from the serializer of the settings, or None for a window or user that does not exist.
 
     Raises:
-        InvalidTopic: it returns no name.
+        InvalidTopic: the topic cannot be serialized.
+        InvalidSetting: the serializer cannot be imported.
     """
     name = topic_serializer()(info, topic)
     if name is not None and (not isinstance(name, str) or not name):
-        raise InvalidTopic(f"INSTANT_TOPIC_SERIALIZER made {name!r} of {topic!r}; it must be text")
+        raise InvalidTopic(
+            f"INSTANT_TOPIC_SERIALIZER returned {name!r} for {topic!r}; it must return non-empty text, or None"
+        )
     return name
 
 
 def channel_of(topic: Any, info: WindowInfo) -> str | None:
-    """Return the channel of a topic; None if there is no such window or user.
+    """Return the channel of a topic, or None for a window or user that does not exist.
 
     Raises:
         InvalidTopic: the topic cannot be serialized.
+        InvalidSetting: the serializer cannot be imported.
     """
     name = serialized(topic, info)
     return None if name is None else channel_named(name)
 
 
 def set_websocket_topics(request: HttpRequest, *topics: Any, permission: Permission | None = None) -> None:
-    """Let the window that shows the response to `request` join these topics: a list, or separate arguments.
+    """Give these topics to the window that shows the response to `request`.
 
-    Its own topic, its user's and BROADCAST are added. Of several calls the last one counts. With a `permission` the
-    window has the topics only while that allows its user: it is called now, and each time the page gets tokens.
+    Pass a list, or separate arguments. The window's own topic, its user's and BROADCAST are added. The last of several
+    calls counts. With a `permission` the window has the topics only while the permission allows its user: it is called
+    now, each time the page gets tokens, and by `recheck()`.
 
     Raises:
         InvalidTopic: a topic cannot be serialized, or there are more than INSTANT_MAX_TOPICS.
-        InvalidSetting: windows are not in use.
-        TypeError: `permission` is not a permission, or a function that another process could not find by its name.
+        InvalidSetting: windows are not in use, or the serializer cannot be imported.
+        TypeError: `permission` is not a permission, or a function that another process cannot find by its name.
     """
     features.require_windows()
     began(request)
@@ -121,15 +130,15 @@ def set_websocket_topics(request: HttpRequest, *topics: Any, permission: Permiss
     channels = list(dict.fromkeys(filter(None, (channel_of(topic, info) for topic in given))))
     if len(channels) > conf.INSTANT_MAX_TOPICS:
         raise InvalidTopic(
-            f"{len(channels)} topics for one page, more than INSTANT_MAX_TOPICS ({conf.INSTANT_MAX_TOPICS}): "
-            "let it join one that all of them share, and trigger that"
+            f"a page cannot have {len(channels)} topics, because INSTANT_MAX_TOPICS is {conf.INSTANT_MAX_TOPICS}: "
+            "use one topic that all of them share, and trigger that"
         )
     is_denied = bool(guard) and not is_allowed(guard, user_of(request))
     bare(request).instant_topics = ([], "") if is_denied else (channels, guard)
 
 
 def window_of(request: HttpRequest) -> Window:
-    """Return the window that shows the response to `request`. A page without topics has a window, too."""
+    """Return the window that shows the response to `request`. Every page has a window, also without topics."""
     info = WindowInfo.from_request(request)
     own = [channel_of(target, info) for target in (WINDOW, USER, BROADCAST)]
     topics, guard = getattr(bare(request), "instant_topics", ([], ""))
@@ -138,13 +147,14 @@ def window_of(request: HttpRequest) -> Window:
 
 
 def own_channel(key: str) -> str | None:
-    """Return the channel of one window. It is new, so that its page gets all its messages."""
+    """Return the channel of one window. It is as new as the page, so the page receives all its messages."""
     return channel_of(WINDOW, WindowInfo(window_key=key))
 
 
 def signed(window: Window, user: str, session: str, rights: str = "") -> str:
-    """Return the window as signed text, with which its page gets new tokens. It is valid for this user and session,
-    while the fingerprint of the user's rights is the same.
+    """Return the window as signed text, which the page sends when it requests new tokens.
+
+    It is valid for this user and session, while the fingerprint of the user's rights stays the same.
     """
     content: dict[str, Any] = {"w": window.key, "u": user, "s": session, "r": rights, "c": list(window.channels)}
     content |= {"t": window.since, "g": window.guard}
@@ -152,13 +162,15 @@ def signed(window: Window, user: str, session: str, rights: str = "") -> str:
 
 
 def _salt() -> str:
-    """Return the salt of signatures. Tenants of a site share SECRET_KEY, and may have users with the same pk."""
+    """Return the salt of the signature. The tenants of a site share SECRET_KEY, and users may have the same pks."""
     return f"{_SALT}.{conf.tenant}" if conf.INSTANT_TENANT else _SALT
 
 
 def read(blob: object, user: str, session: str, rights: str = "") -> Window | None:
-    """Return the window of a text from `signed`; None if the signature is wrong, it belongs to another user or session,
-    the rights have changed, or it is too old.
+    """Return the window of a text from `signed`, or None if the text is not valid.
+
+    It is not valid if the signature is wrong, the user or session is another one, the rights have changed, or it is
+    older than SESSION_COOKIE_AGE (seconds).
     """
     if not isinstance(blob, str):
         return None

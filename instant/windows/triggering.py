@@ -1,4 +1,4 @@
-"""trigger(): call the functions of a signal, on the server and in browsers."""
+"""trigger(): calls the functions of a signal, on the server and in browsers."""
 
 from __future__ import annotations
 
@@ -40,23 +40,24 @@ def trigger(
     using: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """Call the functions of the signal `name` at one target, or several: WINDOW, USER, BROADCAST, SERVER, topics.
+    """Call the functions of the signal `name` at one or several targets: WINDOW, USER, BROADCAST, SERVER, or topics.
 
-    Inside a transaction it happens on commit, unless it is `immediate`. The transaction is that of the database
-    `using`, by default the default one. `countdown` (seconds), `eta` and `expires` are Celery's. Arguments are
-    converted to JSON, on the server too. Exceptions of functions on the server are logged. A window or user that does
-    not exist is no error.
+    In a transaction of the database `using` (by default the default one) the call is made on commit, unless it is
+    `immediate`. `countdown` (seconds), `eta` and `expires` (seconds or a time) are Celery's options. Arguments are
+    converted to JSON, also for functions on the server. Exceptions of functions on the server are logged. A window or
+    user that does not exist is ignored.
 
     Raises:
-        InvalidMessage, InvalidTopic: (ValueErrors) an argument cannot be encoded, or a target is invalid.
-        PublishError: the server could not be reached; functions on the server were called nevertheless. On commit it is
-            logged.
-        NotQueued: Celery's broker could not be reached, or Celery is not installed. On commit it is logged.
-        TransactionManagementError: there is no `using`, and only another database has an open transaction.
-        TypeError: both `using` and `immediate` are given.
+        InvalidMessage, InvalidTopic: an argument cannot be encoded, or a target is invalid. Both are ValueErrors.
+        InvalidSetting: windows are not in use, or the encoder or serializer of the settings cannot be imported.
+        PublishError: the server could not be reached. Functions on the server were called nevertheless. On commit it is
+            logged instead.
+        NotQueued: Celery's broker could not be reached, or Celery is not installed. On commit it is logged instead.
+        TransactionManagementError: `using` is None, and only another database has an open transaction.
+        TypeError: both `using` and `immediate` are given, or the first argument is neither a request nor a WindowInfo.
     """
     if immediate and using is not None:
-        raise TypeError(f"trigger() waits for no transaction if it is immediate: leave out using={using!r}")
+        raise TypeError(f"trigger(immediate=True) does not wait for a transaction: leave out using={using!r}")
     connection = None if immediate else awaited_connection(using, what="trigger()")
     info = WindowInfo.from_request(window_info)
     opts: dict[str, Any] = plain(kwargs)
@@ -72,7 +73,7 @@ def trigger(
         except PublishError as error:
             failed = error
     later = topics if delay.is_later else ()
-    work = partial(_hand_over, info, name, opts, delay, topics=later, to_server=to_server)
+    work = partial(_run_or_queue, info, name, opts, delay, topics=later, to_server=to_server)
     if connection is not None:
         connection.on_commit(partial(_logged, work), robust=True)
     else:
@@ -94,7 +95,7 @@ async def atrigger(
     using: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """Do what `trigger` does, from a coroutine, in the thread of Django's transactions."""
+    """Do what `trigger` does, from a coroutine. It runs in the thread that holds Django's transactions."""
     options: dict[str, Any] = {"countdown": countdown, "eta": eta, "expires": expires, "immediate": immediate}
     await sync_to_async(trigger)(window_info, name, to, using=using, **options, **kwargs)
 
@@ -106,10 +107,10 @@ def _logged(work: partial[None]) -> None:
         logger.error("%s", error)
 
 
-def _hand_over(
+def _run_or_queue(
     info: WindowInfo, name: str, opts: dict[str, Any], delay: Delay, *, topics: Sequence[str], to_server: bool
 ) -> None:
-    """Queue the functions with a queue, and those that are due later, and call the others."""
+    """Queue delayed calls and functions with a queue, and call the other functions."""
     about = (name, info.to_dict(), opts)
     if topics:
         enqueue(Call(*about, serialized_client_topics=list(topics)), None, delay)

@@ -1,4 +1,4 @@
-"""WindowInfo: describes to a function the window that called it, or for which a page is rendered."""
+"""WindowInfo: describes the window that called a function, or for which a page is rendered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .dotted_path_settings import imported
 
 __all__ = ["InfoMiddleware", "WindowInfo"]
 
-#: The values of each info, whatever the middlewares are.
+#: The attributes that every info has, whatever the middlewares are.
 _NAMES = ("window_key", "user_id", "username", "session", "language", "time_zone", "user_agent", "address", "clients")
 #: The default of INSTANT_WINDOW_INFO_MIDDLEWARES.
 MIDDLEWARES = tuple(
@@ -32,11 +32,11 @@ MIDDLEWARES = tuple(
 
 
 class WindowInfo:
-    """A window with its user, language, time zone and browser; without arguments, no window and nobody.
+    """A window with its user, language, time zone and browser. Without arguments, it has no window and no user.
 
     `window_key`, `user_id` (the pk as text), `username`, `session` (a hash), `language`, `time_zone`, `user_agent`,
-    `address` and `clients` (ids of the page's connections) are text, "" if unknown. Middlewares of your own may add
-    more. An info can be the sender of a message: `publish(…, exclude=window_info)`.
+    `address` and `clients` (the ids of the page's connections) are text, and "" if unknown. Your own middlewares can
+    add more attributes. To exclude the window's page from a message, use `publish(…, exclude=window_info)`.
     """
 
     def __init__(self, **values: Any) -> None:
@@ -46,20 +46,25 @@ class WindowInfo:
     def __getattr__(self, name: str) -> Any:
         if name != "values" and name in self.values:
             return self.values[name]
-        raise AttributeError(f"a WindowInfo has no {name!r}")
+        raise AttributeError(f"a WindowInfo has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"<WindowInfo of window {self.window_key or 'none'}, user {self.user_id or 'none'}>"
 
     @classmethod
     def from_request(cls, request: HttpRequest | WindowInfo | None) -> WindowInfo:
-        """Return the info of the window for which `request` renders a page, with the setting's middlewares."""
+        """Return the info of the window for which `request` renders a page.
+
+        Raises:
+            TypeError: `request` is neither a request nor a WindowInfo.
+            InvalidSetting: INSTANT_WINDOW_INFO_MIDDLEWARES is wrong.
+        """
         if isinstance(request, WindowInfo):
             return request
         info = cls()
         if request is not None:
             if not hasattr(request, "META"):
-                raise TypeError(f"a request or a WindowInfo is wanted, not {request!r}")
+                raise TypeError(f"expected a request or a WindowInfo, not {request!r}")
             for middleware in info_middlewares():
                 middleware.from_request(request, info)
             if hasattr(request, "headers"):
@@ -75,11 +80,14 @@ class WindowInfo:
         address: str = "",
         client: str = "",
     ) -> WindowInfo:
-        """Return the info of a window that calls. `user` is the user's id in Centrifugo, `client` the id of the
-        connection, `meta` what Django signed into its token, and `headers` are those that Centrifugo forwards.
+        """Return the info of a window that makes a call.
+
+        `user` is the user's id in Centrifugo, `client` is the connection's id, `meta` is what Django signed into its
+        token, and `headers` are the browser's headers that Centrifugo forwards.
 
         Raises:
-            Deny: the user was deleted, may no longer log in, or is not the one for whom the token was issued.
+            Deny: (403) the user was deleted, may not log in, or is not the user for whom the token was issued.
+            InvalidSetting: INSTANT_WINDOW_INFO_MIDDLEWARES is wrong.
         """
         request: Any = HttpRequest()
         given = {**(headers or {}), SENDER_HEADER: client}
@@ -94,24 +102,25 @@ class WindowInfo:
         return info
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the info for a queue, as JSON-serializable data. Of the user it has only the id; the rest is read
-        again.
+        """Return the info as JSON-serializable data for a queue.
+
+        Of the user, it contains the id and the name only. Everything else is read from the database again.
         """
         return dict(self.values)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> WindowInfo:
-        """Return the info of `to_dict`. Its user is read from the database at first use."""
+        """Return the info from the data of `to_dict`. Its user is read from the database at first use."""
         return cls(**values)
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Return the header that names the page's connections, as in a request."""
+        """Return the header with the ids of the page's connections, as a request has it."""
         return {SENDER_HEADER: self.clients}
 
     @property
     def user(self) -> Any:
-        """Return the user from the database; a visitor if the user was deleted or is no longer active."""
+        """Return the user from the database, or an AnonymousUser if the user was deleted or is not active."""
         if self._user is None:
             self._user = _read(self.user_id) or AnonymousUser()
         return self._user
@@ -125,12 +134,12 @@ class WindowInfo:
 
     @property
     def user_pk(self) -> str | None:
-        """Return `user_id` under the name and in the form of df_websockets."""
+        """Return `user_id` under its name in df_websockets, or None for a visitor."""
         return self.user_id or None
 
     @property
     def is_refused(self) -> bool:
-        """Report whether the user was deleted, or is no longer active."""
+        """Report whether the user was deleted or is not active."""
         return bool(self.user_id) and not self.is_authenticated
 
     @property
@@ -151,7 +160,7 @@ class WindowInfo:
 
     @property
     def permissions(self) -> frozenset[str]:
-        """Return all permissions of the user, such as "app.codename"."""
+        """Return all permissions of the user, for example "app.codename"."""
         return frozenset(self.user.get_all_permissions()) if self.is_authenticated else frozenset()
 
     perms = permissions
@@ -162,31 +171,32 @@ class WindowInfo:
 
     @contextmanager
     def activated(self) -> Iterator[None]:
-        """Activate the window's language and time zone while the block runs."""
+        """Activate the window's language and time zone inside the block."""
         with ExitStack() as stack:
             if self.language and translation.check_for_language(self.language):
                 stack.enter_context(translation.override(self.language))
             if self.time_zone:
-                with suppress(LookupError, ValueError, OSError):  # from a machine with more time zones
+                with suppress(LookupError, ValueError, OSError):  # the time zone is not known on this machine
                     stack.enter_context(timezone.override(self.time_zone))
             yield
 
 
 class InfoMiddleware:
-    """One part of an info: it writes to `info.values`, under names of its own, JSON-serializable data.
+    """A middleware that fills a part of an info. It sets JSON-serializable values in `info.values`, under its own
+    names.
 
-    The values are attributes of the info, also after a queue.
+    The values become attributes of the info. They are kept in queued calls.
     """
 
     def from_request(self, request: HttpRequest, info: WindowInfo) -> None:
-        """Set values from the request. The request of a call has at most the browser's headers."""
+        """Set values from the request. The request of a call has no more than the browser's headers."""
 
 
 def info_middlewares() -> tuple[InfoMiddleware, ...]:
     """Return the middlewares that fill a WindowInfo, in order.
 
     Raises:
-        InvalidSetting: the setting is not a list of dotted paths, or a path cannot be imported.
+        InvalidSetting: INSTANT_WINDOW_INFO_MIDDLEWARES is not a list of dotted paths, or a path cannot be imported.
     """
     own, old = conf.INSTANT_WINDOW_INFO_MIDDLEWARES, conf.WINDOW_INFO_MIDDLEWARES
     paths = own if own is not None else old if old is not None else MIDDLEWARES

@@ -1,4 +1,4 @@
-"""Keys of windows and topics that other users may see: they authenticate nobody."""
+"""Keys of windows, and channels of topics. Other users may see a key: it does not authenticate anybody."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from ..protocol import PAGES_NAMESPACE, PRIVATE_PREFIX
 
 
 def bare(request: Any) -> Any:
-    """Return Django's own request; Django REST framework wraps it."""
+    """Return Django's own request. Django REST framework wraps it."""
     return getattr(request, "_request", request)
 
 
 def began(request: HttpRequest) -> float:
-    """Return when Django began to answer `request`, in seconds since 1970: the time of the first call."""
+    """Return the time of the first call for `request`, in seconds since 1970. The middleware calls it when a request
+    begins.
+    """
     inner = bare(request)
     at: float | None = getattr(inner, "instant_began", None)
     if at is None:
@@ -27,7 +29,7 @@ def began(request: HttpRequest) -> float:
 
 
 def window_key(request: HttpRequest) -> str:
-    """Return the key of the window that shows the response to `request`. It is created at first use."""
+    """Return the key of the window that shows the response to `request`. The key is created at first use."""
     inner = bare(request)
     key: str | None = getattr(inner, "instant_window_key", None)
     if key is None:
@@ -36,5 +38,5 @@ def window_key(request: HttpRequest) -> str:
 
 
 def channel_named(name: str) -> str:
-    """Return the channel of a topic's serialized name."""
+    """Return the channel of a topic, from the topic's serialized name."""
     return f"{PRIVATE_PREFIX}{PAGES_NAMESPACE}:{keyed('topic', name)}"

@@ -217,7 +217,7 @@ def test_two_rules_are_a_no(alice: User, caplog: pytest.LogCaptureFixture) -> No
     first, second = answering(True), answering(True, "$post:<slug:name>")
     assert not may_join(alice, NAME)
     assert first == second == []
-    assert "matches the rule '$post:<int:pk>'" in caplog.text
+    assert "matches: the rule '$post:<int:pk>'" in caplog.text
     assert "and the rule '$post:<slug:name>'" in caplog.text
 
 

@@ -120,7 +120,7 @@ def test_another_channel_has_no_use_for_the_connection() -> None:
 @ALL
 def test_without_the_connection_there_is_none() -> None:
     for client in (None, ""):
-        with pytest.raises(ValueError, match="strict: its token is for one connection, so give `client`"):
+        with pytest.raises(ValueError, match="strict, so its token is for one connection: pass `client`"):
             channel_token("$a", User(pk=7), client=client)
     with pytest.raises(ValueError, match="strict"):
         signed_response("$a", "", user=User(pk=7))

@@ -1,1 +1,1 @@
-"""An app of the tests: models that events tell of."""
+"""A test app whose models have model events."""

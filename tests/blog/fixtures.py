@@ -1,4 +1,4 @@
-"""For tests that define event classes: none of them outlives its test."""
+"""A fixture for tests that define event classes: it unregisters them after each test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from instant.events import hooks, registered
 
 @pytest.fixture(autouse=True)
 def no_events_left() -> Iterator[None]:
-    """Forget the event classes and hooks that the test has registered."""
+    """Unregister the event classes and hooks that the test registered."""
     before = registered()
     yield
     for event in registered():

@@ -39,7 +39,7 @@ class Post(models.Model):
 
 
 class News(Post):
-    """A proxy."""
+    """A proxy model."""
 
     class Meta:
         proxy = True
@@ -53,13 +53,13 @@ class Place(models.Model):
 
 
 class Cafe(Place):
-    """A child with a table of its own."""
+    """A child in multi-table inheritance."""
 
     seats = models.IntegerField(default=4)
 
 
 class Ticket(models.Model):
-    """A key that is no number, and a to_dict()."""
+    """A model whose primary key is not a number, and which has a `to_dict()`."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     title = models.CharField(max_length=50)
@@ -82,7 +82,7 @@ class Room(models.Model):
 
 
 class Seat(models.Model):
-    """Its channel is its room's, which it is deleted with."""
+    """A model whose events use the channel of its room. Deleting the room deletes it, too."""
 
     room = models.ForeignKey(Room, models.CASCADE)
     number = models.IntegerField(default=0)
@@ -93,7 +93,7 @@ class Seat(models.Model):
 
 
 class Booking(models.Model):
-    """A table between two models that is one itself."""
+    """The `through` model of a many-to-many relation."""
 
     seat = models.ForeignKey(Seat, models.CASCADE)
     guest = models.ForeignKey(Author, models.CASCADE)
@@ -112,7 +112,7 @@ class Remark(models.Model):
 
 
 class Base(models.Model):
-    """Abstract: it has no objects."""
+    """An abstract model, which has no objects."""
 
     class Meta:
         abstract = True

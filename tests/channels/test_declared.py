@@ -79,10 +79,10 @@ def test_twice_at_two_levels_the_stricter_one_holds(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("setting", "name", "text"),
     [
-        ("INSTANT_SUPERUSER_CHANNELS", "ops", "starts with a $"),
-        ("INSTANT_STAFF_CHANNELS", "a$b", "starts with a $"),
-        ("INSTANT_USERS_CHANNELS", "users", "starts with a $"),
-        ("INSTANT_PUBLIC_CHANNELS", "$news", "has no $"),
+        ("INSTANT_SUPERUSER_CHANNELS", "ops", "must start with a $"),
+        ("INSTANT_STAFF_CHANNELS", "a$b", "must start with a $"),
+        ("INSTANT_USERS_CHANNELS", "users", "must start with a $"),
+        ("INSTANT_PUBLIC_CHANNELS", "$news", "must have no $"),
     ],
 )
 def test_the_prefix_follows_the_level(setting: str, name: str, text: str) -> None:
@@ -101,19 +101,19 @@ def test_the_prefix_follows_the_level(setting: str, name: str, text: str) -> Non
         ("$a", "must be a list of channels"),
         ({"$a": []}, "must be a list of channels"),
         (None, "must be a list of channels"),
-        (["$a"], "has '$a'; each channel is a list"),
+        (["$a"], "has '$a'; each channel must be a list"),
         (["$a", ["/x/"]], "has '$a'"),
         ([[]], "has []"),
-        ([["$a", ["/x/"], 1]], "each channel is a list"),
-        ([["$a", "/x/"]], "paths are a list of texts, not '/x/'"),
+        ([["$a", ["/x/"], 1]], "each channel must be a list"),
+        ([["$a", "/x/"]], "paths must be a list of strings, not '/x/'"),
         ([["$a", None]], "not None"),
-        ([["$a", ["x/"]]], "starts with /"),
-        ([["$a", [""]]], "starts with /"),
-        ([["$a", [1]]], "starts with /"),
-        ([["$a", ["/\0"]]], "is printable text"),
-        ([["$a", ["/\ud800/"]]], "is printable text"),
-        ([["$a", ["/x*"]]], "a * at its end only"),
-        ([["$a", ["/*/x/"]]], "a * at its end only"),
+        ([["$a", ["x/"]]], "must start with a /"),
+        ([["$a", [""]]], "must start with a /"),
+        ([["$a", [1]]], "must start with a /"),
+        ([["$a", ["/\0"]]], "must be printable text"),
+        ([["$a", ["/\ud800/"]]], "must be printable text"),
+        ([["$a", ["/x*"]]], "a * only at its end"),
+        ([["$a", ["/*/x/"]]], "a * only at its end"),
     ],
     ids=repr,
 )
@@ -130,7 +130,13 @@ def test_a_wrong_form_names_the_setting_and_says_the_right_one(setting: str, val
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [(1, "not 1"), (["$a"], "a string"), ("", "not empty"), ("$gone:a", "no namespace 'gone'"), ("$ü", "printable")],
+    [
+        (1, "not 1"),
+        (["$a"], "a string"),
+        ("", "must not be empty"),
+        ("$gone:a", "no namespace 'gone'"),
+        ("$ü", "printable"),
+    ],
     ids=repr,
 )
 @pytest.mark.parametrize("setting", SEED)

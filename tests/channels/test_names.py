@@ -107,16 +107,16 @@ def test_names_that_clients_can_join(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("", "not empty"),
+        ("", "must not be empty"),
         (None, "not None"),
         (7, "not 7"),
         (b"chan", "string"),
         (["chan"], "string"),
-        ("$", "a name follows"),
-        ("$$", "a name follows"),
-        ("$$chan", "once, at the very front"),
-        ("ns:$chan", "once, at the very front"),
-        ("$ns:$chan", "once, at the very front"),
+        ("$", "needs a name after it"),
+        ("$$", "needs a name after it"),
+        ("$$chan", "once, at the beginning"),
+        ("ns:$chan", "once, at the beginning"),
+        ("$ns:$chan", "once, at the beginning"),
         ("ü", "printable ASCII"),
         ("a\nb", "printable ASCII"),
         ("a\0b", "printable ASCII"),
@@ -146,7 +146,7 @@ def test_a_long_name_is_not_repeated_in_whole() -> None:
 
 
 def test_an_unknown_namespace_says_which_setting_makes_it_known() -> None:
-    with pytest.raises(InvalidChannel, match=r'add it to INSTANT_NAMESPACES: \{"blog": \{\}\}'):
+    with pytest.raises(InvalidChannel, match=r'add it to INSTANT_NAMESPACES as \{"blog": \{\}\}'):
         check_name("blog:x")
     with override_settings(INSTANT_NAMESPACES={"blog": {}}):
         assert check_name("blog:x") == "blog:x"

@@ -127,7 +127,7 @@ def test_what_is_added_twice_is_one_and_what_is_removed_is_gone() -> None:
     rules.remove("$post:<int:pk>")
     rules.remove("$post:<int:pk>")
     assert kwargs("$post:1") is None
-    with pytest.raises(TypeError, match="is text"):
+    with pytest.raises(TypeError, match="must be a string"):
         instant.rule(anybody)(anybody)  # type: ignore[arg-type]
 
 
@@ -176,20 +176,20 @@ def found() -> list[checks.CheckMessage]:
     [
         ("$p:<int:pk>", "at least two"),
         ("$p q:<int:pk>", "at least two"),
-        ("$ws:<int:pk>", "kept for WebSocket handlers"),
+        ("$ws:<int:pk>", "reserved for WebSocket handlers"),
         ("$<slug:kind>:<int:pk>", "plain text"),
         ("<slug:kind>:x", "plain text"),
         ("$a<slug:kind>:x", "plain text"),
-        ("$user.<int:pk>", "channel that each user has"),
-        ("post:$<int:pk>", "at the very front"),
-        ("$$post-<int:pk>", "at the very front"),
+        ("$user.<int:pk>", "reserved for personal channels"),
+        ("post:$<int:pk>", "once, at the beginning"),
+        ("$$post-<int:pk>", "once, at the beginning"),
         ("$größe-<int:pk>", "ASCII"),
-        ("", "not empty"),
+        ("", "must not be empty"),
         ("$" + "x" * 255, "256 bytes"),
         ("$post:<nothing:pk>", "nothing"),
         ("$post:<int: pk>", "whitespace"),
         ("$post:<int:pk>-<int:pk>", "pk"),
-        ("$post:<int:user>", "named user"),
+        ("$post:<int:user>", "cannot have the name user"),
     ],
 )
 def test_a_pattern_that_cannot_be_is_told_and_matches_nothing(pattern: str, text: str) -> None:

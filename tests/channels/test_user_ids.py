@@ -81,12 +81,12 @@ def test_it_is_no_one_elses(alice: User, bob: User, settings: Settings, client: 
 
 @pytest.mark.parametrize("name", ["$user.5", "user.5", "$user.~ab"])
 def test_no_row_and_no_setting_may_have_such_a_name(alice: User, settings: Settings, name: str) -> None:
-    with pytest.raises(InvalidChannel, match="each user has"):
+    with pytest.raises(InvalidChannel, match="reserved for personal channels"):
         Channel.objects.create(name=name, level="users")
-    with pytest.raises(ValidationError, match="each user has"):
+    with pytest.raises(ValidationError, match="reserved for personal channels"):
         Channel(name=name, level="users").full_clean()
     settings.INSTANT_USERS_CHANNELS = [["$user.5"]]
-    with pytest.raises(InvalidSetting, match="each user has"):
+    with pytest.raises(InvalidSetting, match="reserved for personal channels"):
         channels_for(alice)
     with pytest.raises(InvalidChannel):
         check_own_name("$user.5")

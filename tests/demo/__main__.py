@@ -1,4 +1,4 @@
-"""make demo: Django and the websockets server, until Ctrl-C."""
+"""Run the demo (`make demo`): Django and the websockets server. Ctrl-C stops both."""
 
 import argparse
 import os
@@ -42,18 +42,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--websocket-port", type=int, default=8427)
     parser.add_argument("--server", choices=["auto", "centrifugo", "dev"], default="auto")
-    parser.add_argument("--database", help="another file than tests/demo/demo.sqlite3")
+    parser.add_argument("--database", help="path of the SQLite database; default: tests/demo/demo.sqlite3")
     return parser.parse_args()
 
 
 def usable(port: int) -> int:
-    """The port, or a free one where something listens there already."""
+    """Return the port, or a free one if it is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            print(f"Port {port} is in use; taking another one.", flush=True)
+            print(f"Port {port} is in use; using another one.", flush=True)
             probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
@@ -70,23 +70,24 @@ def prepare() -> None:
 
 
 def manage(*args: str) -> subprocess.Popen[bytes]:
-    # In a session of its own: Ctrl-C would reach it twice, from the terminal and from end().
+    # In its own session, so that Ctrl-C does not signal it twice: from the terminal and from end().
     return subprocess.Popen([sys.executable, str(MANAGE), *args], start_new_session=True)
 
 
 def watch(children: list[subprocess.Popen[bytes]], port: int) -> int:
-    """Say where the page is once it answers; then wait until one of the two ends."""
-    said = False
+    """Print the page's URL when Django answers. Return an exit status when one of the processes exits."""
+    announced = False
     while all(child.poll() is None for child in children):
-        if not said and answers(port):
-            said = True
+        if not announced and answers(port):
+            announced = True
             print(
                 f"\n  The demo is at http://localhost:{port}/\n"
-                "  Log in as admin, sam, alice or bob; every password is demo. Then, in another terminal:\n\n"
+                "  Log in as admin, sam, alice or bob. The password of every user is demo.\n"
+                "  Then publish a message from another terminal:\n\n"
                 f"    {os.path.relpath(sys.executable)} tests/demo/manage.py shell\n"
                 "    >>> from instant import publish\n"
                 '    >>> publish("$users", "Hello from the shell", event_class="ok")\n\n'
-                "  Ctrl-C ends it.\n",
+                "  Press Ctrl-C to stop the demo.\n",
                 flush=True,
             )
         time.sleep(0.1)

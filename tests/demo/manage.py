@@ -1,4 +1,4 @@
-"""manage.py of the demo: `python tests/demo/manage.py shell`."""
+"""manage.py of the demo, for example `python tests/demo/manage.py shell`."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Who and what is in the demo."""
+"""The users, groups and channels of the demo."""
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -9,8 +9,8 @@ PASSWORD = "demo"
 PEOPLE = [
     {"name": "admin", "about": "superuser and staff", "groups": ["editors"], "is_staff": True, "is_superuser": True},
     {"name": "sam", "about": "staff", "groups": [], "is_staff": True, "is_superuser": False},
-    {"name": "alice", "about": "in the group editors", "groups": ["editors"], "is_staff": False, "is_superuser": False},
-    {"name": "bob", "about": "in the group authors", "groups": ["authors"], "is_staff": False, "is_superuser": False},
+    {"name": "alice", "about": "group editors", "groups": ["editors"], "is_staff": False, "is_superuser": False},
+    {"name": "bob", "about": "group authors", "groups": ["authors"], "is_staff": False, "is_superuser": False},
 ]
 CHANNELS = [
     ("news", Channel.Level.Public, []),
@@ -23,7 +23,7 @@ CHANNELS = [
 
 
 def seed() -> None:
-    """Make the people and channels that are not there yet."""
+    """Create those users, groups and channels that do not exist yet."""
     for person in PEOPLE:
         user, created = get_user_model().objects.get_or_create(
             username=person["name"],

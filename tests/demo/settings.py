@@ -1,10 +1,10 @@
-"""The demo site: what an ordinary Django project looks like with django-instant in it."""
+"""Settings of the demo site: an ordinary Django project that uses django-instant."""
 
 import os
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent
-SECRET_KEY = "the demo's key, which guards nothing but the demo"
+SECRET_KEY = "this key is public and is used by the demo only"
 DEBUG = True
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 INSTALLED_APPS = [
@@ -50,10 +50,10 @@ ROOT_URLCONF = "tests.demo.urls"
 STATIC_URL = "/static/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
-# Passwords of the demo are known to everyone, and logging in should not take half a second.
+# A fast, weak hasher: the demo's passwords are public, and logging in should be quick.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 SITE_NAME = "Demo"
 CENTRIFUGO_PORT = int(os.environ.get("DEMO_WEBSOCKET_PORT", "8427"))
-# One namespace, for `$team:…` and the like; everything else is as it comes.
+# The namespace of `$team:editors` and `$team:authors`. All other INSTANT_… settings have their defaults.
 INSTANT_NAMESPACES = {"team": {}}

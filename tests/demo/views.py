@@ -1,4 +1,4 @@
-"""The page, and the form on it."""
+"""The views of the demo: the page, and its form for publishing."""
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -18,10 +18,10 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def publish_message(request: HttpRequest) -> JsonResponse:
-    """Publish to a channel that the user may join: the rule of the demo, not of django-instant."""
+    """Publish to a channel that the user may join. This rule is the demo's, not django-instant's."""
     channel = request.POST.get("channel", "")
     if not may_join(request.user, channel):
-        return JsonResponse({"reason": "you may not publish there"}, status=403)
+        return JsonResponse({"reason": "You may not publish to this channel."}, status=403)
     error = publish(
         channel,
         f"{request.user.get_username()}: {request.POST.get('message', '')}",

@@ -267,10 +267,10 @@ def _await_health(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 async def until(check: Any) -> Any:
-    """Ask again and again until the answer is truthy."""
-    for _ in range(3000):
-        found = await check()
-        if found:
+    """Repeat the check until its answer is truthy, and return that."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if found := await check():
             return found
         await asyncio.sleep(0.02)
     return pytest.fail("it did not happen")

@@ -57,7 +57,7 @@ def test_a_bare_number_is_nanoseconds():
 
 @pytest.mark.parametrize("text", ["", "5", "s", "5 s", "5d", None, 1.5, True, [], "1s 2s"])
 def test_no_durations(text):
-    with pytest.raises(ConfigError, match="is no duration"):
+    with pytest.raises(ConfigError, match="is not a duration"):
         duration(text)
 
 
@@ -135,12 +135,12 @@ def test_unknown_keys_and_lacking_features_are_warned_of(caplog):
         "unknown key client.token.bar",
         "unknown key channel.namespaces[ns].baz",
         "unknown key channel.without_namespace.qux",
-        "engine.type is redis: the devserver keeps all in memory",
+        "engine.type is redis, but the devserver keeps everything in memory",
         "client.token.rsa_public_key",
         "grpc_api.enabled",
         "http_server.internal_port",
         "consumers",
-        "rpc.proxy.endpoint: the devserver asks by HTTP only",
+        "rpc.proxy.endpoint is not an HTTP URL",
         "rpc.proxy.binary_encoding",
         "unknown key rpc.proxy.tix",
         "rpc.ping",

@@ -13,6 +13,7 @@ import pytest
 from centrifuge import Client, ClientEventHandler, SubscriptionEventHandler
 
 from tests.devserver.servers import KEY, ORIGIN, token
+from tests.waiting import PATIENCE
 
 FRONTEND = Path(__file__).parents[2] / "frontend" / "node_modules"
 SCRIPT = Path(__file__).with_name("sdk.cjs")
@@ -34,7 +35,18 @@ class Recorder(SubscriptionEventHandler):
         await self.events.put(("join", ctx.info.user))
 
     async def next(self):
-        return await asyncio.wait_for(self.events.get(), 10)
+        return await asyncio.wait_for(self.events.get(), PATIENCE)
+
+
+class Closings(ClientEventHandler):
+    """Put the codes with which the server closes the connection into a queue."""
+
+    def __init__(self):
+        self.codes = asyncio.Queue()
+
+    async def on_connecting(self, ctx):
+        if ctx.code:
+            await self.codes.put(ctx.code)
 
 
 # After a close by the server the SDK forgets to close its old socket.
@@ -54,9 +66,10 @@ async def drive_python_sdk(server):
     async def channel_token(channel):
         return token(channel=channel)
 
+    closings = Closings()
     client = Client(
         f"ws://127.0.0.1:{server.port}/connection/websocket",
-        events=ClientEventHandler(),
+        events=closings,
         get_token=connection_token,
         min_reconnect_delay=0.01,
     )
@@ -79,6 +92,7 @@ async def drive_python_sdk(server):
         first = (await server.api("publish", channel="$hist:sdk", data=1))["offset"]
         assert await history.next() == 1
         await server.api("disconnect", user="42", disconnect={"code": 4001, "reason": "again"})
+        assert await asyncio.wait_for(closings.codes.get(), PATIENCE) == 4001
         await server.api("publish", channel="$hist:sdk", data=2)
         assert await history.next() == ("subscribed", True, True)
         assert await history.next() == 2
@@ -102,7 +116,7 @@ def test_javascript_sdk(server):
         "historyToken": token(channel="$hist:js"),
     }
     done = subprocess.run(
-        ["node", str(SCRIPT), json.dumps(setup)], capture_output=True, text=True, timeout=60, check=False
+        ["node", str(SCRIPT), json.dumps(setup)], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {

@@ -17,10 +17,13 @@ from tests.blog.models import Author, Base, Post, Ticket
 @pytest.mark.parametrize(
     ("attributes", "text"),
     [
-        ({"fields": ("id", "titel")}, "fields has 'titel', which is no field of blog.Post; it has id, title"),
-        ({"exclude": ("titel",)}, "exclude has 'titel', which is no field of blog.Post"),
-        ({"fields": ("tags",)}, "fields has 'tags', which is no column of blog.Post; name it in m2m"),
-        ({"m2m": ("author",)}, "m2m has 'author', which is no many-to-many field of blog.Post"),
+        (
+            {"fields": ("id", "titel")},
+            "fields has 'titel', which is not a field of blog.Post; its fields are id, title",
+        ),
+        ({"exclude": ("titel",)}, "exclude has 'titel', which is not a field of blog.Post"),
+        ({"fields": ("tags",)}, "fields has 'tags', which is not a column of blog.Post; name it in m2m"),
+        ({"m2m": ("author",)}, "m2m has 'author', which is not a many-to-many field of blog.Post"),
         ({"fields": "title"}, "fields is 'title'; it must be a tuple of names"),
         ({"operations": ("create", "destroy")}, "operations has 'destroy'"),
         ({"model": "blog.Nothing"}, "there is no model 'blog.Nothing'"),

@@ -179,7 +179,7 @@ def test_a_to_dict_that_fails(
     Tickets().register()
     ticket = Ticket.objects.create(title="one")
     published.assert_nothing_published()
-    assert "to_dict() returned [], which is no dict" in caplog.text
+    assert "to_dict() returned []; it must return a dict" in caplog.text
     ticket.delete()
     assert published[0].data["data"] == {}  # a list has to know that it is gone
     settings.INSTANT_EVENTS_FAIL_SILENTLY = False

@@ -224,7 +224,7 @@ def test_too_many_calls(alice: User, server: LiveServer, settings: Settings) -> 
     settings.INSTANT_RPC_RATE = "3/60s"
     with SyncClient(server.websocket_url, connection_token(alice)) as client:
         assert [call(client, "rpc.open") for _ in range(3)] == [{"value": "alice"}] * 3
-        assert refused(client, "rpc.open") == (429, "too many calls, at most 3/60s", False)
+        assert refused(client, "rpc.open") == (429, "too many calls; the limit is 3/60s", False)
 
 
 def test_a_server_of_other_settings_is_not_heard(alice: User, server: LiveServer, settings: Settings) -> None:

@@ -182,7 +182,7 @@ def test_the_user_may_change_in_between(alice: User) -> None:
 
 
 def test_a_mark_that_nothing_uses_says_so(alice: User, caplog: pytest.LogCaptureFixture) -> None:
-    page_positions._tell_that_nothing_fills.cache_clear()
+    page_positions._warn_that_nothing_fills.cache_clear()
     request = RequestFactory().get("/page/")
     request.user = alice
     with fake_server(histories()) as server:

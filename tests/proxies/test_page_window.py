@@ -276,9 +276,9 @@ def test_nobody_declares_a_channel_among_the_pages_own(alice: User, settings: Se
     request = request_in(Client(), alice)
     topics.set_websocket_topics(request, [1])
     name = topics.own_channel(window_key(request))
-    with pytest.raises(InvalidChannel, match="kept for the channels of pages"):
+    with pytest.raises(InvalidChannel, match="reserved for the channels of pages"):
         Channel.objects.create(name=name, level="users")
     settings.INSTANT_USERS_CHANNELS = [[name]]
-    with pytest.raises(InvalidSetting, match="kept for the channels of pages"):
+    with pytest.raises(InvalidSetting, match="reserved for the channels of pages"):
         channel_access.channels_for(alice)
     assert check_name(name) == name  # Django itself publishes there

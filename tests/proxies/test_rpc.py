@@ -102,10 +102,10 @@ def test_a_transaction_of_the_test_is_left_alone(answering: Any) -> None:
 def test_too_many_calls_are_refused(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     settings.INSTANT_RPC_RATE = "3/60s"
     assert ["result" in post().json() for _ in range(3)] == [True] * 3
-    assert error(post()) == (429, "too many calls, at most 3/60s")
+    assert error(post()) == (429, "too many calls; the limit is 3/60s")
     assert error(post({**BODY, "client": "c2"}))[0] == 429
     assert "result" in post({**BODY, "user": "43", "meta": None}).json()
-    assert "makes too many" in caplog.text
+    assert "makes too many calls" in caplog.text
     settings.INSTANT_RPC_RATE = None
     assert "result" in post().json()
 

@@ -320,7 +320,7 @@ def test_an_unreachable_server_is_logged_and_tried_again(
     settings.CENTRIFUGO_PORT = 9  # nobody listens on it
     alice.is_active = False
     alice.save()
-    assert "not done yet" in caplog.text
+    assert "could not be enforced yet" in caplog.text
     row = Revocation.objects.get()
     assert row.user == str(alice.pk)
     assert row.until is None  # its period begins when it has been done once
@@ -452,7 +452,7 @@ def test_where_no_threads_run_who_asks_for_tokens_repeats(
 ) -> None:
     monkeypatch.setattr(repeating, "runs_threads", lambda: False)
     monkeypatch.setattr(repeating, "_repeater", PerProcess(repeating._Repeater))
-    repeating._tell_of_threads.cache_clear()
+    repeating._warn_about_threads.cache_clear()
     make("users", "users")
     channel = Channel.objects.get()
     saved = channel_token("$users", alice)

@@ -272,7 +272,7 @@ def test_a_visitor(browser: Client, joined: Callable[..., SyncClient]) -> None:
 
 def test_one_that_raises_denies(alice: User, browser: Client, caplog: pytest.LogCaptureFixture) -> None:
     assert token(page(alice, browser, permission=fails), channel()) is None
-    assert "fails' of a page's topics failed: it denies" in caplog.text
+    assert "fails' of a page's topics failed, so access is denied" in caplog.text
 
 
 def test_one_that_is_gone_denies(alice: User, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:

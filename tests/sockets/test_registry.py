@@ -189,7 +189,7 @@ class TestConfig:
 
     @pytest.mark.parametrize("name", ["ws:chat", "ws:chat:1", "$ws:chat"])
     def test_no_channel_is_in_its_namespace(self, name: str) -> None:
-        with pytest.raises(ValidationError, match="kept for WebSocket handlers"):
+        with pytest.raises(ValidationError, match="reserved for WebSocket handlers"):
             Channel(name=name, level="users" if name.startswith("$") else "public").clean()
 
 

@@ -178,10 +178,10 @@ def test_it_sends(client: Client, published: Published) -> None:
 @pytest.mark.parametrize(
     ("fields", "code", "reason"),
     [
-        ({}, "empty", "give a message, data or both"),
-        ({"channel": "news", "data": "null"}, "empty", "give a message"),
-        ({"message": "x"}, "invalid_channel", "not empty"),
-        ({"channel": "$", "message": "x"}, "invalid_channel", "stands once"),
+        ({}, "empty", "enter a message, data, or both"),
+        ({"channel": "news", "data": "null"}, "empty", "enter a message"),
+        ({"message": "x"}, "invalid_channel", "must not be empty"),
+        ({"channel": "$", "message": "x"}, "invalid_channel", "needs a name after it"),
         ({"channel": "no:where", "message": "x"}, "invalid_channel", "no namespace 'no'"),
         ({"channel": "ä", "message": "x"}, "invalid_channel", "ASCII"),
         ({"channel": "news", "data": "{"}, "invalid_json", "the data is not JSON"),

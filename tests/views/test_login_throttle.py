@@ -208,7 +208,7 @@ def test_without_the_cache_the_process_counts(kind: str, settings: Settings, cap
     assert statuses(11) == [403] * 10 + [429]
     assert statuses(1, "pw") == [429]
     assert statuses(1, "pw", **AT_ANOTHER_ADDRESS) == [200]
-    assert ("counted in this process only" in caplog.text) is (kind == "Broken")
+    assert ("only this process counts them" in caplog.text) is (kind == "Broken")
     assert "Traceback" not in caplog.text
 
 

@@ -238,7 +238,7 @@ def test_reasons_for_the_caller_have_no_internals(caplog: pytest.LogCaptureFixtu
     assert "s3cret path" in caplog.text, "a mistake of the project's is in the log"
     with pytest.raises(Deny, match="an even number, please"):
         bind(function, {"b": 3})
-    assert "'b': does not fit: an even number, please" in caplog.text
+    assert "the argument 'b' does not fit: an even number, please" in caplog.text
     assert "Traceback" not in caplog.text
 
 

@@ -155,7 +155,7 @@ def test_a_deactivated_users_call_is_refused(worker: Worker, tmp_path: Path, mon
     assert call("worker.note", {"path": str(path)}, info) == Queued()
     User.objects.update(is_active=False)
     worker.start()
-    until(lambda: worker.log.read_text().count("is not active any more") == 2, worker.log.read_text)
+    until(lambda: worker.log.read_text().count("was deleted or is not active") == 2, worker.log.read_text)
     assert lines(path) == []
 
 
@@ -187,7 +187,7 @@ def test_a_call_whose_worker_is_killed_is_done(worker: Worker, tmp_path: Path) -
 def test_a_call_that_kills_its_workers_is_given_up(worker: Worker, tmp_path: Path) -> None:
     deadly, path = tmp_path / "deadly", tmp_path / "notes"
     trigger(None, "worker.deadly", to=SERVER, path=str(deadly))
-    until(lambda: "is given up: 3 workers ended that had taken it" in worker.log.read_text(), worker.log.read_text)
+    until(lambda: "3 workers died after they received it" in worker.log.read_text(), worker.log.read_text)
     trigger(None, "worker.note", to=SERVER, path=str(path))
     until(lambda: len(lines(path)) == 2, worker.log.read_text)
     time.sleep(2.5)  # the visibility timeout
@@ -204,6 +204,6 @@ def test_the_app_of_a_test_is_gone_with_it() -> None:
 def test_a_broker_that_is_away(settings: Settings) -> None:
     with project("redis://127.0.0.1:9"):
         began = time.monotonic()
-        with pytest.raises(NotQueued, match="could not be handed to Celery"):
+        with pytest.raises(NotQueued, match="could not be queued in Celery"):
             trigger(None, "worker.long", to=SERVER, path="x")
         assert time.monotonic() - began < 10

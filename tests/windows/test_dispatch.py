@@ -44,7 +44,7 @@ def test_nobody_is_connected() -> None:
 @pytest.mark.parametrize("opts", [[], "x", 5, [["n", 1]]])
 def test_arguments_are_an_object(opts) -> None:
     signal("a", everyone)(lambda window_info, **kwargs: 1)
-    assert denied("a", opts) == (400, "the arguments are no object")
+    assert denied("a", opts) == (400, "the arguments must be an object")
 
 
 def test_what_fails_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
@@ -60,7 +60,7 @@ def test_what_fails_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> 
 def test_what_cannot_be_sent(value, caplog: pytest.LogCaptureFixture) -> None:
     signal("a", everyone)(lambda window_info: value)
     assert denied("a") == (500, "internal error")
-    assert "returned what cannot be sent" in caplog.text
+    assert "returned a value that cannot be sent" in caplog.text
 
 
 def test_a_function_may_refuse_or_disconnect() -> None:

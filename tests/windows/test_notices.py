@@ -78,7 +78,7 @@ def test_they_are_kept_where_the_server_is_away_at_the_commit(
     with transaction.atomic():
         assert deliver_messages(request_of_ann) == 1
     assert not messages.get_messages(request_of_ann).used
-    assert "these messages are for the next page" in caplog.text
+    assert "the next page shows these messages" in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)

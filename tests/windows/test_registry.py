@@ -27,7 +27,7 @@ def test_queue_and_guard_are_looked_at() -> None:
         signal("a", queue="")
     with pytest.raises(InvalidSignal, match="is_allowed_to"):
         signal("a", is_allowed_to="everyone")
-    with pytest.raises(InvalidSignal, match="window_info first"):
+    with pytest.raises(InvalidSignal, match="window_info as its first argument"):
         signal("a")(lambda: None)
 
 

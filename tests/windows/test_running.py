@@ -42,7 +42,7 @@ def test_a_user_who_is_not_active_any_more_is_refused(db: None, caplog: pytest.L
     User.objects.update(is_active=False)
     run(Call("a", info, {}, from_client=True, to_server=True))
     assert called == [str(user.pk)]
-    assert "not active any more" in caplog.text
+    assert "was deleted or is not active" in caplog.text
 
 
 def test_a_user_who_may_no_longer_is_refused(db: None, caplog: pytest.LogCaptureFixture) -> None:

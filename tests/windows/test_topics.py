@@ -116,7 +116,7 @@ def test_topics_of_a_page(db: None) -> None:
 def test_too_many_topics(settings: Settings) -> None:
     settings.INSTANT_MAX_TOPICS = 3
     set_websocket_topics(page_of(), [1, 2, 3, 3])
-    with pytest.raises(InvalidTopic, match=r"INSTANT_MAX_TOPICS \(3\)"):
+    with pytest.raises(InvalidTopic, match="INSTANT_MAX_TOPICS is 3"):
         set_websocket_topics(page_of(), [1, 2, 3, 4])
 
 

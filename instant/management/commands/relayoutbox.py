@@ -60,7 +60,7 @@ class Command(BaseCommand):
             return
 
         def stop(signum: int, frame: FrameType | None) -> None:
-            relay.stop.set()
+            relay.stop()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)

@@ -1,5 +1,5 @@
 "use strict";
-// What a page needs of django-instant: useInstant(), login() or a session, connect(), on().
+// A page needs four steps: useInstant(), login() (or a Django session), connect(), on().
 const instant = djangoInstant.useInstant({ backendUrl: "" });
 const $ = (id) => document.getElementById(id);
 const page = JSON.parse($("page").textContent);
