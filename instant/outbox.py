@@ -34,13 +34,13 @@ LIMIT = 250
 #: Seconds: the timeout of one request, and how long a relay may deliver before it must renew its lease.
 TIMEOUT, LEASE = 3.0, 6.0
 #: Seconds that an outage lasts before it is logged.
-UNTOLD = 3.0
+REPORT_AFTER = 3.0
 #: Seconds that a row may wait before `check` and `instantstatus` report it as late.
 LATE = 60.0
 #: Seconds between two queries of an empty outbox, and the longest wait between retries.
 INTERVAL, LONGEST_PAUSE = 0.2, 5.0
 #: Seconds between two searches for rows in partitions that the settings no longer have.
-LOOK = 10.0
+SEARCH_INTERVAL = 10.0
 #: The partition of rows that the server refused permanently. Nothing delivers it.
 SET_ASIDE = -1
 
@@ -148,7 +148,7 @@ class Relay:
         if time.monotonic() >= self._search_at:
             others = waiting.order_by().filter(partition__gte=conf.outbox_partitions)
             self._former = list(others.values_list("partition", flat=True).distinct())
-            self._search_at = time.monotonic() + LOOK
+            self._search_at = time.monotonic() + SEARCH_INTERVAL
         return self._former
 
     def _lease(self) -> bool:
@@ -177,13 +177,13 @@ class Relay:
         _entries().filter(pk__in=[row.pk for row, _ in refused]).update(partition=SET_ASIDE)
 
     def _failed(self, error: Exception) -> float:
-        """Return the seconds to wait, which grow with each failure. An outage is logged only if it lasts UNTOLD
+        """Return the seconds to wait, which grow with each failure. An outage is logged only if it lasts REPORT_AFTER
         seconds, because `runws` starts the devserver and its relay at the same time.
         """
         self._outage += 1
         now = time.monotonic()
         self._down_since = self._down_since or now
-        if not self._reported and now - self._down_since >= UNTOLD:
+        if not self._reported and now - self._down_since >= REPORT_AFTER:
             self._reported = True
             logger.warning("The outbox is not delivered: %s. It is retried.", error)
         connections[outbox_config.database()].close()

@@ -62,6 +62,8 @@ REVOKED_REASON: Final = "access revoked"
 STREAM: Final = "instant:stream"
 #: The event class of signals from the server. `data` holds the `name` and its `opts` (see `instant.windows`).
 SIGNAL: Final = "instant:signal"
+#: The reason (404) for a call of a signal that browsers cannot call. A page may have functions of its own for it.
+NO_SUCH_SIGNAL: Final = "there is no such signal"
 
 # Element ids, attribute and header by which the page script reads its page, and requests parts of it again.
 PAGE_ID: Final = "instant-page"

@@ -14,6 +14,7 @@ from instant import apublish, apublish_many, publish
 from instant.centrifugo import http
 from instant.testing import LiveServer
 from tests.fakes import fake_server
+from tests.waiting import PATIENCE
 
 
 async def some(channel: str) -> None:
@@ -22,7 +23,7 @@ async def some(channel: str) -> None:
 
 
 def offset(channel: str) -> int:
-    return int(http.post("history", b'{"channel": "%b"}' % channel.encode())["result"]["offset"])
+    return int(http.post("history", b'{"channel": "%b"}' % channel.encode(), PATIENCE)["result"]["offset"])
 
 
 def test_two_loops_one_after_another(server: LiveServer) -> None:

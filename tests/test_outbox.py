@@ -294,7 +294,7 @@ def test_an_outage_is_told_once_and_so_is_its_end(
     sqlite: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "LONGEST_PAUSE", 0.02)
-    monkeypatch.setattr(outbox, "UNTOLD", 0.05)
+    monkeypatch.setattr(outbox, "REPORT_AFTER", 0.05)
     publish("public", "x")
     with fake_server(*[closed] * 20, accepted), relaying():
         wait_until_empty()

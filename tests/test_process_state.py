@@ -21,6 +21,7 @@ from instant.process_state import PerProcess, runs_threads
 from instant.proxies.rate_limits import Buckets
 from instant.testing import LiveServer
 from tests.fakes import fake_server
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
 
@@ -79,7 +80,7 @@ def test_parent_and_child_on_a_real_server(server: LiveServer) -> None:
     cent_api.subscribers("$forks")
     work()
     assert forked(work, work) == "None"
-    assert http.post("history", b'{"channel": "$forks"}')["result"]["offset"] == 300
+    assert http.post("history", b'{"channel": "$forks"}', PATIENCE)["result"]["offset"] == 300
     assert forked(lambda: cent_api.subscribers("$forks")) == "0"
 
 

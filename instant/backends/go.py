@@ -41,7 +41,7 @@ class _Own(Own):
         #: Held while writing to the publisher, so that messages are written in the order of the queue.
         self.writing = threading.Lock()
         #: Number of messages that have left the queue: the publisher has received them, or they have failed.
-        self.handed_over = 0
+        self.written = 0
         #: Number of those messages that are partly in the connection's `rest`.
         self.unfinished = 0
 
@@ -57,7 +57,7 @@ class GoBackend(QueueingBackend):
     """
 
     name: ClassVar[str] = "go"
-    hands_over = True
+    writes_in_caller = True
     own_class = _Own
 
     def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
@@ -67,26 +67,26 @@ class GoBackend(QueueingBackend):
 
     def queued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
         timeout = conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout
-        if self._hand_over(out, time.monotonic() + timeout):
+        if self._write_now(out, time.monotonic() + timeout):
             return [Receipt(message) for message in messages]
         late = f"the publisher did not accept it within {timeout:g} seconds; it is still being tried"
         return [Receipt(message, error=Unreachable(late, message.channel, self.name, True)) for message in messages]
 
     async def aqueued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
-        if self._hand_over(out, deadline=0):
+        if self._write_now(out, deadline=0):
             return [Receipt(message) for message in messages]
         return await asyncio.to_thread(self.queued, messages, out, timeout)
 
-    def _hand_over(self, out: SendQueue, deadline: float) -> bool:
+    def _write_now(self, out: SendQueue, deadline: float) -> bool:
         """Return whether the publisher receives everything queued so far before `deadline` (time.monotonic())."""
         own: _Own = self._own()
         goal = out.offered
-        while own.handed_over < goal:
+        while own.written < goal:
             if not own.writing.acquire(timeout=max(deadline - time.monotonic(), 0)):
                 out.wake()
                 return False
             try:
-                is_written = own.handed_over >= goal or self._write_at_once(own, out)
+                is_written = own.written >= goal or self._write_at_once(own, out)
             finally:
                 own.writing.release()
             if not is_written:
@@ -107,14 +107,14 @@ class GoBackend(QueueingBackend):
         if not connection.write_at_once(entries):
             own.unfinished = len(entries)
             return False
-        own.handed_over += len(entries)
+        own.written += len(entries)
         return True
 
     def _send_all(self, out: SendQueue) -> int:
         own: _Own = self._own()
         with own.writing:
             count = super()._send_all(out)
-            own.handed_over += count + own.unfinished
+            own.written += count + own.unfinished
             own.unfinished = 0
         return count
 
@@ -128,11 +128,11 @@ class GoBackend(QueueingBackend):
             try:
                 connection = self._connected(out)
             except NoPublisher as error:
-                self._give_up(out, entries, error)
+                self._fail_unsent(out, entries, error)
             else:
                 self._own().connection = connection
                 connection.write(entries)
-                out.go_on()
+                out.wake_callers()
                 out.figures.batches += 1
                 entries.clear()
                 if not connection.ended:
@@ -169,7 +169,7 @@ class GoBackend(QueueingBackend):
         connection.config = config  # callers compare by identity, and an equal configuration may be a new object
         return connection
 
-    def _give_up(self, out: SendQueue, entries: list[Entry], error: NoPublisher) -> None:
+    def _fail_unsent(self, out: SendQueue, entries: list[Entry], error: NoPublisher) -> None:
         """Fail messages that have waited for INSTANT_GO_RETRY_FOR seconds, or all messages if a retry cannot help."""
         oldest = time.monotonic() - conf.INSTANT_GO_RETRY_FOR
         given_up = [entry for entry in entries if not error.retryable or entry[2] <= oldest]

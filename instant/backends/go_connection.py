@@ -149,9 +149,9 @@ class Connection:
                 logger.info("the publisher closes the connection: %s", body.decode(errors="replace"))
         self.answered = self.answered or bool(taken or failed)
         if taken:
-            self._out.settle(taken)
+            self._out.report(taken)
         if failed:
-            self._out.settle([entry for entry, _ in failed], [receipt for _, receipt in failed])
+            self._out.report([entry for entry, _ in failed], [receipt for _, receipt in failed])
 
 
 def _error(message: Message, code: int, again: bool, reason: str) -> PublishError:

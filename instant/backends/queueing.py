@@ -31,7 +31,7 @@ logger = logging.getLogger("instant")
 #: Seconds that an exiting process waits for the thread to become idle.
 REST = 0.5
 #: Maximum seconds that a caller without a thread waits before it checks the queue for work again.
-LOOK = 0.05
+CHECK_INTERVAL = 0.05
 
 _NO_EXIT = (
     "RQ ends the process of a job with os._exit(), which would lose the messages that the %r backend has queued. So "
@@ -50,7 +50,7 @@ class _Call:
         if answered:
             self._answers = answers = Answers(len(entries))
             self._entries = [
-                (message, partial(answers.tell, index), at) for index, (message, _, at) in enumerate(entries)
+                (message, partial(answers.report, index), at) for index, (message, _, at) in enumerate(entries)
             ]
 
     @property
@@ -109,7 +109,7 @@ class QueueingBackend(BaseBackend):
 
     confirms = False
     #: Whether callers write their own messages, so that the thread is needed only if that fails.
-    hands_over = False
+    writes_in_caller = False
     #: Seconds that an exiting process waits for its queued messages.
     exit_timeout = 10.0
     #: The class of the per-process state. A forked child has its own, so it does not send its parent's messages again.
@@ -119,7 +119,7 @@ class QueueingBackend(BaseBackend):
         self._own: PerProcess[Any] = PerProcess(self.own_class)
 
     def deliver(self, out: SendQueue, entries: list[Entry]) -> None:
-        """Send the messages in order and call `out.settle` for each. Remove from `entries` those settled here."""
+        """Send the messages in order and call `out.report` for each. Remove from `entries` those reported here."""
         raise NotImplementedError
 
     def send(self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False) -> list[Receipt]:
@@ -132,8 +132,8 @@ class QueueingBackend(BaseBackend):
             if own.is_threadless and out.has_work:
                 self._work(out)
             else:
-                _wait(blocked, min(call.left, LOOK) if own.is_threadless else call.left)
-        return self.queued(messages, out, call.left) if self._must_hand_over(call) else call.receipts(self.name)
+                _wait(blocked, min(call.left, CHECK_INTERVAL) if own.is_threadless else call.left)
+        return self.queued(messages, out, call.left) if self._must_write(call) else call.receipts(self.name)
 
     async def asend(
         self, messages: Sequence[Message], timeout: float | None = None, wait: bool = False
@@ -147,11 +147,11 @@ class QueueingBackend(BaseBackend):
         while (blocked := call.step()) is not None:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(asyncio.wrap_future(blocked), call.left)
-        return await self.aqueued(messages, out, call.left) if self._must_hand_over(call) else call.receipts(self.name)
+        return await self.aqueued(messages, out, call.left) if self._must_write(call) else call.receipts(self.name)
 
-    def _must_hand_over(self, call: _Call) -> bool:
+    def _must_write(self, call: _Call) -> bool:
         """Return whether the whole call is queued after a wait for a full queue, and nobody waits for its results."""
-        return self.hands_over and call.is_queued
+        return self.writes_in_caller and call.is_queued
 
     def _enter(self, messages: Sequence[Message], wait: bool) -> tuple[SendQueue, list[Entry], int]:
         """Queue the messages, unless the caller waits for their results; a _Call queues those.
@@ -161,11 +161,11 @@ class QueueingBackend(BaseBackend):
         own, out, now = self._own(), self._queue(), monotonic()
         entries: list[Entry] = [(message, None, now) for message in messages]
         is_waited_for = wait or own.ending or own.is_threadless
-        return out, entries, 0 if is_waited_for else out.offer(entries, wakes=not self.hands_over)
+        return out, entries, 0 if is_waited_for else out.offer(entries, wakes=not self.writes_in_caller)
 
     def queued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
         """Return the receipts of messages that are now in the queue."""
-        out.give_way()
+        out.wait_until_read()
         return [Receipt(message) for message in messages]
 
     async def aqueued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
@@ -183,7 +183,7 @@ class QueueingBackend(BaseBackend):
                 out = SendQueue(conf.INSTANT_QUEUE_SIZE)
                 if not own.is_threadless:
                     self._start_thread(own, out)
-                if not self.hands_over and ends_without_exit():
+                if not self.writes_in_caller and ends_without_exit():
                     logger.warning(_NO_EXIT, self.name)
                     own.ending = True
                 _backends().add(self)
@@ -226,7 +226,7 @@ class QueueingBackend(BaseBackend):
         cause: BaseException | None,
         again: bool = False,
     ) -> None:
-        out.settle(entries, [_unreachable(message, reason, self.name, again, cause) for message, _, _ in entries])
+        out.report(entries, [_unreachable(message, reason, self.name, again, cause) for message, _, _ in entries])
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all sent messages have a result. Return whether that happened within `timeout` seconds.

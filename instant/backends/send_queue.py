@@ -17,7 +17,7 @@ logger = logging.getLogger("instant")
 #: Maximum number of channels that one log entry about failures names.
 LOGGED_CHANNELS = 10
 #: Each time this many messages are queued, a publishing loop lets the thread run first, for at most this many seconds.
-LEAD, GIVE_WAY = 1000, 0.01
+LEAD, LONGEST_PAUSE = 1000, 0.01
 #: A message, a callback for its result (which returns whether a caller still waits), and its time in the queue's clock,
 #: time.monotonic().
 Entry = tuple[Message, "Callable[[Receipt], bool] | None", float]
@@ -83,8 +83,8 @@ class SendQueue:
             entries, self._waiting = self._waiting, []
         return entries
 
-    def give_way(self) -> None:
-        """Let the thread run when the caller is far ahead of it, for at most GIVE_WAY seconds.
+    def wait_until_read(self) -> None:
+        """Let the thread run when the caller is far ahead of it, for at most LONGEST_PAUSE seconds.
 
         A loop that publishes keeps the interpreter for 5 ms at a time (sys.getswitchinterval()). The thread would wait
         that long for each of its steps, while the queue takes new memory. The caller loses no time, because only one
@@ -93,10 +93,10 @@ class SendQueue:
         waiting = len(self._waiting)
         if waiting and waiting % LEAD == 0:
             with self._sent:
-                self._sent.wait(GIVE_WAY)
+                self._sent.wait(LONGEST_PAUSE)
 
-    def go_on(self) -> None:
-        """Wake the callers in `give_way`. The thread calls it before it waits for the server."""
+    def wake_callers(self) -> None:
+        """Wake the callers in `wait_until_read`. The thread calls it before it waits for the server."""
         with self._sent:
             self._sent.notify_all()
 
@@ -104,19 +104,19 @@ class SendQueue:
         """Make `wait` return."""
         self._work.set()
 
-    def settle(self, entries: Sequence[Entry], receipts: Sequence[Receipt] | None = None) -> None:
+    def report(self, entries: Sequence[Entry], receipts: Sequence[Receipt] | None = None) -> None:
         """Report results to waiting callers, and log errors for which nobody waits.
 
         Without `receipts`, the server has accepted all messages.
         """
         errors, unreported = 0, []
         if receipts is None:
-            for message, tell, _ in entries:
-                if tell is not None:
-                    tell(Receipt(message))
+            for message, report, _ in entries:
+                if report is not None:
+                    report(Receipt(message))
         else:
-            for (_, tell, _), receipt in zip(entries, receipts, strict=True):
-                is_reported = tell is not None and tell(receipt)
+            for (_, report, _), receipt in zip(entries, receipts, strict=True):
+                is_reported = report is not None and report(receipt)
                 if receipt.error is not None:
                     errors += 1
                     if not is_reported:
@@ -152,7 +152,7 @@ class Answers:
         self.receipts: list[Receipt | None] = [None] * count
         self.complete, self._missing, self._open, self._lock = _future(), count, True, threading.Lock()
 
-    def tell(self, index: int, receipt: Receipt) -> bool:
+    def report(self, index: int, receipt: Receipt) -> bool:
         with self._lock:
             if not self._open:
                 return False

@@ -66,7 +66,7 @@ class ThreadBackend(QueueingBackend):
             if len(entries) == len(request.messages):
                 entries.extend(out.take_more())
             following.extend(_first_request(entries[len(request.messages) :]))
-            out.go_on()
+            out.wake_callers()
 
         while entries:
             (request,) = following or _first_request(entries)
@@ -87,7 +87,7 @@ class ThreadBackend(QueueingBackend):
         receipts = self._http.request(request, entries, meanwhile)
         out.figures.batches += 1
         if receipts is None:
-            out.settle(entries)
+            out.report(entries)
             return []
         oldest = time.monotonic() - RETRY_FOR
         answered = list(zip(entries, receipts, strict=True))
@@ -96,7 +96,7 @@ class ThreadBackend(QueueingBackend):
             out.figures.retried += len(again)
             kept = {id(entry) for entry in again}
             answered = [pair for pair in answered if id(pair[0]) not in kept]
-        out.settle([entry for entry, _ in answered], [receipt for _, receipt in answered])
+        out.report([entry for entry, _ in answered], [receipt for _, receipt in answered])
         return again
 
 

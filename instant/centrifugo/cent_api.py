@@ -25,7 +25,7 @@ from ..protocol import (
     TENANT_BOUNDARY,
 )
 from ..secret_text import masked, shown, without_frames
-from . import at_home, http
+from . import http, offline
 
 if TYPE_CHECKING:
     import cent
@@ -55,7 +55,7 @@ def call(method: str, **params: Any) -> Any:
         ServerError: the server sent no response within 2 seconds, or an error. `code` is the error code, `retryable`
             says whether a retry can help.
     """
-    at_home.require_server()
+    offline.require_server()
     import cent
     from cent.exceptions import CentTimeoutError
 

@@ -25,7 +25,7 @@ from ..conf.settings import conf
 from ..exceptions import ServerError
 from ..process_state import PerProcess
 from ..secret_text import Secret, masked, shown, without_frames
-from . import at_home
+from . import offline
 from .fast_response import FastResponse
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def post(
         ServerError: there is no response, the response is not Centrifugo's, or it is an error. `code` is the error
             code, `retryable` says whether a retry can help.
     """
-    if at_home.is_silent():
-        return at_home.answer(method, body)
+    if offline.is_silent():
+        return offline.answer(method, body)
     deadline = time.monotonic() + (conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout)
     attempt = 0
     while True:
@@ -95,8 +95,8 @@ async def apost(method: str, body: bytes, timeout: float | None = None) -> dict[
     Raises:
         ServerError: see `post`.
     """
-    if at_home.is_silent():
-        return at_home.answer(method, body)
+    if offline.is_silent():
+        return offline.answer(method, body)
     if "aiohttp" not in sys.modules:  # the import is slow; it is not part of the timeout
         await asyncio.to_thread(import_module, "aiohttp")
     deadline = time.monotonic() + (conf.INSTANT_PUBLISH_TIMEOUT if timeout is None else timeout)
@@ -117,7 +117,7 @@ def server_time() -> float:
     Raises:
         ServerError: there is no response, it has no date, or requests to the server are suppressed.
     """
-    at_home.require_server()
+    offline.require_server()
     url = conf.server_url
     try:
         answer = _pool(url).request(

@@ -144,7 +144,10 @@ class _Nodes:
             if self.is_stopping:
                 # A node that was started just now has not received the signal. A second one could kill the others.
                 self._terminate([child for child in self.children if child not in self._terminated])
-            return max((child.wait() for child in self.children), key=bool)
+            statuses = [child.wait() for child in self.children]
+            if self.is_stopping:  # a node that was still starting has no handler for the signal yet
+                statuses = [0 if status == -signal.SIGTERM else status for status in statuses]
+            return max(statuses, key=bool)
         finally:
             for child in self.children:
                 end(child)

@@ -12,7 +12,7 @@ from ..conf.settings import conf
 #: The header by which the server authenticates each call.
 SECRET_HEADER = "X-Instant-Secret"  # noqa: S105 - a name
 #: The browser's headers that are forwarded. None of them identifies the user: the cookies may belong to other requests.
-HANDED_ON = ("User-Agent", "Accept-Language")
+FORWARDED_HEADERS = ("User-Agent", "Accept-Language")
 VIEW = "instant-rpc"
 
 
@@ -48,7 +48,7 @@ def render() -> dict[str, Any]:
             "endpoint": endpoint(),
             "timeout": f"{round(conf.proxy_timeout * 1000)}ms",
             "include_connection_meta": True,
-            "http_headers": list(HANDED_ON),
+            "http_headers": list(FORWARDED_HEADERS),
             "http": {"static_headers": {SECRET_HEADER: conf.proxy_secret}},
         },
         "without_namespace": {"proxy_enabled": True},

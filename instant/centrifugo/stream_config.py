@@ -14,7 +14,7 @@ BRIDGE_HEADER = "X-Instant-Bridge"
 BRIDGE_PATH = "/instant/stream"
 
 #: The browser's headers that are forwarded. The server finds them only in lower case.
-HANDED_ON = ("user-agent", "accept-language")
+FORWARDED_HEADERS = ("user-agent", "accept-language")
 #: Time limit for opening a stream.
 TIMEOUT = "5s"
 
@@ -38,7 +38,7 @@ def proxy() -> dict[str, Any]:
             "endpoint": conf.sockets_url,
             "timeout": TIMEOUT,
             "include_connection_meta": True,
-            "http_headers": list(HANDED_ON),
+            "http_headers": list(FORWARDED_HEADERS),
             "grpc": {"static_metadata": {SECRET_HEADER.lower(): conf.proxy_secret}},
             "http": {"static_headers": {SECRET_HEADER: conf.proxy_secret, BRIDGE_HEADER: bridge()}},
         }

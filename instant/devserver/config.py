@@ -139,13 +139,15 @@ def _value(hint: Any, value: Any, path: str) -> Any:
 
 def _strings(value: Any, path: str) -> tuple[str, ...]:
     # Centrifugo also accepts a single string, as one pattern.
-    values = (value,) if isinstance(value, str) else tuple(value)
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)) or not all(isinstance(item, str) for item in values):
+        raise ConfigError(f"{path} must be a list of strings")
     for item in values:
         try:
             compile_glob(item)
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise ConfigError(f"{path}: {error}") from error
-    return values
+    return tuple(values)
 
 
 def _namespaces(section: Mapping[str, Any], channel: ChannelSection) -> Iterator[tuple[str, ChannelOptions]]:
@@ -158,7 +160,10 @@ def _namespaces(section: Mapping[str, Any], channel: ChannelSection) -> Iterator
 def _named(section: Mapping[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the namespaces of a section, each with its path in the config."""
     seen = set()
-    for item in section.get("namespaces") or []:
+    namespaces = section.get("namespaces") or []
+    if not isinstance(namespaces, (list, tuple)):
+        raise ConfigError(f"{kind}.namespaces must be a list of objects")
+    for item in namespaces:
         name = item.get("name", "") if isinstance(item, dict) else item
         path = f"{kind}.namespaces[{name}]"
         if not isinstance(item, dict) or not isinstance(name, str) or not _NAMESPACE.fullmatch(name):

@@ -39,7 +39,8 @@ def compile_glob(pattern: str) -> re.Pattern[str]:
     """Return the pattern as a regular expression for `fullmatch`. Unpaired braces match themselves.
 
     Raises:
-        ValueError: a bracket is not closed, or the pattern ends with a backslash.
+        ValueError: a bracket is not closed, a range is reversed, a brace is closed before it is opened, or the pattern
+            ends with a backslash.
     """
     depth, end, parts = 0, 0, []
     paired = pattern.count("{") == pattern.count("}")
@@ -50,7 +51,10 @@ def compile_glob(pattern: str) -> re.Pattern[str]:
             raise ValueError(f"malformed pattern {pattern!r}")
         depth += {"{": 1, "}": -1}.get(found["mark"] or "", 0) if paired else 0
         parts.append(_translated(found, depth) if paired or not found["mark"] else re.escape(found["mark"]))
-    return re.compile("".join([*parts, re.escape(pattern[end:])]), re.DOTALL)
+    try:
+        return re.compile("".join([*parts, re.escape(pattern[end:])]), re.DOTALL)
+    except re.error as error:
+        raise ValueError(f"malformed pattern {pattern!r}") from error
 
 
 def _translated(found: re.Match[str], depth: int) -> str:

@@ -66,9 +66,7 @@ class Backend:
             if client.closing:
                 return
             try:
-                settle(
-                    client, command_id, await self._ask(client, _request_body(client, method, data, self._rpc.proxy))
-                )
+                reply(client, command_id, await self._ask(client, _request_body(client, method, data, self._rpc.proxy)))
             except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
                 logger.error("error proxying rpc to %s: %s", self._rpc.proxy.endpoint, str(error) or "timeout")
                 client.fail(command_id, errors.INTERNAL)
@@ -105,7 +103,7 @@ def _request_body(client: Client, method: str, data: Any, proxy: Any) -> dict[st
     return wire_json.with_raw(request, data=data, meta=meta)
 
 
-def settle(client: Client, command_id: int, answer: dict[str, Any]) -> None:
+def reply(client: Client, command_id: int, answer: dict[str, Any]) -> None:
     """Apply the backend's answer. A disconnect takes precedence over an error, and an error over a result.
 
     Raises:

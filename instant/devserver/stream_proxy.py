@@ -126,16 +126,29 @@ class _Stream:
             ValueError: the worker's answer or one of its messages is invalid.
         """
         await socket.send_str(wire_json.encode(self._request_body(proxy)))
-        answer = wire_json.decode(await asyncio.wait_for(socket.receive_str(), proxy.timeout))
+        refusal = await self._answer(socket, proxy)
+        try:
+            if refusal is None and not self._client.closing:
+                self._join()
+        except errors.ReplyError as error:
+            refusal = error.error
+        if refusal is not None:
+            self._client.fail(self._command_id, refusal)
+        elif self.is_joined:
+            await self._forward_messages(socket)
+
+    async def _answer(self, socket: aiohttp.ClientWebSocketResponse[Any], proxy: ProxyOptions) -> errors.Error | None:
+        """Return the error with which the worker refuses the subscription, or None if the worker accepts it."""
+        message = await asyncio.wait_for(socket.receive(), proxy.timeout)
+        if message.type is not aiohttp.WSMsgType.TEXT:
+            raise wire_json.MalformedError(f"the worker closed the stream without an answer ({socket.close_code})")
+        answer = wire_json.decode(message.data)
         if not isinstance(answer, dict):
             raise wire_json.MalformedError("the worker's answer is not an object")
         error = wire_json.read_object(answer, "error")
-        if error is not None:
-            code, message = wire_json.read_uint(error, "code"), wire_json.read(error, "message", "")
-            self._client.fail(self._command_id, errors.Error(code, message))
-        elif not self._client.closing:
-            self._join()
-            await self._forward_messages(socket)
+        if error is None:
+            return None
+        return errors.Error(wire_json.read_uint(error, "code"), wire_json.read(error, "message", ""))
 
     def fail(self) -> None:
         """Report to the client that the worker cannot be reached. The client subscribes again."""

@@ -28,7 +28,7 @@ from ..on_commit import awaited_connection, gather
 from ..windows.topics import channel_of
 from ..windows.window_info import WindowInfo
 from . import enforcement, repeating
-from .repeating import INTERVAL, SECOND_LOOK, start_period
+from .repeating import INTERVAL, SECOND_CHECK, start_period
 
 logger = logging.getLogger("instant")
 
@@ -118,7 +118,7 @@ def _enforce(keys: Sequence[tuple[str, str, str, str]]) -> None:
 def _enforce_rows(rows: Sequence[Revocation]) -> None:
     try:
         is_whole = enforcement.apply(rows, is_first=True)
-        start_period(_stored(rows), SECOND_LOOK if is_whole else 0)
+        start_period(_stored(rows), SECOND_CHECK if is_whole else 0)
     except ServerError as error:
         logger.warning("a revocation could not be enforced yet, and will be retried: %s", error)
     repeating.start()

@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ..access.tokens import STRICT_TTL
-from ..centrifugo import at_home
+from ..centrifugo import offline
 from ..channels import tenants
 from ..channels.namespaces import is_strict
 from ..chunks import QUERY_SIZE, chunks
@@ -32,7 +32,7 @@ logger = logging.getLogger("instant")
 
 #: Seconds between two enforcements of a revocation, and from the first to the second. The second follows soon, because
 #: clients may have been joining during the first.
-INTERVAL, SECOND_LOOK = 10, 1
+INTERVAL, SECOND_CHECK = 10, 1
 #: Seconds by which a period is longer than the last token, because clocks differ. The last enforcement follows within a
 #: second. docs/security.md promises at most 5 seconds after the token has expired.
 MARGIN = 4
@@ -81,7 +81,7 @@ def repeat_due() -> float | None:
     first = [row for row in claimed if row.until is None]
     later = [row for row in claimed if row.until is not None]
     if _apply(first, is_first=True):
-        start_period(first, SECOND_LOOK)
+        start_period(first, SECOND_CHECK)
     if _apply(later, is_first=False):
         over = [row.pk for row in later if row.until is not None and row.until <= now]
         for part in chunks(over, QUERY_SIZE):
@@ -128,7 +128,7 @@ def _claimed(rows: Sequence[Revocation]) -> list[Revocation]:
 
 def _next_time(row: Revocation, now: datetime) -> datetime:
     """Return when to enforce this row again: after the interval, or as soon as older tokens have expired."""
-    times = [now + timedelta(seconds=SECOND_LOOK if _is_strict(row) else INTERVAL)]
+    times = [now + timedelta(seconds=SECOND_CHECK if _is_strict(row) else INTERVAL)]
     if row.until is not None:
         times.append(row.until)
         if row.session:
@@ -203,7 +203,7 @@ _repeater = PerProcess(_Repeater)
 
 def start() -> None:
     """Start the thread that repeats revocations, unless it runs in this process already."""
-    if at_home.is_silent() or at_home.is_test():
+    if offline.is_silent() or offline.is_test():
         return
     if runs_threads():
         _repeater().start(conf.tenant)
@@ -221,7 +221,7 @@ def _warn_about_threads() -> None:
 
 def resume() -> None:
     """Continue the revocations of a process that has ended. This makes at most one query per INTERVAL seconds."""
-    if at_home.is_silent() or at_home.is_test():
+    if offline.is_silent() or offline.is_test():
         return
     now, tenant, repeater = time.monotonic(), conf.tenant, _repeater()
     if now - repeater.asked_at.get(tenant, float("-inf")) >= INTERVAL:

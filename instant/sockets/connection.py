@@ -188,7 +188,7 @@ class Feed:
         except message_order.Gap:
             self._socket.end(close_codes.GAP)
             return
-        self._hand_over(ready)
+        self._deliver(ready)
         if self._order.next != before or not self._order.is_waiting:
             self.stop()
         if self._order.is_waiting and self._alarm is None:
@@ -200,7 +200,7 @@ class Feed:
             self._alarm.cancel()
             self._alarm = None
 
-    def _hand_over(self, ready: Iterable[tuple[Any, int]]) -> None:
+    def _deliver(self, ready: Iterable[tuple[Any, int]]) -> None:
         for message, size in ready:
             if message is envelopes.END:
                 self._socket.leave()

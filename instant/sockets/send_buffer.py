@@ -26,7 +26,7 @@ class SendBuffer:
         self._bytes = 0
         self._room = threading.Condition()
         self._news, self._taken = asyncio.Event(), asyncio.Event()
-        self._told = False
+        self._is_waking = False
         #: The close code and reason that follow the waiting messages, or None to end without a code.
         self.closing: Closing | None = None
         self.is_over = False
@@ -77,8 +77,8 @@ class SendBuffer:
     def _wake(self) -> None:
         if threading.get_ident() == self._owner:
             self._ring()
-        elif not self._told or self.is_over:
-            self._told = True
+        elif not self._is_waking or self.is_over:
+            self._is_waking = True
             try:
                 self._loop.call_soon_threadsafe(self._ring)
             except RuntimeError:  # the event loop is closed, because its worker has ended
@@ -95,7 +95,7 @@ class SendBuffer:
             with self._room:
                 items = list(self._items)
                 self._items.clear()
-                self._bytes, self._told = 0, False
+                self._bytes, self._is_waking = 0, False
                 self._news.clear()
                 self._taken.set()
                 self._room.notify_all()

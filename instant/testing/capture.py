@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from ..backends import made, standing_in
 from ..backends.memory import Box, MemoryBackend
-from ..centrifugo import at_home
+from ..centrifugo import offline
 from ..messages import Message
 from .on_commit import CommitsInTest
 
@@ -83,7 +83,7 @@ def capture_published(channel: str | None = None) -> Iterator[Published]:
     """
     backend = made("memory")
     assert isinstance(backend, MemoryBackend)
-    with at_home.silenced(), standing_in(backend), backend.capture() as box:
+    with offline.silenced(), standing_in(backend), backend.capture() as box:
         published = Published(box, channel)
         try:
             yield published

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from django.test import override_settings
 
-from ..centrifugo import at_home, process
+from ..centrifugo import offline, process
 from ..centrifugo.binary import find_binary
 from ..centrifugo.config import render
 from ..exceptions import ServerFailed
@@ -38,7 +38,7 @@ class LiveServer:
             ServerFailed: the server does not start within START_TIMEOUT seconds.
             ServerNotFound: no Centrifugo is installed.
         """
-        self._stack.enter_context(at_home.with_server())
+        self._stack.enter_context(offline.with_server())
         if self.kind == "dev":
             from ..devserver.thread import ThreadedDevServer
 

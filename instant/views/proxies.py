@@ -10,7 +10,7 @@ from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from ..access.proxy_secret import is_proxy_secret
-from ..centrifugo.rpc_config import HANDED_ON, SECRET_HEADER
+from ..centrifugo.rpc_config import FORWARDED_HEADERS, SECRET_HEADER
 from ..proxies.rpc import respond, too_large
 from ..secret_text import Secret
 from .json_views import Refused, json_view
@@ -33,7 +33,7 @@ def rpc(request: HttpRequest) -> HttpResponse:
     """
     _require_secret(request)
     content = _body(request)
-    headers = {name: request.headers[name] for name in HANDED_ON if name in request.headers}
+    headers = {name: request.headers[name] for name in FORWARDED_HEADERS if name in request.headers}
     reply = too_large() if content is None else respond(content, headers)
     return HttpResponse(reply, content_type="application/json")
 

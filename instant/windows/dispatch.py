@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..exceptions import Deny, Disconnect, InvalidMessage, InvalidSignal, NotQueued
+from ..protocol import NO_SUCH_SIGNAL
 from .dotted_path_settings import plain
 from .queued_calls import Call
 from .queues import enqueue, grouped
@@ -72,7 +73,7 @@ def _allowed(name: str, opts: Mapping[str, Any], info: WindowInfo) -> _Allowed:
                 server_side[0],
                 name,
             )
-        raise Deny(404, "there is no such signal")
+        raise Deny(404, NO_SUCH_SIGNAL)
     if not isinstance(opts, Mapping):
         raise Deny(400, "the arguments must be an object")
     if info.is_refused:

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..access.proxy_secret import is_proxy_secret
 from ..centrifugo.rpc_config import SECRET_HEADER
-from ..centrifugo.stream_config import HANDED_ON
+from ..centrifugo.stream_config import FORWARDED_HEADERS
 from ..exceptions import Deny, ServerFailed
 from ..serializer import decode
 from ..sockets import envelopes
@@ -109,7 +109,7 @@ def _read(question: grpc_messages.Asked, metadata: Metadata) -> Opening:
         data, meta = (decode(text) if text else None for text in (question.data, question.meta))
     except (ValueError, RecursionError):
         raise Deny(400, "unsupported version of sockets") from None
-    headers = {name: value for name, value in metadata if isinstance(value, str) and name in HANDED_ON}
+    headers = {name: value for name, value in metadata if isinstance(value, str) and name in FORWARDED_HEADERS}
     return asked(question.channel, question.user, question.client, data=data, meta=meta, headers=headers)
 
 

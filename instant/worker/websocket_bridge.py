@@ -16,7 +16,7 @@ from django.db import close_old_connections
 
 from ..access.proxy_secret import is_proxy_secret
 from ..centrifugo.rpc_config import SECRET_HEADER
-from ..centrifugo.stream_config import BRIDGE_PATH, HANDED_ON
+from ..centrifugo.stream_config import BRIDGE_PATH, FORWARDED_HEADERS
 from ..exceptions import Deny, ServerFailed
 from ..secret_text import Secret
 from ..serializer import decode
@@ -57,7 +57,7 @@ class Bridge:
         except re.error as error:
             raise ValueError(f"{websocket_url!r} is not a regular expression: {error}") from error
         app = web.Application()
-        app.router.add_get(BRIDGE_PATH, self._hand_on)
+        app.router.add_get(BRIDGE_PATH, self._forward)
         app.router.add_get("/{path:.*}", self._plain)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FAREWELL, logger=_OneLine(logger))
         self._guests: dict[Socket, Guest] = {}
@@ -100,7 +100,7 @@ class Bridge:
         protocol = websocket_authentication.protocol_of(offered)
         connection = _Connection(request, protocols=(protocol,) if protocol else ())
         await connection.open()
-        info = SocketInfo("websocket", "", guest.meta or {}, _handed_on(request.headers))
+        info = SocketInfo("websocket", "", guest.meta or {}, _forwarded(request.headers))
         name = found.groupdict().get("namespace") or ""
         opening = Opening(name, guest.user, str(uuid.uuid4()), None, info, tenant=guest.tenant)
         try:
@@ -113,7 +113,7 @@ class Bridge:
         finally:
             del self._guests[socket]
 
-    async def _hand_on(self, request: web.Request) -> web.StreamResponse:
+    async def _forward(self, request: web.Request) -> web.StreamResponse:
         """Serve a stream that the devserver opens for a client. The first message identifies the client."""
         if not is_proxy_secret(request.headers.get(SECRET_HEADER)) or "Origin" in request.headers:
             logger.error("refused a stream with a wrong secret; restart the websockets server with `manage.py runws`")
@@ -246,8 +246,8 @@ def _offered(request: web.Request) -> list[str]:
     return [Secret(name.strip()) for name in given.split(",") if name.strip()]
 
 
-def _handed_on(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: headers[name] for name in HANDED_ON if name in headers}
+def _forwarded(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in FORWARDED_HEADERS if name in headers}
 
 
 def _read(question: Any) -> Opening:

@@ -17,13 +17,14 @@ from instant.messages import Message
 from instant.protocol import MAX_BATCH_BYTES, MAX_BATCH_COMMANDS
 from instant.testing import LiveServer
 from tests.fakes import accepted, answer, closed, fake_server, half
+from tests.waiting import PATIENCE
 
 from .common import BackendContract
 
 
 def history(channel: str) -> list[dict[str, Any]]:
     body = json.dumps({"channel": channel, "limit": -1}).encode()
-    return [publication["data"] for publication in http.post("history", body)["result"]["publications"]]
+    return [publication["data"] for publication in http.post("history", body, PATIENCE)["result"]["publications"]]
 
 
 @pytest.fixture

@@ -144,20 +144,20 @@ async def test_a_full_queue_fails_async_too(small: QueueingBackend) -> None:
 
 
 def test_who_is_far_ahead_lets_the_thread_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(send_queue, "GIVE_WAY", 20)
+    monkeypatch.setattr(send_queue, "LONGEST_PAUSE", 20)
     out, entry = send_queue.SendQueue(10_000), (Message("public", "hi"), None, 0.0)
-    out.give_way()  # nothing waits
+    out.wait_until_read()  # nothing waits
     for _ in range(1, send_queue.LEAD):
         assert out.offer([entry]) == 1
-        out.give_way()
+        out.wait_until_read()
     out.offer([entry])
-    ahead = threading.Thread(target=out.give_way)
+    ahead = threading.Thread(target=out.wait_until_read)
     ahead.start()
     ahead.join(0.1)
     assert ahead.is_alive()
     out.wait()
     assert len(out.take_more()) == send_queue.LEAD
-    out.go_on()
+    out.wake_callers()
     ahead.join(10)
     assert not ahead.is_alive()
 

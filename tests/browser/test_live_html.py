@@ -9,14 +9,14 @@ from django.shortcuts import render
 from django.urls import path
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
-from playwright.sync_api import expect
+from playwright.sync_api import APIResponse, Route, expect
 from pytest_django import Settings
 
 from instant import live, publish
 from instant.html import stream
 from instant.models import Channel
 from tests.browser import live_site
-from tests.browser.live_site import CLIENT, KEEPS, MIDDLEWARE, Site, handled, in_channels, joined, traffic
+from tests.browser.live_site import CLIENT, KEEPS, MIDDLEWARE, Site, handled, in_channels, joined, traffic, wait_for
 from tests.snippets import ROOT
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
@@ -173,6 +173,32 @@ def test_a_refresh_shows_each_user_their_own_rights(site_of_groups: Site) -> Non
     expect(bob.locator("li button")).to_have_count(3)
     tokens = ann.locator("script#instant-credentials")
     expect(tokens).to_have_count(1)
+
+
+@pytest.mark.parametrize("target", ["#groups", "body"])
+def test_a_refresh_does_not_undo_a_message_that_is_newer_than_its_response(site_of_groups: Site, target: str) -> None:
+    page = site_of_groups.open("ann", "groups/")
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        """Keep the first response, and pass on the others."""
+        response = route.fetch()
+        if held:
+            route.fulfill(response=response)
+        else:
+            held.append((route, response))
+
+    page.route("**/groups/", hold)
+    first = Group.objects.order_by("pk").values_list("pk", flat=True)[0]
+    stream("news", "refresh", target)
+    wait_for(page, lambda: held, "the request of the refresh")
+    Group.objects.filter(pk=first).delete()
+    stream("news", "remove", f"#group-{first}")
+    expect(page.locator(ITEMS)).to_have_count(1)
+    (route, response) = held[0]
+    route.fulfill(response=response)
+    expect(page.locator(ITEMS)).to_have_count(2)  # as in the held response, for a moment
+    expect(page.locator(ITEMS)).to_have_count(1)
 
 
 @pytest.mark.skipif(not HTMX.exists(), reason="htmx: npm ci was not run in frontend/")

@@ -23,6 +23,7 @@ from instant.conf import conf
 from instant.exceptions import InvalidSetting
 from instant.testing import live_server
 from tests.clients import SyncClient
+from tests.waiting import PATIENCE
 
 #: Sites of all kinds: their config has to pass `checkconfig` and start without a warning.
 SITES: dict[str, dict[str, Any]] = {
@@ -337,7 +338,7 @@ def test_history_is_kept_and_namespaces_are_known(server_kind: Any) -> None:
             assert publish(channel, "hi") is None
         for channel in ("$plain", "chat:1", "$chat:1"):
             body = json.dumps({"channel": channel, "limit": -1}).encode()
-            assert len(http.post("history", body)["result"]["publications"]) == 1
+            assert len(http.post("history", body, PATIENCE)["result"]["publications"]) == 1
 
 
 def test_a_longer_history_is_given_back_whole(server_kind: Any) -> None:

@@ -268,7 +268,7 @@ def test_threads_lose_nothing_on_a_real_server(server: LiveServer) -> None:
     for thread in threads:
         thread.join()
     # the history keeps 300, and the offset counts all
-    assert http.post("history", b'{"channel": "$threads"}')["result"]["offset"] == 1600
+    assert http.post("history", b'{"channel": "$threads"}', PATIENCE)["result"]["offset"] == 1600
 
 
 # event loops

@@ -21,6 +21,7 @@ from instant.models import OutboxEntry
 from instant.testing import LiveServer
 from instant.testing.live_servers import free_port
 from tests.clients import SyncClient
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_what_is_written_while_the_server_is_down_comes_when_it_is_up(server: Li
         publish("public", "now")
         wait_for(client, 1)
     body = b'{"channel": "public", "limit": -1}'
-    found = [each["data"]["message"] for each in http.post("history", body)["result"]["publications"]]
+    found = [each["data"]["message"] for each in http.post("history", body, PATIENCE)["result"]["publications"]]
     assert found == [*map(str, range(50)), "now"]
 
 

@@ -40,6 +40,8 @@ BROKEN = {
     },
     "a section of a wrong type": {"client": []},
     "an option of a wrong type": {"client": {"channel_limit": []}},
+    "namespaces of a wrong type": {"channel": {"namespaces": 5}},
+    "namespaces of a wrong type in rpc": {"rpc": {"namespaces": True}},
 }
 
 
@@ -63,7 +65,7 @@ def test_no_durations(text):
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_configs(name):
-    with pytest.raises(ConfigError, match=r"channel|client"):
+    with pytest.raises(ConfigError, match=r"channel|client|rpc"):
         load(BROKEN[name])
 
 
@@ -82,9 +84,10 @@ def test_ping_must_be_longer_than_pong():
         load({"client": {"ping_interval": "5s", "pong_timeout": "5s"}})
 
 
-def test_a_bad_origin_pattern():
+@pytest.mark.parametrize("origins", [["http://[x"], ["}{"], ["[z-a]"], ["a\\"], 5, [5], True, {"a": 1}])
+def test_bad_origin_patterns(origins):
     with pytest.raises(ConfigError, match="allowed_origins"):
-        load({"client": {"allowed_origins": ["http://[x"]}})
+        load({"client": {"allowed_origins": origins}})
 
 
 def test_defaults():

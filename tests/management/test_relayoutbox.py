@@ -36,7 +36,6 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SITE = """
 from tests.settings import *
-from tests.waiting import PATIENCE, until
 
 DATABASES = {"default": DATABASES["default"] | %r}
 CENTRIFUGO_HOST, CENTRIFUGO_PORT = %r, %r
@@ -118,7 +117,9 @@ def fill(number: int, first: int = 0) -> None:
 
 def history(channel: str) -> list[Any]:
     body = json.dumps({"channel": channel, "limit": -1}).encode()
-    return [publication["data"]["data"] for publication in http.post("history", body)["result"]["publications"]]
+    return [
+        publication["data"]["data"] for publication in http.post("history", body, PATIENCE)["result"]["publications"]
+    ]
 
 
 def slowly(server: Any, client: Any, request: Any) -> bool:
@@ -277,7 +278,7 @@ def test_runws_relays_where_the_server_does_not(
     publish("public", "after")
     wait_until_empty()
     body = b'{"channel": "public", "limit": -1}'
-    found = [each["data"]["message"] for each in http.post("history", body)["result"]["publications"]]
+    found = [each["data"]["message"] for each in http.post("history", body, PATIENCE)["result"]["publications"]]
     assert found == ["before", "after"]
     status, output = processes.end(runws)
     assert status == 0

@@ -17,7 +17,7 @@ from django.test import override_settings
 
 from instant import publish, publish_many
 from instant.access.tokens import channel_token, connection_token
-from instant.centrifugo import at_home, cent_api, engine
+from instant.centrifugo import cent_api, engine, offline
 from instant.centrifugo.config import render
 from instant.exceptions import PublishError
 from instant.models import Channel
@@ -155,7 +155,7 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
 def running(address: str, folder: Path) -> Iterator[list[LiveServer]]:
     """Run two nodes; Django publishes to the first."""
     with ExitStack() as stack:
-        stack.enter_context(at_home.with_server())
+        stack.enter_context(offline.with_server())
         stack.enter_context(override_settings(INSTANT_ENGINE=address))
         servers = []
         for number in range(2):

@@ -24,7 +24,7 @@ from django.test import override_settings
 
 from instant import publish, publish_many
 from instant.access.tokens import channel_token, connection_token
-from instant.centrifugo import at_home, cent_api
+from instant.centrifugo import cent_api, offline
 from instant.centrifugo.process import require_free_port
 from instant.conf import conf
 from instant.exceptions import ServerFailed
@@ -104,7 +104,7 @@ def nodes(tmp_path: Path) -> Iterator[Nodes]:
         pytest.skip("Redis: no redis-server on PATH")
     nginx.need_nginx()
     with ExitStack() as stack:
-        stack.enter_context(at_home.with_server())
+        stack.enter_context(offline.with_server())
         address = stack.enter_context(redis.running())
         own, browsers, django = ports(), free_port(), free_port()
         given = {"SECRET_KEY": django_settings.SECRET_KEY, "INSTANT_ENGINE": address, "CENTRIFUGO_PORT": own[0]}

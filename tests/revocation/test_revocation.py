@@ -16,7 +16,7 @@ from django.utils import timezone
 from instant import publish
 from instant.access import channel_access
 from instant.access.tokens import channel_token, connection_token
-from instant.centrifugo import at_home, cent_api
+from instant.centrifugo import cent_api, offline
 from instant.exceptions import ServerError
 from instant.models import Channel, Revocation
 from instant.process_state import PerProcess
@@ -402,7 +402,7 @@ def test_a_process_goes_on_with_what_another_left(alice: User, monkeypatch: pyte
     started: list[float] = []
     monkeypatch.setattr(repeater, "start", lambda tenant: started.append(time.monotonic()))
     monkeypatch.setattr(repeating, "_repeater", lambda: repeater)
-    monkeypatch.setattr(at_home, "is_test", lambda: False)
+    monkeypatch.setattr(offline, "is_test", lambda: False)
     repeating.resume()
     assert not started
     Revocation.objects.create(user="1", next_at=timezone.now(), until=timezone.now())
@@ -422,7 +422,7 @@ def test_tests_of_a_site_have_no_thread(alice: User, monkeypatch: pytest.MonkeyP
     repeating.resume()
     assert Revocation.objects.exists()
     assert started == []
-    with at_home.with_server():
+    with offline.with_server():
         recheck(users=[alice])
     assert started == [""]
 

@@ -24,7 +24,7 @@ from instant.access.tokens import connection_token
 from instant.centrifugo.config import render
 from instant.conf import conf
 from instant.devserver import errors
-from instant.devserver.rpc_proxy import settle
+from instant.devserver.rpc_proxy import reply
 from instant.devserver.thread import ThreadedDevServer
 from instant.models import Channel
 from instant.testing.live_servers import free_port
@@ -207,7 +207,7 @@ class _Running:
 def _answer_with_the_data(client: Any, command_id: int, method: str, data: Any) -> None:
     """What the devserver does with the answer of a backend, which is the data of the call here."""
     try:
-        settle(client, command_id, data if isinstance(data, dict) else {})
+        reply(client, command_id, data if isinstance(data, dict) else {})
     except ValueError:
         client.fail(command_id, errors.INTERNAL)
 

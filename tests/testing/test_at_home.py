@@ -36,7 +36,7 @@ def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=["memory", "console", "captured"])
-def at_home(request: pytest.FixtureRequest, settings: Settings, no_sockets: None) -> Iterator[None]:
+def offline(request: pytest.FixtureRequest, settings: Settings, no_sockets: None) -> Iterator[None]:
     if request.param != "captured":
         settings.INSTANT_BROADCAST_WITH = request.param
         yield
@@ -50,7 +50,7 @@ def ann() -> User:
     return User.objects.create_user("ann", password="pw", is_staff=True)
 
 
-@pytest.mark.usefixtures("at_home")
+@pytest.mark.usefixtures("offline")
 def test_whatever_a_site_does(ann: User) -> None:
     before = threading.active_count()
     Channel.objects.create(name="$staff", level="staff")
@@ -75,7 +75,7 @@ def test_whatever_a_site_does(ann: User) -> None:
     assert threading.active_count() == before
 
 
-@pytest.mark.usefixtures("at_home")
+@pytest.mark.usefixtures("offline")
 def test_questions_have_the_answers_of_a_server_without_clients(ann: User) -> None:
     assert presence("$staff") == []
     assert online([ann]) == []
@@ -84,14 +84,14 @@ def test_questions_have_the_answers_of_a_server_without_clients(ann: User) -> No
     assert cent_api.private_channels() == set()
 
 
-@pytest.mark.usefixtures("at_home")
+@pytest.mark.usefixtures("offline")
 def test_what_only_a_server_knows_is_an_error() -> None:
     with pytest.raises(ServerError, match=r"no request was sent to the server, because .*; use live_server\(\)"):
         cent_api.call("info")
 
 
 @pytest.mark.asyncio
-@pytest.mark.usefixtures("at_home")
+@pytest.mark.usefixtures("offline")
 async def test_async() -> None:
     await apublish("news", "hi")
 

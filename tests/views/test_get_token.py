@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from instant.access import channel_access, client_credentials
 from instant.access.session_binding import session_hash
-from instant.centrifugo import at_home, config
+from instant.centrifugo import config, offline
 from instant.channels import rules
 from instant.conf import conf
 from instant.models import Channel
@@ -283,7 +283,7 @@ def test_six_queries_at_the_most_however_many_channels(
         row.groups.set(groups)
     browser.get(GET_TOKEN)
     # At worst, this request is also the one that looks whether revocations are left to repeat.
-    monkeypatch.setattr(at_home, "is_test", lambda: False)
+    monkeypatch.setattr(offline, "is_test", lambda: False)
     repeating._repeater().asked_at.clear()
     with CaptureQueriesContext(connection) as queries:
         assert len(names(browser.get(GET_TOKEN).json())) == count

@@ -33,6 +33,7 @@ export const REVOKED_CODE = 4501;
 export const REVOKED_REASON = "access revoked";
 export const STREAM = "instant:stream";
 export const SIGNAL = "instant:signal";
+export const NO_SUCH_SIGNAL = "there is no such signal";
 export const PAGE_ID = "instant-page";
 export const CREDENTIALS_ID = "instant-credentials";
 export const STREAM_ATTRIBUTE = "data-instant-stream";

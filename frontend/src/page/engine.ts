@@ -100,6 +100,7 @@ export class Engine {
       events: eventsOf(this.session.events.messages),
       want: (channel) => this.want(channel),
       refresh: (target) => this.liveHtml.refresh(target),
+      changing: (element) => this.liveHtml.changing(element),
       changed: (elements) => this.liveHtml.process(elements),
     });
     this.listen();

@@ -69,6 +69,8 @@ export class LiveHtml {
       // Selected before the changes, so that the new elements are not targets.
       const elements = [...document.querySelectorAll(target)].filter((element) => element !== document.documentElement);
       const content = typeof html === "string" ? html : "";
+      // An element that is missing may be in the response that is awaited.
+      for (const element of elements.length > 0 ? elements : [document.documentElement]) this.changing(element);
       this.process(elements.flatMap((element) => (element.isConnected ? change(element, content) : [])));
     } catch (error) {
       console.error("instant: live HTML cannot be applied:", (error as Error).message);
@@ -78,6 +80,11 @@ export class LiveHtml {
   /** Load the elements of this selector from the server again; null means the whole page. */
   refresh(target: string | null): void {
     this.refresher.ask(target);
+  }
+
+  /** Report that a message changes an element. A refresh in progress must not undo this. */
+  changing(element: Element): void {
+    this.refresher.changing(element);
   }
 
   /** Let htmx and this script process new or changed elements. */

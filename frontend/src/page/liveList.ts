@@ -40,6 +40,8 @@ export interface LiveListHost {
   want(channel: string): void;
   /** Load the elements of this selector from this page's address. */
   refresh(target: string): void;
+  /** Report that an event changes an element. A refresh in progress must not undo this. */
+  changing(element: Element): void;
   /** Process elements that were added or changed. */
   changed(elements: readonly Element[]): void;
 }
@@ -97,6 +99,7 @@ class LiveList<Data> {
   /** Apply an event. It may arrive twice, or be older than the page, so it sets the item regardless of its state. */
   private apply(event: InstantEvent<Data>): void {
     if (event.operation === null) return;
+    this.host.changing(this.element);
     const { filter } = this.options;
     const old = this.find(event.pk);
     if (event.operation === "delete" || (filter !== undefined && !filter(event.data))) old?.remove();

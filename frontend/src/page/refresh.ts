@@ -13,7 +13,8 @@ const SPREAD = 300;
 export class Refresher {
   private readonly targets = new Set<string>();
   private timer: ReturnType<typeof setTimeout> | null = null;
-  private running = false;
+  /** The selectors of the request in progress. */
+  private loading: readonly string[] = [];
 
   constructor(private readonly changed: (elements: Element[]) => void) {}
 
@@ -24,8 +25,18 @@ export class Refresher {
     this.schedule();
   }
 
+  /**
+   * Report that a message changes an element. The response of a request in progress may be older than the message and
+   * undo the change, so the element's part of the page is requested again.
+   */
+  changing(element: Element): void {
+    for (const target of this.loading) {
+      if (element.closest(target) !== null || element.querySelector(target) !== null) this.targets.add(target);
+    }
+  }
+
   private schedule(): void {
-    if (this.timer !== null || this.running || this.targets.size === 0) return;
+    if (this.timer !== null || this.loading.length > 0 || this.targets.size === 0) return;
     this.timer = setTimeout(() => {
       this.timer = null;
       void this.run();
@@ -35,14 +46,14 @@ export class Refresher {
   private async run(): Promise<void> {
     const targets = [...this.targets];
     this.targets.clear();
-    this.running = true;
+    this.loading = targets;
     try {
       const fresh = await load();
       if (fresh !== null) this.changed(targets.flatMap((target) => morphInto(fresh, target)));
     } catch (error) {
       console.error("instant: the page cannot be refreshed:", (error as Error).message);
     }
-    this.running = false;
+    this.loading = [];
     this.schedule();
   }
 }

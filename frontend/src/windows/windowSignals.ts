@@ -4,6 +4,7 @@ import { METHOD_NOT_FOUND, NOT_AVAILABLE } from "../core/codes.js";
 import type { JsonValue } from "../core/json.js";
 import type { Undo } from "../core/listeners.js";
 import { EVERY } from "../core/messages.js";
+import { NO_SUCH_SIGNAL } from "../core/protocol.js";
 import { ConnectionWait, type ConnectionWaitOwner } from "../core/waitForConnection.js";
 import { CallRefused } from "./callErrors.js";
 import { type CallOptions, type CallOpts, Calls } from "./calls.js";
@@ -22,9 +23,6 @@ export interface InstantWindows {
   /** Return the fields of a form, or of the form that an element belongs to, without files. */
   form(element: Element): FormField[];
 }
-
-/** The reason that Django returns if no Python function is connected to the signal. */
-const NO_SIGNAL = "there is no such signal";
 
 /** The signals of a session. */
 export class Windows {
@@ -64,5 +62,5 @@ export class Windows {
 }
 
 function isUnknown({ code, reason }: CallRefused): boolean {
-  return reason === NO_SIGNAL || code === METHOD_NOT_FOUND || code === NOT_AVAILABLE;
+  return reason === NO_SUCH_SIGNAL || code === METHOD_NOT_FOUND || code === NOT_AVAILABLE;
 }

@@ -86,6 +86,8 @@ class Command(BaseCommand):
                 status = self._run(binary, config, options)
         except InstantError as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:  # before the server has started
+            return
         if status:
             self.stderr.write(f"The server exited with status {status}.")
             sys.exit(status)
