@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ from ..exceptions import ServerFailed
 
 #: Seconds that a server may take to start.
 START_TIMEOUT = 30
+#: Ports for `free_port`.
+_SERVER_PORTS = (20_000, 32_000)
 
 
 class LiveServer:
@@ -107,8 +110,14 @@ def live_server(
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 on which nothing listens now.
+
+    Linux, macOS and Windows do not use it for outgoing connections, so no connection occupies it before the server
+    starts.
+    """
+    chooser = random.SystemRandom()
+    while True:
+        port = chooser.randrange(*_SERVER_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

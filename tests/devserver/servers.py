@@ -7,7 +7,6 @@ import contextlib
 import copy
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,7 @@ import jwt
 import pytest
 
 from instant.devserver.thread import ThreadedDevServer
+from instant.testing.live_servers import free_port
 from tests.waiting import PATIENCE
 
 SECRET = "a-secret-for-tests-" + "0123456789" * 5
@@ -241,9 +241,7 @@ def _centrifugo(settings: dict[str, Any]) -> Iterator[int]:
     binary = shutil.which("centrifugo")
     if binary is None:
         pytest.skip("no centrifugo on PATH: only the devserver was tried")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {**settings, "http_server": {"address": "127.0.0.1", "port": port}}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(settings, file)

@@ -7,7 +7,6 @@ import json
 import logging
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ import pytest
 from instant.devserver.app import DevServer
 from instant.devserver.foreground import run
 from instant.devserver.thread import ThreadedDevServer
+from instant.testing.live_servers import free_port
 from tests.devserver.servers import Server, config, token, until
 from tests.waiting import PATIENCE
 
@@ -110,9 +110,7 @@ def test_run_with_a_bad_config(capsys):
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_python_m(tmp_path, name):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config(http_server={"port": port})))
     process = subprocess.Popen([sys.executable, "-m", "instant.devserver", path], stderr=subprocess.PIPE, text=True)
