@@ -85,7 +85,10 @@ class Relay:
         self._search_at = 0.0
 
     def run(self, interval: float = INTERVAL) -> None:
-        """Deliver until `stop` is called. Retry while the server or the database is unreachable."""
+        """Deliver until `stop` is called. Retry while the server or the database is unreachable.
+
+        `interval` is the number of seconds between two queries of an empty outbox.
+        """
         while not self._is_stopped:
             try:
                 pause = 0.0 if self.deliver() else interval

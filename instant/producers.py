@@ -137,7 +137,7 @@ async def apublish(
     wait: bool = False,
     using: str | None = None,
 ) -> PublishError | None:
-    """Publish as `publish` does, on the running event loop."""
+    """Do the same as `publish`, on the running event loop. It raises the same errors."""
     channel, message = _channel_and_message(args, channel, message)
     item = Message(channel, message, data, event_class, bucket, site)
     if exclude is not None:
@@ -158,7 +158,8 @@ def publish_many(
 
     Each item is a `Message`, or a mapping of the arguments of publish() (channel, message, data, event_class, bucket,
     site, exclude). With `channels`, a list of names, one message goes to all of them in one broadcast, and a page that
-    has joined several of them gets it once. All items are validated before the first is sent.
+    has joined several of them gets it once. All items are validated before the first is sent. `timeout` is in seconds,
+    for all messages together.
 
     Raises:
         InvalidMessage: an item cannot be sent; nothing was sent.
@@ -178,7 +179,7 @@ async def apublish_many(
     wait: bool = False,
     using: str | None = None,
 ) -> PublishError | None:
-    """Publish many messages as `publish_many` does, on the running event loop."""
+    """Do the same as `publish_many`, on the running event loop. It raises the same errors."""
     return await _adeliver(_messages(items), _Delivery(on_commit, fail_silently, timeout, wait, using, many=True))
 
 

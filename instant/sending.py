@@ -119,7 +119,11 @@ def _errors(messages: Sequence[Message], timeout: float | None) -> Sequence[Exce
 
 
 def finish(receipts: Sequence[Receipt], fail_silently: bool, many: bool) -> PublishError | None:
-    """Print debug messages. Raise, or log and return, what failed. With `many`, one error reports all failures."""
+    """Print debug messages. Report the failures: log them if `fail_silently`, otherwise raise an error.
+
+    Raises:
+        PublishError: a message failed. With `many` it is a PublishManyError, which reports all failures.
+    """
     failed = [(index, receipt.error) for index, receipt in enumerate(receipts) if receipt.error is not None]
     _print_debug(receipts)
     if not failed:

@@ -1,14 +1,23 @@
-"""The defects of django-instant 4.2, one by one, and the test that keeps each away."""
+"""The defects of django-instant 4.2, and the test of each. This module runs these tests."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
 from tests.snippets import ROOT
+from tests.waiting import FACTOR
 
-#: What was wrong: where it is tested.
+#: Seconds that the tests of one language may take.
+LONGEST = 240 * FACTOR
+FRONTEND = ROOT / "frontend"
+
+#: Each defect, and the file and the beginning of the name of its test (in TypeScript: a part of the name).
 DEFECTS = {
     "S1 private channels in a namespace were not private": "tests/test_defects.py::test_s1_",
     "S2 a form of another site logged a visitor in": "tests/test_defects.py::test_s2_",
@@ -52,8 +61,65 @@ def test_all_are_here() -> None:
     assert found == {*(f"S{n}" for n in range(1, 9)), *(f"C{n}" for n in range(1, 10)), *(f"R{n}" for n in range(1, 6))}
 
 
-@pytest.mark.parametrize(("defect", "place"), DEFECTS.items(), ids=lambda value: str(value)[:2])
-def test_each_has_its_test(defect: str, place: str) -> None:
-    path, _, name = place.partition("::")
-    defined = r'\bit\("[^"]*' if path.endswith(".ts") else r"\bdef "
-    assert re.search(defined + re.escape(name), (ROOT / path).read_text()), defect
+def places(suffix: str) -> dict[str, tuple[str, str]]:
+    """Return the defects whose tests are in files with this suffix: file and name."""
+    split = {defect: place.partition("::") for defect, place in DEFECTS.items()}
+    return {defect: (path, name) for defect, (path, _, name) in split.items() if path.endswith(suffix)}
+
+
+def missing(wanted: dict[str, tuple[str, str]], passed: set[tuple[str, str]], begins: bool) -> list[str]:
+    """Return the defects of which no test has passed."""
+    return [
+        defect
+        for defect, (path, name) in wanted.items()
+        if not any(path == where and (test.startswith(name) if begins else name in test) for where, test in passed)
+    ]
+
+
+@pytest.mark.slow
+def test_the_tests_in_python_pass() -> None:
+    wanted = places(".py")
+    names = {
+        f"{path}::{found}"
+        for path, name in wanted.values()
+        for found in re.findall(rf"^(?:async )?def ({name}\w*)", (ROOT / path).read_text(), re.MULTILINE)
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-rp",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+        *sorted(names),
+    ]
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "FAILED_TESTS"))
+    }
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LONGEST)
+    assert done.returncode == 0, done.stdout
+    passed = set(re.findall(r"^PASSED ([^:\n]+)::(\w+)", done.stdout, re.MULTILINE))
+    assert missing(wanted, passed, begins=True) == []
+
+
+@pytest.mark.node
+def test_the_tests_in_typescript_pass() -> None:
+    if not (FRONTEND / "node_modules").is_dir():
+        pytest.skip("npm ci was not run in frontend/")
+    wanted = places(".ts")
+    files = sorted({path.removeprefix("frontend/") for path, _ in wanted.values()})
+    names = "|".join(re.escape(name) for _, name in wanted.values())
+    command = ["npx", "vitest", "run", "--reporter", "json", *files, "--testNamePattern", names]
+    environment = {**os.environ, "INSTANT_PYTHON": sys.executable}
+    done = subprocess.run(command, cwd=FRONTEND, env=environment, capture_output=True, text=True, timeout=LONGEST)
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed = {
+        (os.path.relpath(file["name"], ROOT), test["title"])
+        for file in json.loads(done.stdout[done.stdout.index("{") :])["testResults"]
+        for test in file["assertionResults"]
+        if test["status"] == "passed"
+    }
+    assert missing(wanted, passed, begins=False) == []

@@ -164,7 +164,7 @@ class QueueingBackend(BaseBackend):
         return out, entries, 0 if is_waited_for else out.offer(entries, wakes=not self.writes_in_caller)
 
     def queued(self, messages: Sequence[Message], out: SendQueue, timeout: float | None) -> list[Receipt]:
-        """Return the receipts of messages that are now in the queue."""
+        """Return the receipts of messages that are now in the queue. `timeout` is in seconds."""
         out.wait_until_read()
         return [Receipt(message) for message in messages]
 

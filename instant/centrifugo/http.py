@@ -90,7 +90,7 @@ def post(
 
 
 async def apost(method: str, body: bytes, timeout: float | None = None) -> dict[str, Any]:
-    """Return the server's response as `post` does, on the running event loop.
+    """Return the server's response as `post` does, on the running event loop. `timeout` is in seconds.
 
     Raises:
         ServerError: see `post`.

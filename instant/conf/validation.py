@@ -73,7 +73,11 @@ def described(hint: Any) -> str:
 
 @lru_cache(maxsize=16)
 def server_url(host: str, port: int | None) -> SecretAddress:
-    """Return the address of a host, with the port unless the host has one, and without a trailing slash."""
+    """Return the address of a host, with the port unless the host has one, and without a trailing slash.
+
+    Raises:
+        InvalidSetting: `host` is not an address, or `port` is not from 1 to 65535.
+    """
     if port is not None and not 0 < port < 65536:
         raise InvalidSetting(f"CENTRIFUGO_PORT is {port}; it must be from 1 to 65535, or None.")
     address = SecretAddress(host if "://" in host else f"http://{host}")
@@ -88,7 +92,11 @@ def server_url(host: str, port: int | None) -> SecretAddress:
 
 @lru_cache(maxsize=16)
 def backend_url(address: str) -> SecretAddress:
-    """Return INSTANT_BACKEND_URL without a trailing slash."""
+    """Return INSTANT_BACKEND_URL without a trailing slash.
+
+    Raises:
+        InvalidSetting: `address` is not an address of HTTP.
+    """
     if not _is_url(address, "http", "https") or not _is_plain(address) or urlsplit(address).port == 0:
         shown = repr(SecretAddress(address))
         raise InvalidSetting(f'INSTANT_BACKEND_URL is {shown}; it must be like "http://10.0.0.5:8000".')
@@ -97,7 +105,11 @@ def backend_url(address: str) -> SecretAddress:
 
 @lru_cache(maxsize=16)
 def host_and_port(name: str, address: str, scheme: str) -> SecretAddress:
-    """Return an address that consists of this scheme, a host and a port."""
+    """Return an address that consists of this scheme, a host and a port.
+
+    Raises:
+        InvalidSetting: `address` has another form.
+    """
     if not _is_url(address, scheme) or not _is_plain(address) or not _is_host_and_port(address):
         shown = repr(SecretAddress(address))
         raise InvalidSetting(f'{name} is {shown}; it must be a host and a port, like "{scheme}://10.0.0.5:8428".')
@@ -129,7 +141,11 @@ def _is_plain(address: str) -> bool:
 
 @lru_cache(maxsize=16)
 def rate(name: str, text: str) -> tuple[int, float]:
-    """Return a rate as a number, and the seconds in which that many are allowed."""
+    """Return a rate as a number, and the seconds in which that many are allowed.
+
+    Raises:
+        InvalidSetting: `text` is not a rate such as "10/m".
+    """
     found = re.fullmatch(r"([1-9][0-9]*)/([0-9]*\.?[0-9]+)s", text)
     if not found or not float(found[2]):
         raise InvalidSetting(f'{name} is {text!r}; it must be a number and seconds, like "100/10s", or None.')
@@ -137,7 +153,11 @@ def rate(name: str, text: str) -> tuple[int, float]:
 
 
 def for_header(name: str, value: str) -> Secret:
-    """Return a value that is valid in an HTTP header."""
+    """Return a value that is valid in an HTTP header.
+
+    Raises:
+        InvalidSetting: `value` has other characters than printable ASCII.
+    """
     if not (value.isascii() and value.isprintable()):
         raise InvalidSetting(
             f"{name} has characters that an HTTP header cannot hold, such as a line break; it must be printable ASCII."

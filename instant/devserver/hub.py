@@ -133,7 +133,8 @@ class Hub(Generic[_C]):
     ) -> tuple[list[Publication], Position]:
         """Return publications and the latest position of the channel.
 
-        Reading creates a missing stream, so that the position is stable.
+        Reading creates a missing stream, so that the position is stable. The stream is kept for `meta_ttl` seconds.
+        `limit` is the maximum number of publications.
 
         Raises:
             ReplyError: 112 for a position of another epoch, 107 for reading backwards from offset 0.

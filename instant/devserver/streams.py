@@ -59,7 +59,7 @@ class Stream:
         return Position(self.top, self.epoch)
 
     def touch(self, now: float, meta_ttl: float) -> None:
-        """Restart the time until the stream is removed, and drop expired publications."""
+        """Keep the stream for `meta_ttl` seconds from `now` (in seconds), and drop expired publications."""
         self.removed_at = now + meta_ttl
         if now >= self._expires_at:
             self.clear()

@@ -47,6 +47,9 @@ def channels_subscription(request: HttpRequest) -> HttpResponse:
 
     For strict channels, `client` must be sent, too, as in version 2. The status is 403 only if every channel is
     refused.
+
+    Raises:
+        Refused: the user must log in first (403), or the body has another form (400).
     """
     require_token_rate(request)
     content = json_body(request)

@@ -54,7 +54,10 @@ def run(call: Call, uid: str | None = None) -> None:
     """Run a queued call. `uid` identifies its messages, and is the same if the call runs again.
 
     For a call from a browser, the user is read from the database again. Nothing is called for a user who is deleted,
-    inactive or no longer allowed. All functions run. Then the first exception is raised, so that the worker reports it.
+    inactive or no longer allowed.
+
+    Raises:
+        Exception: the first exception of the functions, after all of them have run, so that the worker reports it.
     """
     if call.serialized_client_topics:
         broadcast(call.serialized_client_topics, call.name, call.kwargs, uid=uid)

@@ -95,7 +95,7 @@ async def atrigger(
     using: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """Do what `trigger` does, from a coroutine. It runs in the thread that holds Django's transactions."""
+    """Do the same as `trigger`, from a coroutine. It runs in the thread in which Django's transactions are open."""
     options: dict[str, Any] = {"countdown": countdown, "eta": eta, "expires": expires, "immediate": immediate}
     await sync_to_async(trigger)(window_info, name, to, using=using, **options, **kwargs)
 
