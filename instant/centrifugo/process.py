@@ -102,6 +102,7 @@ def run(binary: Path, config: Mapping[str, Any], reloading: Reloading, nodes: in
 
     Raises:
         ServerFailed: the server has the wrong version or refuses its config, or a port is in use.
+        KeyboardInterrupt: SIGINT or SIGTERM was received before the first node was started.
     """
     require_version_6(binary)
     running = _Nodes(binary)
@@ -196,11 +197,11 @@ def _reload(nodes: _Nodes, config: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _forwarding_signals(nodes: _Nodes) -> Iterator[None]:
-    """Forward SIGINT and SIGTERM to the nodes while the block runs. Before the first node starts, exit with cleanup."""
+    """Forward SIGINT and SIGTERM to the nodes while the block runs. Before the first node, raise KeyboardInterrupt."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
         if not nodes.is_starting:
-            raise SystemExit(128 + signum)
+            raise KeyboardInterrupt
         nodes.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
