@@ -1,6 +1,7 @@
 # make demo    a site to look at: Django and a websockets server, in the foreground
 # make test    all tests; sets everything up by itself. SEED=N repeats an order, PATIENCE=3 waits longer
 # make quick   the tests that need no server, browser or compiler, in a minute
+# make mutants  which changes of the code no test notices: access, revocation, channels, publishing
 # make matrix  the same tests with other versions of Python, Django and what else is needed
 # make faults  kill, suspend and slow down each part during publishing: a table in Markdown
 # make security  how soon clients are out when a right ends: a table in Markdown
@@ -11,7 +12,7 @@ export VENV
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test quick matrix full lint types figures front go bench faults security docs setup clean
+.PHONY: demo test quick matrix mutants full lint types figures front go bench faults security docs setup clean
 
 demo:
 	@.ci/setup demo
@@ -49,10 +50,15 @@ front: setup  # the JavaScript client, for npm and for static files, and the wor
 go:  # the publisher: vet, tests, and the binary for this checkout
 	cd instant/go && go vet ./... && go test ./... && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/publisher .
 
+mutants: setup  # about 35 minutes; changes the code in thousands of ways, and reports each change that no test notices
+	$(BIN)/pip install -q "mutmut>=3.8,<4"
+	QUICK=1 $(BIN)/python -m mutmut run --max-children 2 $(ARGS)
+	$(BIN)/python -m mutmut results
+
 bench: setup  # all ways to publish, in one run: make bench ARGS="--rounds 5"
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-full: test  # what takes longer: each process model with each backend, 300 clients of nodes, 100,000 fuzz cases, faults, docs/security.md
+full: test matrix mutants  # and what takes longer: each process model with each backend, 300 clients of nodes, 100,000 fuzz cases, faults, docs/security.md
 	PROCESSES=all $(BIN)/python -m pytest -q tests/processes
 	NODES=full $(BIN)/python -m pytest -q tests/nodes
 	FUZZ_CASES=100000 $(BIN)/python -m pytest -q tests/security/test_fuzzing.py
