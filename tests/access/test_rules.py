@@ -204,7 +204,17 @@ def test_a_rule_that_raises_is_a_no_and_is_logged(alice: User, caplog: pytest.Lo
     assert [found["name"] for found in answer["channels"]] == ["$other:1"]
     assert [found["name"] for found in answer["refused"]] == [NAME]
     assert "ZeroDivisionError" in caplog.text
+    assert "access to '$post:1' is denied" in caplog.text
     assert "own_rule" in caplog.text
+
+
+def test_rules_that_were_not_called_in_time_are_named(alice: User) -> None:
+    rules.add("$post:<int:pk>", lambda user, pk: True)
+    names = ["$post:2", "$post:1"]
+    offers = channel_access.offers_to(alice)
+    assert channel_access.allowed_in_time(offers, alice, names, seconds=-1) == ({}, names)
+    found, late = channel_access.allowed_in_time(offers, alice, names, seconds=60)
+    assert (list(found), late) == (names, [])
 
 
 def test_a_function_with_other_arguments_is_a_no(alice: User, caplog: pytest.LogCaptureFixture) -> None:
