@@ -18,7 +18,7 @@ func (c *session) acknowledge(messages []message) {
 	c.mu.Lock()
 	defer c.ring()
 	defer c.mu.Unlock()
-	if c.gone || c.disconnected {
+	if c.closed || c.disconnected {
 		return
 	}
 	for i := range messages {
@@ -37,7 +37,7 @@ func (c *session) refuse(seq uint64, why *failure) {
 	c.mu.Lock()
 	defer c.ring()
 	defer c.mu.Unlock()
-	if !c.gone && !c.disconnected {
+	if !c.closed && !c.disconnected {
 		c.out.failed = append(c.out.failed, refusal{seq, why})
 		c.unread++
 	}
@@ -87,8 +87,8 @@ func (c *session) transmit() {
 func (c *session) transmitAll() bool {
 	var buffer []byte
 	for range c.wake {
-		out, unread, gone := c.collect()
-		if gone {
+		out, unread, closed := c.collect()
+		if closed {
 			return false
 		}
 		buffer = out.appendTo(buffer[:0])
@@ -108,11 +108,11 @@ func (c *session) dropResults() {
 	c.read.Broadcast()
 }
 
-func (c *session) collect() (out outbox, unread int, gone bool) {
+func (c *session) collect() (out outbox, unread int, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out, c.out = c.out, outbox{}
-	return out, c.unread, c.gone
+	return out, c.unread, c.closed
 }
 
 func (o *outbox) appendTo(dst []byte) []byte {
@@ -166,10 +166,10 @@ func (c *session) wasRead(n int) {
 func (c *session) waitUntilRead() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.unread >= maxUnread && !c.closing && !c.gone {
+	for c.unread >= maxUnread && !c.closing && !c.closed {
 		c.read.Wait()
 	}
-	return !c.closing && !c.gone
+	return !c.closing && !c.closed
 }
 
 // stopReading ends the reader. The writer continues.
@@ -208,10 +208,10 @@ func (c *session) setReadDeadline(t time.Time) {
 // close closes the connection. Results that lanes report later are dropped.
 func (c *session) close() {
 	c.mu.Lock()
-	gone := c.gone
-	c.gone, c.closing, c.out = true, true, outbox{}
+	wasClosed := c.closed
+	c.closed, c.closing, c.out = true, true, outbox{}
 	c.mu.Unlock()
-	if gone {
+	if wasClosed {
 		return
 	}
 	c.conn.Close()

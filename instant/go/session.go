@@ -38,7 +38,7 @@ type session struct {
 	unread       int  // results in out, and those that are being written
 	closing      bool // the reader must end
 	disconnected bool // the client has disconnected; what it wrote before is still read
-	gone         bool // the connection is closed
+	closed       bool // the connection is closed
 }
 
 // outbox contains what the writer has to write, in this order.
