@@ -75,4 +75,4 @@ docs: setup  # each snippet and command of the documentation
 	$(BIN)/python -m pytest tests/test_docs.py tests/browser/test_tutorial.py tests/integration/test_nginx.py -q
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info frontend/node_modules frontend/dist .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist mutants *.egg-info frontend/node_modules frontend/dist .mypy_cache .ruff_cache .import_linter_cache

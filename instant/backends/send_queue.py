@@ -111,12 +111,12 @@ class SendQueue:
         """
         errors, unreported = 0, []
         if receipts is None:
-            for message, report, _ in entries:
-                if report is not None:
-                    report(Receipt(message))
+            for message, report_one, _ in entries:
+                if report_one is not None:
+                    report_one(Receipt(message))
         else:
-            for (_, report, _), receipt in zip(entries, receipts, strict=True):
-                is_reported = report is not None and report(receipt)
+            for (_, report_one, _), receipt in zip(entries, receipts, strict=True):
+                is_reported = report_one is not None and report_one(receipt)
                 if receipt.error is not None:
                     errors += 1
                     if not is_reported:

@@ -95,6 +95,8 @@ class Reloader:
             self._wake.get(timeout=INTERVAL if self._watch else None)
         except queue.Empty:
             return False
+        while not self._wake.empty():  # one reload is enough for several requests
+            self._wake.get()
         return True
 
     def _renew(self, apply: Apply, asked: bool) -> None:

@@ -21,7 +21,7 @@ from ..exceptions import ServerFailed
 #: Seconds that a server may take to start.
 START_TIMEOUT = 30
 #: Ports for `free_port`.
-_SERVER_PORTS = (20_000, 32_000)
+_SERVER_PORTS = range(20_000, 32_000)
 
 
 class LiveServer:
@@ -114,10 +114,12 @@ def free_port() -> int:
 
     Linux, macOS and Windows do not use it for outgoing connections, so no connection occupies it before the server
     starts.
+
+    Raises:
+        ServerFailed: none of the ports that were tried is free.
     """
-    chooser = random.SystemRandom()
-    while True:
-        port = chooser.randrange(*_SERVER_PORTS)
+    for port in random.SystemRandom().sample(_SERVER_PORTS, 100):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+    raise ServerFailed(f"No free port was found from {_SERVER_PORTS.start} to {_SERVER_PORTS.stop - 1}.")

@@ -29,7 +29,7 @@ def test_the_tutorial_of_live_pages(reader: Reader, new_page: Callable[[], Page]
     expect(page).to_have_title("Notes, live")
     expect(page.locator("h1")).to_have_text("Notes of ann")
     reader.follow(saying)
-    expect(page.locator("#said")).to_have_text("ann hears: Dinner is ready")
+    expect(page.locator("#said")).to_have_text("ann received: Dinner is ready")
     expect(page.locator("#said")).to_have_css("color", "rgb(255, 0, 0)")
     notes = page.locator("#notes > li")
     expect(notes).to_have_count(0)

@@ -17,7 +17,7 @@ import pytest
 from django.test import override_settings
 
 from instant.access.tokens import _signed, channel_token_for
-from instant.centrifugo import http
+from instant.centrifugo import config_reloading, http
 from instant.centrifugo.config_reloading import Reloader, _differences
 from instant.exceptions import ServerError, ServerFailed
 from instant.testing.live_servers import wait_until_listening
@@ -265,6 +265,17 @@ def test_what_could_not_be_handed_over_is_tried_again() -> None:
     reloader._renew(handed.append, False)
     assert len(handed) == 1
     assert said == ["The server keeps its current config: no", "The server has reloaded its config. Namespaces: none."]
+
+
+def test_several_signals_at_the_same_time_are_one_reload(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config_reloading, "INTERVAL", 0.01)
+    reloader = Reloader(config(), config, lambda text: None, watch=True)
+    with reloader._at_hang_up():
+        handler = signal.getsignal(signal.SIGHUP)
+        assert callable(handler)
+        for _ in range(50):
+            handler(signal.SIGHUP, None)
+    assert [reloader._is_asked(), reloader._is_asked()] == [True, False]
 
 
 def test_differences() -> None:

@@ -299,6 +299,35 @@ def test_a_port_that_is_none(port: str) -> None:
 # several nodes
 
 
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+@pytest.mark.parametrize("command", ["checkconfig", "-c"], ids=["before the server has started", "while it starts"])
+def test_a_signal_at_the_start_is_a_clean_end(
+    site: Callable[..., Site], tmp_path: Path, command: str, name: str
+) -> None:
+    """A server that still starts has no handler for SIGTERM: it ends with status 143, and `runws` with 0."""
+    binary = tmp_path / "centrifugo"
+    binary.write_text(
+        "#!/bin/sh\n"
+        '[ "$1" = version ] && { echo "Centrifugo v6.9.1"; exit; }\n'
+        f'[ "$1" = {command} ] && kill -{name} $PPID\n'
+        '[ "$1" = -c ] && exec sleep 600\n'
+        "exit 0\n"
+    )
+    binary.chmod(0o755)
+    here = site(CENTRIFUGO_BINARY=str(binary))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "django", "runws"],
+        env=here.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        cwd=here.folder,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(here.temporary.iterdir()) == []
+
+
 def test_several_nodes_need_an_engine_that_they_share(site: Callable[..., Site], centrifugo: None) -> None:
     here = site()
     assert 'With INSTANT_ENGINE = "memory" the nodes would not share' in here.fails("--nodes", "2")
