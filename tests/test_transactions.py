@@ -11,17 +11,22 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth.models import User
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.backends.cache import SessionStore
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.transaction import TransactionManagementError, atomic
+from django.http import HttpRequest
+from django.test import RequestFactory
 
 from instant import apublish, apublish_many, html, publish, publish_many, publish_to_users
 from instant.events import OP_UPDATE, BaseEventModel, Event
 from instant.messages import Message
-from instant.models import Revocation
+from instant.models import OutboxEntry, Revocation
 from instant.revocation import recheck, recording
 from instant.testing import capture_published
-from instant.windows import BROADCAST, SERVER, atrigger, signal, trigger
+from instant.windows import BROADCAST, SERVER, atrigger, deliver_messages, signal, trigger
 from tests.blog.models import Post
 from tests.features import use_features
 from tests.postgres import _in_file, opened
@@ -48,7 +53,16 @@ class PostEvents(BaseEventModel):
     channel = "$posts"
 
 
+def request_with_a_message() -> HttpRequest:
+    request = RequestFactory().post("/")
+    request.user, request.session = AnonymousUser(), SessionStore()
+    MessageMiddleware(lambda request: None).process_request(request)
+    messages.info(request, "x")
+    return request
+
+
 PUBLISHES: dict[str, Callable[..., Any]] = {
+    "deliver_messages": lambda **how: deliver_messages(request_with_a_message(), to=BROADCAST, **how),
     "publish": lambda **how: publish("$c", "x", on_commit=True, **how),
     "publish_many": lambda **how: publish_many([{"channel": "$c", "message": "x"}], on_commit=True, **how),
     "publish_to_users": lambda **how: publish_to_users([1], "x", on_commit=True, **how),
@@ -152,8 +166,6 @@ def test_recheck_names_using(other: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_with_the_outbox_the_row_is_written_when_the_other_database_commits(other: str, settings: Any) -> None:
-    from instant.models import OutboxEntry
-
     settings.INSTANT_BROADCAST_WITH = "outbox"
     with pytest.raises(Undo), transaction.atomic(using=other):
         publish("c", "x", on_commit=True, using=other)
@@ -198,6 +210,36 @@ def test_model_events_and_messages_keep_their_common_order(in_savepoints: bool) 
     assert shown(published) == [
         text for number in range(3) for text in (f"before {number}", f"create {number}", f"after {number}")
     ]
+
+
+@pytest.mark.usefixtures("post_events")
+def test_signals_and_djangos_messages_keep_their_place_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_features(monkeypatch, windows=True)
+    request = request_with_a_message()
+    with capture_published() as published, transaction.atomic():
+        publish("$posts", "first", on_commit=True)
+        trigger(None, "shop.sold", to=BROADCAST)
+        deliver_messages(request, to=BROADCAST)
+        Post.objects.create(title="1")
+        trigger(None, "shop.closed", to=BROADCAST)
+        publish("$posts", "last", on_commit=True)
+        assert not messages.get_messages(request).used
+    found = [item.message or item.data.get("name") or item.data["operation"] for item in published]
+    assert found == ["first", "shop.sold", "messages.add", "create", "shop.closed", "last"]
+    assert messages.get_messages(request).used
+
+
+def test_with_the_outbox_djangos_messages_are_rows_of_the_transaction(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_features(monkeypatch, windows=True)
+    settings.INSTANT_BROADCAST_WITH = "outbox"
+    request = request_with_a_message()
+    with transaction.atomic():
+        deliver_messages(request, to=BROADCAST)
+        assert OutboxEntry.objects.count() == 1
+        assert not messages.get_messages(request).used
+    assert messages.get_messages(request).used
 
 
 @pytest.mark.usefixtures("post_events")

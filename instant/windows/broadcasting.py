@@ -43,8 +43,18 @@ def broadcast(
         else:
             take()
         return
+    publish_many(messages_of(topics, name, opts, uid), on_commit=on_commit, using=using)
+
+
+def messages_of(topics: Sequence[str], name: str, opts: dict[str, Any], uid: str | None = None) -> list[Message]:
+    """Return the messages by which a signal reaches the windows of these topics: one for each topic's channel.
+
+    Raises:
+        InvalidMessage: the arguments cannot be encoded as JSON, or the message is too large.
+        InvalidSetting: windows are not in use.
+    """
     features.require_windows()
     first, *others = dict.fromkeys(channel_named(topic) for topic in topics)
     own: dict[str, Any] = {} if uid is None else {"uid": uid}
     message = Message(first, data={"name": name, "opts": opts}, event_class=SIGNAL, **own)
-    publish_many([message, *(message.to(channel) for channel in others)], on_commit=on_commit, using=using)
+    return [message, *(message.to(channel) for channel in others)]

@@ -13,6 +13,7 @@ import select
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ if offset := SETUP.get("clock"):  # before anybody reads it
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 import django  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+if offset:  # timezone.now() does not call time.time()
+    _now = timezone.now
+    timezone.now = lambda: _now() + timedelta(seconds=offset)
 from django.conf import settings  # noqa: E402
 
 for _name, _value in SETUP["settings"].items():

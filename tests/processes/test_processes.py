@@ -55,6 +55,7 @@ SERVERS: dict[str, tuple[list[str], str]] = {
     "uwsgi, lazy": ([*UWSGI, "--lazy-apps"], "python"),
     "gunicorn sync": (GUNICORN, "thread"),
     "gunicorn sync, preloaded": ([*GUNICORN, "--preload"], "go"),
+    "gunicorn gthread": ([*GUNICORN, "--threads=4"], "python"),
     "gunicorn gthread, preloaded": ([*GUNICORN, "--preload", "--threads=4"], "thread"),
     "gunicorn gevent": (GEVENT, "go"),
     "gunicorn gevent, preloaded": ([*GEVENT, "--preload"], "thread"),
