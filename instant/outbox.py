@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from django.db import Error, connections, transaction
 from django.db.models import Count, Min, Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from .centrifugo import http, outbox_config
@@ -129,7 +130,7 @@ class Relay:
     def release(self) -> None:
         """Release the lease, so that another relay can continue immediately."""
         try:
-            self._leases().filter(owner=self._owner).update(until=timezone.now())
+            self._leases().filter(owner=self._owner).update(until=Now())
         except Error:
             logger.debug("The lease of the outbox was not released. It will expire.", exc_info=True)
 
@@ -155,9 +156,9 @@ class Relay:
         return self._former
 
     def _lease(self) -> bool:
-        now = timezone.now()
-        values = {"owner": self._owner, "until": now + timedelta(seconds=LEASE)}
-        if self._leases().filter(Q(owner=self._owner) | Q(until__lte=now), pk=1).update(**values):
+        # The database's clock: the clocks of two relays may differ by more than LEASE.
+        values = {"owner": self._owner, "until": Now() + timedelta(seconds=LEASE)}
+        if self._leases().filter(Q(owner=self._owner) | Q(until__lte=Now()), pk=1).update(**values):
             return True
         _, created = self._leases().get_or_create(pk=1, defaults=values)
         return created

@@ -61,7 +61,17 @@ def runs_threads() -> bool:
 def ends_without_exit() -> bool:
     """Report whether this process runs a job of RQ, and so ends with os._exit(), without exit handlers."""
     rq = sys.modules.get("rq")
-    return rq is not None and hasattr(rq, "get_current_job") and rq.get_current_job() is not None
+    if rq is None or not hasattr(rq, "get_current_job"):
+        return False
+    return rq.get_current_job() is not None or _is_work_horse()
+
+
+def _is_work_horse() -> bool:
+    """Return whether RQ has forked this process for a job. Threads of a job do not have a current job.
+
+    A work horse is the leader of its process group, unlike the programs that it starts, which inherit RQ_JOB_ID.
+    """
+    return "RQ_JOB_ID" in os.environ and hasattr(os, "getpgrp") and os.getpgrp() == os.getpid()
 
 
 def is_about_to_fork() -> bool:

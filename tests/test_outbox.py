@@ -217,6 +217,27 @@ def test_one_relay_has_it_until_it_gives_it_back_or_its_time_is_over(sqlite: str
     assert OutboxLease.objects.count() == 1
 
 
+@pytest.mark.parametrize("offset", [60, -60])
+def test_the_clocks_of_relays_may_differ(sqlite: str, monkeypatch: pytest.MonkeyPatch, offset: int) -> None:
+    """The lease follows the database's clock: a relay whose clock is wrong neither takes the lease nor blocks it."""
+    one, two, now = Relay(), Relay(), timezone.now
+    with fake_server():
+        fill(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(timezone, "now", lambda: now() + timedelta(seconds=offset))
+            assert one.deliver() == 1
+        fill(1)
+        assert two.deliver() == 0
+        with monkeypatch.context() as patch:
+            patch.setattr(timezone, "now", lambda: now() + timedelta(seconds=offset))
+            one.release()
+        assert two.deliver() == 1
+        fill(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(timezone, "now", lambda: now() + timedelta(seconds=offset))
+            assert one.deliver() == 0
+
+
 def test_a_lease_lasts_longer_than_a_request() -> None:
     assert outbox.LEASE > outbox.TIMEOUT + 1
 

@@ -7,11 +7,13 @@ the controller, which are experimental in version 6.8.
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from ..conf.settings import conf
 from ..exceptions import InvalidSetting
 from ..secret_text import SecretAddress
+
+Deployment: TypeAlias = Literal["memory", "redis", "shards", "sentinel", "cluster", "nats", "postgres"]
 
 _SCHEMES: dict[str, Literal["redis", "nats", "postgres"]] = {
     **dict.fromkeys(("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster"), "redis"),
@@ -39,6 +41,23 @@ def kind() -> Literal["memory", "redis", "nats", "postgres"]:
             '"postgresql://user:password@host/name", or several addresses of one kind, separated by commas.'
         )
     return found
+
+
+def deployment() -> Deployment:
+    """Return the kind of the engine and, for Redis, whether it has several shards, Sentinel or Cluster.
+
+    Raises:
+        InvalidSetting: INSTANT_ENGINE is wrong.
+    """
+    found = kind()
+    if found != "redis":
+        return found
+    schemes = {_parted(address)[0] for address in _addresses()}
+    if any("sentinel" in scheme for scheme in schemes):
+        return "sentinel"
+    if any("cluster" in scheme for scheme in schemes):
+        return "cluster"
+    return "shards" if len(_addresses()) > 1 else "redis"
 
 
 def has_history() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 from django.core import checks
@@ -81,7 +81,18 @@ def check_queues(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-_ENGINE_LOSSES = {
+#: What each engine loses. docs/guarantees.md has the same texts.
+ENGINE_LOSSES: Final[dict[engine.Deployment, str]] = {
+    "memory": "The history, the presence and the idempotency keys are lost when the server exits. Clients that were "
+    "disconnected before do not recover, and a message that is retried meanwhile can arrive twice.",
+    "redis": "If Redis loses data, the history and the idempotency keys are lost. Run Redis with appendonly yes. While "
+    "Redis is unreachable, publishing fails, and clients that subscribe are disconnected and retry.",
+    "shards": "If a shard loses data, the history and the idempotency keys of its channels are lost. Run each with "
+    "appendonly yes. While a shard is unreachable, publishing to its channels fails.",
+    "sentinel": "A failover loses the messages and the idempotency keys that the old master had not replicated. Until "
+    "there is a new master, publishing fails.",
+    "cluster": "A failover loses the messages and the idempotency keys that the old master had not replicated. Until "
+    "there is a new master, publishing fails.",
     "nats": "Channels have no history: clients miss messages that are published while they are disconnected, and "
     "duplicates are not dropped. Presence is per node, so a revocation disconnects users instead of unsubscribing "
     "them.",
@@ -91,12 +102,14 @@ _ENGINE_LOSSES = {
 
 
 def check_engine(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """W013: the engines NATS and PostgreSQL have limits."""
+    """W013: the engines NATS and PostgreSQL have limits. I002: what the other engines lose."""
     try:
-        lost = _ENGINE_LOSSES.get(engine.kind())
+        used = engine.deployment()
     except InvalidSetting:
         return []  # E002 reports it
-    if lost is None:
-        return []
-    hint = "Use Redis to avoid this, or silence this check if your site does not need it."
-    return [checks.Warning(f"INSTANT_ENGINE: {lost}", hint=hint, id="instant.W013")]
+    text = f"INSTANT_ENGINE: {ENGINE_LOSSES[used]}"
+    if used in ("nats", "postgres"):
+        hint = "Use Redis to avoid this, or silence this check if your site does not need it."
+        return [checks.Warning(text, hint=hint, id="instant.W013")]
+    hint = "docs/guarantees.md compares the engines. Silence this check if your site can lose this."
+    return [checks.Info(text, hint=hint, id="instant.I002")]

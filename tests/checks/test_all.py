@@ -1,8 +1,9 @@
-"""manage.py check: each id is found, says what is wrong, and has a hint; a plain site hears nothing."""
+"""manage.py check: each id is found, says what is wrong, and has a hint; a plain site has none."""
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from instant.checks import backends, channels, deployment, limits, outbox
 from instant.checks import settings as of_settings
 from instant.messages import Message, Receipt
 from tests.checks.test_outbox import OUTBOX
+from tests.snippets import ROOT
 
 SITES: dict[str, list[dict[str, Any]]] = {
     "instant.E001": [
@@ -83,6 +85,16 @@ DEPLOYMENTS: dict[str, list[dict[str, Any]]] = {
         {**DEPLOYED, "INSTANT_ENGINE": "postgresql://u:p@h/n"},
     ],
     "instant.I001": [{**DEPLOYED, "INSTANT_BROADCAST_WITH": "thread"}],
+    "instant.I002": [
+        {**DEPLOYED, "INSTANT_ENGINE": address}
+        for address in (
+            "memory",
+            "redis://r:6379",
+            "redis://a:6379,redis://b:6379",
+            "rediss+sentinel://s:26379?sentinel_master_name=m",
+            "redis+cluster://c:7000",
+        )
+    ],
 }
 #: Settings that the text of a check need not name.
 UNNAMED = ("INSTANT_ENABLE_PUBLIC_CHANNEL", "CACHES", "ALLOWED_HOSTS")
@@ -103,13 +115,21 @@ CASES += [(check_id, values, True) for check_id, sites in DEPLOYMENTS.items() fo
 
 @pytest.mark.parametrize(("check_id", "values", "deploy"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
 def test_each_check_finds_its_fault_once_and_alone(check_id: str, values: dict[str, Any], deploy: bool) -> None:
-    (message,) = found(deploy=deploy, **values)
+    # I002 is about each engine that W013 is not about.
+    (message,) = [
+        each for each in found(deploy=deploy, **values) if check_id == "instant.I002" or each.id != "instant.I002"
+    ]
     assert message.id == check_id
     assert message.hint
     assert message.level == {"E": checks.ERROR, "W": checks.WARNING, "I": checks.INFO}[check_id[8]]
     for name in values:
         if name not in (*DEPLOYED, *UNNAMED) and "CORS" not in name:
             assert name in message.msg
+
+
+def test_the_page_says_of_each_engine_what_the_check_says() -> None:
+    rows = (ROOT / "docs/guarantees.md").read_text().partition("## Engines")[2].partition("## ")[0]
+    assert re.findall(r"^\| [^|]+ \| (.+) \|$", rows, re.MULTILINE)[1:] == list(deployment.ENGINE_LOSSES.values())
 
 
 def test_every_id_has_a_case() -> None:
@@ -135,13 +155,14 @@ def test_a_namespace_open_to_clients_says_what_that_means() -> None:
         assert what in str(published.hint)
 
 
-def test_a_plain_site_hears_nothing() -> None:
+def test_a_plain_site_has_no_messages() -> None:
     assert found() == []
     assert found(INSTANT_NAMESPACES={"chat": {"presence": True}}, INSTANT_ENGINE="redis://r:6379") == []
 
 
-def test_a_deployed_site_hears_nothing() -> None:
-    assert found(deploy=True, **DEPLOYED, INSTANT_WEBSOCKET_URL="wss://rt.example.org") == []
+def test_a_deployed_site_has_only_the_note_about_its_engine() -> None:
+    (note,) = found(deploy=True, **DEPLOYED, INSTANT_WEBSOCKET_URL="wss://rt.example.org")
+    assert note.id == "instant.I002"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +174,7 @@ def test_a_deployed_site_hears_nothing() -> None:
         {"INSTANT_THROTTLE_CACHE": "shared"},
     ],
 )
-def test_a_site_whose_log_ins_are_not_limited_here_hears_nothing_of_caches(values: dict[str, Any]) -> None:
+def test_a_site_whose_log_ins_are_not_limited_here_has_no_warning_about_caches(values: dict[str, Any]) -> None:
     local = {
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
         "shared": settings.CACHES["default"],
@@ -161,15 +182,16 @@ def test_a_site_whose_log_ins_are_not_limited_here_hears_nothing_of_caches(value
     assert found(CACHES=local, **values) == []
 
 
-def test_a_site_without_urls_hears_nothing_of_caches(settings: Settings) -> None:
+def test_a_site_without_urls_has_no_warning_about_caches(settings: Settings) -> None:
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     del settings.ROOT_URLCONF
     assert limits.check_limits(None) == []
 
 
-def test_a_site_that_names_its_clients_hears_nothing_of_proxies() -> None:
+def test_a_site_that_names_its_clients_has_no_warning_about_proxies() -> None:
     proxied = {**DEPLOYED, "USE_X_FORWARDED_HOST": True}
-    assert found(deploy=True, **proxied, INSTANT_CLIENT_ADDRESS=lambda request: request.META["REMOTE_ADDR"]) == []
+    messages = found(deploy=True, **proxied, INSTANT_CLIENT_ADDRESS=lambda request: request.META["REMOTE_ADDR"])
+    assert [each.id for each in messages] == ["instant.I002"]
 
 
 #: Of the site without our urls, and of that with django-axes.

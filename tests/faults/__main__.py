@@ -108,7 +108,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--messages", type=int, default=50_000, help="of each run (%(default)s)")
     parser.add_argument("--injections", type=int, default=20, help="of each run (%(default)s)")
-    parser.add_argument("--jobs", type=int, default=3, help="runs side by side (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=4, help="runs side by side (%(default)s)")
     parser.add_argument("--only", default="", help="only pairs whose name contains this text")
     parser.add_argument("--resume", action="store_true", help="run only the pairs without a saved result")
     parser.add_argument("--write", action="store_true", help="write the table into docs/guarantees.md")

@@ -165,6 +165,17 @@ class Postgres:
     def resume(self) -> None:
         self._send(signal.SIGCONT)
 
+    def limit_files(self, size: int | None) -> None:
+        """Let all its processes, and those that it starts, write files of at most `size` bytes, or without a limit."""
+        soft = "unlimited" if size is None else str(size)
+        for pid in self._all():
+            # Only their own user may do this; not every root has the capability.
+            done = subprocess.run(
+                ["prlimit", "--pid", str(pid), f"--fsize={soft}:"], capture_output=True, text=True, check=False,
+                **self.cluster._as,
+            )  # fmt: skip
+            assert done.returncode == 0 or not alive(pid), done.stderr
+
 
 def _children(parent: int) -> list[int]:
     found = []

@@ -70,7 +70,12 @@ if SETUP.get("broker"):
 
 @signal("faults.publish", everyone, queue="faults")
 def called(window_info: WindowInfo, items: list[list[str]]) -> None:
-    publish_many([{"channel": channel, "message": text} for channel, text in items], timeout=PATIENCE)
+    try:
+        publish_many([{"channel": channel, "message": text} for channel, text in items], timeout=PATIENCE)
+    except PublishError:
+        with (Path(SETUP["config"]).parent / f"failed-{os.getpid()}").open("ab", 0) as failed:
+            failed.write(b"".join(f"E {channel} {text}\n".encode() for channel, text in items))
+        raise
 
 
 # How a worker publishes. Each way yields a result and its items: A (accepted) or E (an error was reported).
@@ -124,10 +129,12 @@ def in_transaction(items: list[Item]) -> Iterator[tuple[str, list[Item]]]:
 def on_full_disk(items: list[Item]) -> Iterator[tuple[str, list[Item]]]:
     """While the file `full` exists, the database cannot grow, and these items do not fit into its free pages."""
     is_full = Path(SETUP["full"]).exists()
-    with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA max_page_count={1 if is_full else 1_000_000}")  # never less than there are
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA max_page_count={1 if is_full else 1_000_000}")  # never less than there are
     if is_full:
-        publish_many([{"channel": channel, "message": text, "data": "x" * 50_000} for channel, text in items])
+        much = os.urandom(25_000).hex()  # PostgreSQL compresses text
+        publish_many([{"channel": channel, "message": text, "data": much} for channel, text in items])
         yield "A", items
     else:
         yield from in_transaction(items)

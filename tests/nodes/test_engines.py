@@ -28,7 +28,7 @@ from tests.clients import SyncClient
 from tests.conftest import need_server
 from tests.postgres import Cluster, cluster  # noqa: F401 - a fixture
 from tests.tcp_proxies import Cable
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.slow
 #: The code with which the server unsubscribes clients.
@@ -58,9 +58,9 @@ class Parts:
         wait_until_listening(port, child)
         self.children[port] = child
 
-    def redis(self, *options: object, tls: int | None = None) -> int:
+    def redis(self, *options: object, tls: int | None = None, port: int | None = None) -> int:
         """Start a Redis, and return its port; `tls` is one that speaks TLS, and then it has no other."""
-        port, folder = tls or free_port(), self.folder / f"redis-{len(list(self.folder.iterdir()))}"
+        port, folder = tls or port or free_port(), self.folder / f"redis-{len(list(self.folder.iterdir()))}"
         folder.mkdir()
         command = [program("redis-server"), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
         self.start(*command, "--port", 0 if tls else port, *options, port=port)
@@ -118,14 +118,19 @@ def watched(parts: Parts, master: int) -> str:
 
 
 def in_cluster(parts: Parts, request: pytest.FixtureRequest) -> str:
-    ports = [parts.redis("--cluster-enabled", "yes", "--cluster-port", free_port()) for _ in range(3)]
+    return redis_cluster(parts, replicas=0)
+
+
+def redis_cluster(parts: Parts, replicas: int) -> str:
+    """Return the address of a Redis Cluster of three masters, with so many replicas each."""
+    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", 1000]
+    ports = [parts.redis(*options, "--cluster-port", free_port()) for _ in range(3 * (1 + replicas))]
     nodes = [f"127.0.0.1:{port}" for port in ports]
-    parts.run(program("redis-cli"), "--cluster", "create", *nodes, "--cluster-yes")
-    deadline = time.monotonic() + PATIENCE
-    while "cluster_state:ok" not in parts.run(program("redis-cli"), "-p", ports[2], "cluster", "info"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return f"redis+cluster://{nodes[0]}?addr={nodes[1]}&addr={nodes[2]}"
+    parts.run(program("redis-cli"), "--cluster", "create", *nodes, "--cluster-yes", "--cluster-replicas", str(replicas))
+    for port in ports:
+        wait_until("cluster_state:ok", parts, port, "cluster", "info")
+    addresses = "&".join(f"addr={node}" for node in nodes[1:])
+    return f"redis+cluster://{nodes[0]}?{addresses}"
 
 
 def nats(parts: Parts, request: pytest.FixtureRequest) -> str:
@@ -222,16 +227,72 @@ def test_a_failover_of_sentinel_loses_and_repeats_nothing(parts: Parts, tmp_path
     replica = parts.redis("--replicaof", "127.0.0.1", master)
     address = watched(parts, master)
     wait_until("master_link_status:up", parts, replica)
-    with running(address, tmp_path) as nodes, SyncClient(nodes[1].websocket_url, connection_token(user)) as far:
+    with running(address, tmp_path) as nodes:
+        publish_through_the_death(nodes, user, lambda: parts.children[master].kill())
+
+
+def test_a_failover_of_a_cluster_loses_and_repeats_nothing(parts: Parts, tmp_path: Path) -> None:
+    """As with Sentinel. The master that is killed has the history of the channel."""
+    user, address = User(pk=7), redis_cluster(parts, replicas=1)
+    replicas = [port for port in parts.children if "role:slave" in info(parts, port, "replication")]
+    masters = [port for port in parts.children if port not in replicas]
+    assert len(masters) == 3
+    for port in replicas:
+        wait_until("master_link_status:up", parts, port)
+
+    def kill() -> None:
+        (owner,) = [port for port in masters if "stream" in "".join(keys(parts, port))]
+        parts.children[owner].kill()
+
+    with running(address, tmp_path) as nodes:
+        publish_through_the_death(nodes, user, kill)
+
+
+def test_a_dead_shard_stops_its_own_channels_only(parts: Parts, tmp_path: Path) -> None:
+    """Without `appendonly`, the history of its channels is lost when it starts again."""
+    shards = [parts.redis(), parts.redis()]
+    with running(",".join(f"redis://127.0.0.1:{port}" for port in shards), tmp_path):
+        names = [f"room{number}" for number in range(10)]
+        for name in names:
+            publish(name, "first")
+        hers = [name for name in names if any(name in key for key in keys(parts, shards[0]))]
+        others = [name for name in names if name not in hers]
+        assert hers
+        assert others
+        parts.children[shards[0]].kill()
+        parts.children[shards[0]].wait()
+        for name in others:
+            publish(name, "second", timeout=5)
+        with pytest.raises(PublishError) as raised:
+            publish(hers[0], "second", timeout=5)
+        assert raised.value.retryable
+        parts.redis(port=shards[0])
+        until(lambda: _is_published(hers[0], "third"), "the shard is not used again")
+        (last,) = cent_api.call("history", channel=hers[0], limit=-1).publications
+        assert last.data["message"] == "third"
+        kept = cent_api.call("history", channel=others[0], limit=-1).publications
+        assert [each.data["message"] for each in kept] == ["first", "second"]
+
+
+def _is_published(channel: str, text: str) -> bool:
+    try:
+        publish(channel, text, timeout=5)
+    except PublishError:
+        return False
+    return True
+
+
+def publish_through_the_death(nodes: list[LiveServer], user: User, kill: Callable[[], None]) -> None:
+    with SyncClient(nodes[1].websocket_url, connection_token(user)) as far:
         far.join("$a", channel_token("$a", user))
         for number in range(100):
             publish("$a", f"before {number}")
         far.wait(lambda: len(far.received) == 100)
-        parts.children[master].kill()
+        kill()
         sent = [f"before {number}" for number in range(100)]
-        until = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while len(far.received) < len(sent) or len(sent) < 120:
-            assert time.monotonic() < until
+            assert time.monotonic() < deadline
             with suppress(PublishError):
                 publish("$a", f"after {len(sent)}")
                 sent.append(f"after {len(sent)}")
@@ -241,12 +302,18 @@ def test_a_failover_of_sentinel_loses_and_repeats_nothing(parts: Parts, tmp_path
         assert [each.data["message"] for each in history.publications] == far.texts()
 
 
-def wait_until(text: str, parts: Parts, port: int) -> None:
-    """Wait until `redis-cli info` at this port contains the text."""
-    deadline = time.monotonic() + PATIENCE
-    while text not in parts.run(program("redis-cli"), "-p", port, "info", "replication"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def info(parts: Parts, port: int, *command: str) -> str:
+    """Return the answer of the Redis at this port to a command; a single word is a section of `info`."""
+    return parts.run(program("redis-cli"), "-p", port, *(command if len(command) > 1 else ("info", *command)))
+
+
+def keys(parts: Parts, port: int) -> list[str]:
+    return info(parts, port, "keys", "*").splitlines()
+
+
+def wait_until(text: str, parts: Parts, port: int, *command: str) -> None:
+    """Wait until the answer of the Redis at this port contains the text."""
+    until(lambda: text in info(parts, port, *(command or ("replication",))), f"no {text} at {port}")
 
 
 def in_channels(messages: Iterable[tuple[str, Any]]) -> dict[str, list[str]]:

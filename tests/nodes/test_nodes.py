@@ -36,6 +36,7 @@ from tests.conftest import need_server
 from tests.management.test_runws import Site
 from tests.nodes.clients import reading, until
 from tests.snippets import ROOT, snippets
+from tests.waiting import FACTOR
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 CLIENTS = 300 if os.environ.get("NODES") == "full" else 60
@@ -143,6 +144,7 @@ def test_a_node_is_killed_under_load(nodes: Nodes, record_property: Callable[[st
         load.join()
         record_property("seconds until all were back", back)
         print(f"{CLIENTS} clients were back after {back:.2f} s; {len(sent)} messages")
+        assert back < 5 * FACTOR  # as docs/nodes.md promises
         until(lambda: all(len(reader.texts) >= len(sent) for reader in readers), "messages are missing")
         assert [reader.texts for reader in readers if reader.texts != sent] == []
         assert sum(reader.unrecovered for reader in readers) == 0

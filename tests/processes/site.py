@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 import django
@@ -54,6 +55,15 @@ wsgi, asgi = WSGIHandler(), ASGIHandler()
 def job(numbers: list[int]) -> None:
     for number in numbers:
         send(number)
+
+
+def job_of_threads(numbers: list[int]) -> None:
+    """A thread of a job has no current job, so it cannot learn from RQ how its process ends."""
+    threads = [threading.Thread(target=send, args=(number,)) for number in numbers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 if broker := os.environ.get("PROCESSES_BROKER"):

@@ -53,8 +53,9 @@ def test_celery(pool: str, backend: str, broker: str, environment: dict[str, str
     assert_each_once(environment, log.read_text())
 
 
+@pytest.mark.parametrize("work", ["job", "job_of_threads"])
 @pytest.mark.parametrize(("model", "backend"), cases(RQ))
-def test_rq(model: str, backend: str, broker: str, environment: dict[str, str], tmp_path: Path) -> None:
+def test_rq(model: str, backend: str, work: str, broker: str, environment: dict[str, str], tmp_path: Path) -> None:
     """Each job is a process that ends by os._exit(): with "thread" publish() waits for the answer, and warns."""
     need(backend, model)
     from redis import Redis
@@ -65,7 +66,7 @@ def test_rq(model: str, backend: str, broker: str, environment: dict[str, str], 
     with Redis.from_url(broker) as connection:
         queue = Queue(name, connection=connection)
         for first in range(1, MESSAGES + 1, BATCH):
-            queue.enqueue("tests.processes.site.job", list(range(first, first + BATCH)))
+            queue.enqueue(f"tests.processes.site.{work}", list(range(first, first + BATCH)))
         program = "import sys; from tests.processes import site; from rq.cli import main; sys.exit(main())"
         command = [sys.executable, "-c", program, "worker", "--url", broker, "--burst", name]
         log = tmp_path / "log"
