@@ -91,7 +91,7 @@ def rows() -> dict[str, list[str]]:
 
 
 def run(commands: list[list[str]]) -> list[dict[str, object]]:
-    """Run each command, and return its exit status, its output, and the rows that it changed or removed."""
+    """Run each command, and return its exit status, its output, and the rows that it changed, removed and added."""
     answers = []
     for command in commands:
         before, said, status = rows(), io.StringIO(), 0
@@ -105,9 +105,17 @@ def run(commands: list[list[str]]) -> list[dict[str, object]]:
                 status = 99
                 traceback.print_exc()
         after = rows()
-        lost = {label: gone for label, had in before.items() if (gone := sorted(set(had) - set(after[label])))}
-        answers.append({"status": status, "said": said.getvalue(), "lost": lost})
+        answers.append({"status": status, "said": said.getvalue(), **compared(before, after)})
     return answers
+
+
+def compared(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, dict[str, list[str]]]:
+    """Return the rows that are in `before` only, and those that are in `after` only. A changed row is in both."""
+    return {"lost": _more(before, after), "added": _more(after, before)}
+
+
+def _more(some: dict[str, list[str]], others: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {label: more for label, rows in some.items() if (more := sorted(set(rows) - set(others[label])))}
 
 
 if __name__ == "__main__":
@@ -117,6 +125,8 @@ if __name__ == "__main__":
         print(json.dumps(rows()))
     elif what == "rows":
         print(json.dumps(rows()))
+    elif what == "compare":
+        print(json.dumps(compared(json.load(sys.stdin), rows())))
     elif what == "run":
         print(json.dumps(run(json.load(sys.stdin))))
     else:

@@ -56,7 +56,7 @@ REFUSED = {
     *(("postgres", f"relayoutbox{options}") for options in ("", " --once", " --tenant NAME")),
     ("sqlite", "repairoutbox"),
 }
-#: Tables whose rows a command must remove or change to do its work.
+#: Tables whose rows a command must remove, change or add to do its work.
 TAKEN = {
     "relayoutbox": {"instant.OutboxEntry", "instant.OutboxLease", "instant.Revocation"},
     "runws": {"instant.OutboxEntry"},
@@ -117,9 +117,8 @@ class Site:
         before = self.call("rows")
         with self.running(command, word) as status:
             time.sleep(0.3)
-        after = self.call("rows")
-        lost = {label: gone for label, had in before.items() if (gone := sorted(set(had) - set(after[label])))}
-        return {"status": status[0], "said": (self.folder / "log").read_text(), "lost": lost}
+        compared = self.call("compare", given=before)
+        return {"status": status[0], "said": (self.folder / "log").read_text(), **compared}
 
 
 def arguments(command: str) -> list[str]:
@@ -134,7 +133,7 @@ def arguments(command: str) -> list[str]:
 
 
 def results(kind: str, folder: Path, database: dict[str, Any]) -> dict[str, Any]:
-    """Return the result of each command on that database; servers are run on SQLite only."""
+    """Return the result of each command on that database."""
     site = Site(folder, database, free_port())
     filled = site.call("fill")
     assert [label for label, table in filled.items() if label.startswith("instant.") and not table] == []
@@ -151,8 +150,7 @@ def results(kind: str, folder: Path, database: dict[str, Any]) -> dict[str, Any]
     with site.running(["runws", "--server", "dev"], ENDLESS["runws"], ADVICE_BACKEND="python"):
         found = dict(zip(brief, site.call("run", given=[arguments(command) for command in brief]), strict=True))
     for command in endless:
-        if kind == "sqlite":
-            found[command] = site.run_for_a_while(arguments(command), ENDLESS[command.split()[0]])
+        found[command] = site.run_for_a_while(arguments(command), ENDLESS[command.split()[0]])
     return found
 
 
@@ -188,5 +186,5 @@ def test_commands_do_their_work_and_lose_nothing(kind: str, request: pytest.Fixt
 def fault_of(kind: str, command: str, answer: dict[str, Any]) -> object:
     if answer["status"] != ((kind, command) in REFUSED):
         return answer["status"], answer["said"]
-    taken = TAKEN.get(command.split(maxsplit=1)[0], set())
-    return {label: gone for label, gone in answer["lost"].items() if label not in taken}
+    changed = TAKEN.get(command.split(maxsplit=1)[0], set())
+    return {label: rows for what in ("lost", "added") for label, rows in answer[what].items() if label not in changed}
