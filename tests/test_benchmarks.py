@@ -168,6 +168,8 @@ def test_bars_are_judged_by_medians_of_the_same_run(results: Results) -> None:
 def test_a_bar_of_the_caller_and_one_of_the_database() -> None:
     thread = row("thread", 0.02)  # 10 µs a call
     assert [bar.judge(thread, {}).reached for bar in thread.path.bars] == [None, None, True]
+    *_, caller = (bar.judge(row("go", 0.05), {"thread": thread}) for bar in row("go", 0.05).path.bars)
+    assert (caller.value, caller.reached) == (2.5, False)
     outbox = row("outbox", 2.0, insert=0.4)
     (verdict,) = (bar.judge(outbox, {}) for bar in outbox.path.bars)
     assert verdict.text.endswith("= 1.80 s")
