@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import gc
 import importlib.util
 import json
 import os
@@ -38,18 +39,25 @@ hypothesis_settings.load_profile("patient")
 
 
 def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
-    lock = threading.RLock()
+    lock = threading.Lock()
 
     @functools.wraps(function)
     def locked(*args: Any, **kwargs: Any) -> Any:
         with lock:
-            return function(*args, **kwargs)
+            is_collecting = gc.isenabled()
+            gc.disable()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                if is_collecting:
+                    gc.enable()
 
     return locked
 
 
-# Until Python 3.12 two threads that parse at once break each other: "AST constructor recursion depth mismatch". pytest
-# parses when a test fails, and `logging` where a server of the test has something to tell at the same time.
+# In Python 3.11.7 and older, two calls of ast.parse that overlap break each other: "AST constructor recursion depth
+# mismatch" (https://github.com/python/cpython/issues/106905). The second one is that of another thread, or of the same
+# thread, in a finalizer that the garbage collector runs: printing a traceback parses the lines of its frames.
 ast.parse = _one_at_a_time(ast.parse)
 
 #: `make quick` runs only tests that need no server, browser, database server or compiler.
