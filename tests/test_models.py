@@ -268,7 +268,9 @@ def test_a_channel_has_paths(paths: list[str]) -> None:
     assert channel.paths == list(paths)
 
 
-@pytest.mark.parametrize("paths", ["/a/", ["a/"], ["/a*"], ["/\0"], [1], {"/a/": 1}, None], ids=repr)
+@pytest.mark.parametrize(
+    "paths", ["/a/", ["a/"], ["/a*"], pytest.param(["/\0"], id="NUL"), [1], {"/a/": 1}, None], ids=repr
+)
 def test_paths_that_are_none_are_not_written(paths: object) -> None:
     row = Channel.objects.create(name="good")
     row.paths = paths

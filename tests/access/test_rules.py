@@ -172,15 +172,21 @@ def test_without_any_the_token_is_plain(alice: User, answer: Any) -> None:
     assert set(claims(found["token"])) == {"sub", "exp", "iat", "channel", "expire_at"}
 
 
+_KEYS = (
+    "the dict of a rule may contain info and presence, join_leave, force_push_join_leave, force_recovery, "
+    "force_positioning"
+)
+
+
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        ({"colour": "red"}, "colour"),
-        ({"sub": "1", "info": 1}, "sub"),
+        ({"colour": "red", "age": 5}, f"TypeError: {_KEYS}, not age, colour\n"),
+        ({"sub": "1", "info": 1}, f"TypeError: {_KEYS}, not sub\n"),
         ({1: 2}, "not 1"),
-        ({"presence": 1}, "True or False"),
+        ({"presence": 1}, "TypeError: presence must be True or False, not 1\n"),
         ({"presence": {"value": True}}, "True or False"),
-        ({"info": object()}, "JSON"),
+        ({"info": object()}, "TypeError: info cannot be encoded as JSON: "),
         ({"info": float("nan")}, "JSON"),
     ],
 )

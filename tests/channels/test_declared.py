@@ -110,8 +110,8 @@ def test_the_prefix_follows_the_level(setting: str, name: str, text: str) -> Non
         ([["$a", ["x/"]]], "must start with a /"),
         ([["$a", [""]]], "must start with a /"),
         ([["$a", [1]]], "must start with a /"),
-        ([["$a", ["/\0"]]], "must be printable text"),
-        ([["$a", ["/\ud800/"]]], "must be printable text"),
+        pytest.param([["$a", ["/\0"]]], "must be printable text", id="NUL"),
+        pytest.param([["$a", ["/\ud800/"]]], "must be printable text", id="surrogate"),
         ([["$a", ["/x*"]]], "a * only at its end"),
         ([["$a", ["/*/x/"]]], "a * only at its end"),
     ],
@@ -135,7 +135,7 @@ def test_a_wrong_form_names_the_setting_and_says_the_right_one(setting: str, val
         (["$a"], "a string"),
         ("", "must not be empty"),
         ("$gone:a", "no namespace 'gone'"),
-        ("$ü", "printable"),
+        pytest.param("$ü", "printable", id="umlaut"),
     ],
     ids=repr,
 )
@@ -286,3 +286,12 @@ def test_paths_that_pass_are_texts_from_the_root(paths: Any) -> None:
         assert good
     elif good:  # a * behind another letter
         assert any(path.endswith("*") and not path.endswith("/*") for path in paths)
+
+
+def test_the_setting_of_a_merged_channel_is_named() -> None:
+    values = {"INSTANT_SUPERUSER_CHANNELS": [["$a", ["/x/"]], ["$a", ["/y/"]]], "INSTANT_USERS_CHANNELS": [["$a"]]}
+    with override_settings(**values):
+        (fault,) = faults()
+    assert fault.text == (
+        "INSTANT_SUPERUSER_CHANNELS and INSTANT_USERS_CHANNELS both declare '$a'; the second one is ignored."
+    )

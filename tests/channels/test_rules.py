@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core import checks
+from django.test import override_settings
 from django.urls import converters, register_converter
 from pytest_django import Settings
 
@@ -235,3 +237,18 @@ def test_an_integer_of_presence_that_a_browser_would_round_is_text() -> None:
     claims = rules._claims({"info": {"pk": 2**60, "age": 5}})
     assert claims is not None
     assert claims["info"] == {"pk": str(2**60), "age": 5}
+
+
+def test_the_module_of_each_app_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = tmp_path / "ruled_app"
+    app.mkdir()
+    (app / "__init__.py").touch()
+    (app / "channels.py").write_text("from instant import rule\nrule('$ruled-app')(lambda user: True)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    apps = ["django.contrib.contenttypes", "django.contrib.auth", "instant", "ruled_app"]
+    with override_settings(INSTALLED_APPS=apps):
+        rules.autodiscover()
+    assert rules.find("$ruled-app") is not None
+    rules.remove("$ruled-app")
+    for name in ("ruled_app", "ruled_app.channels"):
+        del sys.modules[name]

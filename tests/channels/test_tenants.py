@@ -201,6 +201,44 @@ class TestEntered:
                 pass
 
 
+_ENTERED = "in INSTANT_TENANT_CONTEXT, INSTANT_TENANT names another tenant"
+
+
+@pytest.mark.parametrize(
+    ("values", "tenant", "why"),
+    [
+        ((None, None), "acme", "INSTANT_TENANT is not set"),
+        (("acme", None), "../x", "this is not a valid name of a tenant"),
+        (("acme", CONTEXT), "beta", _ENTERED),
+        ((lambda: "acme", None), "acme", "INSTANT_TENANT_CONTEXT is not set"),
+        (("acme", None), None, "INSTANT_TENANT named no tenant when the work began"),
+    ],
+)
+def test_a_refusal_says_nothing_to_the_client_and_all_to_the_log(
+    values: tuple[Any, Any], tenant: str | None, why: str, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.INSTANT_TENANT, settings.INSTANT_TENANT_CONTEXT = values
+    with pytest.raises(Deny) as raised, tenants.resumed(None) if tenant is None else tenants.entered(tenant):
+        pass
+    assert (raised.value.code, raised.value.reason) == (403, "this connection belongs to another site")
+    assert caplog.messages == [f"refused work for the tenant {tenant or ''!r}: {why}"]
+
+
+def test_the_user_of_another_tenant_is_refused(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    settings.INSTANT_TENANT, settings.INSTANT_TENANT_CONTEXT = NAME, CONTEXT
+    with pytest.raises(Deny), tenants.entered_for("beta/1", {"tenant": "acme"}):
+        pass
+    assert caplog.messages == [
+        "refused work for the tenant 'acme': the user of the connection belongs to another tenant"
+    ]
+
+
+def test_a_wrong_context_is_reported_by_its_setting(settings: Settings) -> None:
+    settings.INSTANT_TENANT, settings.INSTANT_TENANT_CONTEXT = "acme", "no.such.context"
+    with pytest.raises(InvalidSetting, match="INSTANT_TENANT_CONTEXT"), tenants.entered("acme"):
+        pass
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("meta", [{"tenant": "beta"}, {}, {"tenant": 5}, {"tenant": "../x"}])
 @pytest.mark.usefixtures("acme")

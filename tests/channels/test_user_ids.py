@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.core.exceptions import ValidationError
-from django.test import Client
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from instant import publish, publish_to_users, user_channel
@@ -17,6 +17,7 @@ from instant.access.client_credentials import credentials
 from instant.access.tokens import channel_token, connection_token
 from instant.channels.names import personal_channel
 from instant.channels.namespaces import check_name, check_own_name
+from instant.channels.user_ids import user_of
 from instant.exceptions import InvalidChannel, InvalidSetting
 from instant.models import Channel
 from instant.testing import LiveServer, Published
@@ -135,11 +136,27 @@ def test_pks_where_usernames_name_users(alice: User, bob: User, published: Publi
 
 
 @pytest.mark.parametrize(
-    "users", ["alice", [None], Group.objects.all(), [Group(pk=1)]], ids=["name", "none", "queryset", "group"]
+    ("users", "text"),
+    [
+        ("alice", "users must be a list or a queryset, not 'alice'"),
+        ([None], "users must contain users or their primary keys, not None"),
+        (Group.objects.all(), "users must be a queryset of users, not of Group"),
+        ([Group(pk=1, name="g")], "users must contain users or their primary keys, not <Group: g>"),
+    ],
+    ids=["name", "none", "queryset", "group"],
 )
-def test_what_is_no_list_of_users(users: Any) -> None:
-    with pytest.raises(TypeError):
+def test_what_is_no_list_of_users(users: Any, text: str) -> None:
+    with pytest.raises(TypeError) as raised:
         publish_to_users(users, "Hello")
+    assert str(raised.value) == text
+
+
+def test_a_request_without_a_user_is_a_visitors(rf: RequestFactory) -> None:
+    request = rf.get("/")
+    assert isinstance(user_of(request), AnonymousUser)
+    assert isinstance(request.user, AnonymousUser)
+    request.user = User(username="ann")
+    assert user_of(request) is request.user
 
 
 def test_it_waits_for_the_commit(alice: User, published: Published) -> None:

@@ -109,11 +109,15 @@ def found(*, deploy: bool = False, **values: Any) -> list[CheckMessage]:
 #: In test_declared_checks, test_rules and test_tenants.
 ELSEWHERE = {"instant.W009", "instant.W011", "instant.E030", "instant.E031"}
 
-CASES = [(check_id, values, False) for check_id, sites in SITES.items() for values in sites]
-CASES += [(check_id, values, True) for check_id, sites in DEPLOYMENTS.items() for values in sites]
+CASES = [
+    pytest.param(check_id, values, table is DEPLOYMENTS, id=f"{check_id} {values}")
+    for table in (SITES, DEPLOYMENTS)
+    for check_id, sites in table.items()
+    for values in sites
+]
 
 
-@pytest.mark.parametrize(("check_id", "values", "deploy"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
+@pytest.mark.parametrize(("check_id", "values", "deploy"), CASES)
 def test_each_check_finds_its_fault_once_and_alone(check_id: str, values: dict[str, Any], deploy: bool) -> None:
     # I002 is about each engine that W013 is not about.
     (message,) = [
