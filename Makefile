@@ -52,7 +52,7 @@ go:  # the publisher: vet, tests, and the binary for this checkout
 
 mutants: setup  # about 35 minutes; changes the code in thousands of ways, and reports each change that no test notices
 	$(BIN)/pip install -q "mutmut>=3.8,<4"
-	QUICK=1 $(BIN)/python -m mutmut run --max-children 2 $(ARGS)
+	QUICK=devserver $(BIN)/python -m mutmut run --max-children 2 $(ARGS)
 	$(BIN)/python -m mutmut results
 
 bench: setup  # all ways to publish, in one run: make bench ARGS="--rounds 5"

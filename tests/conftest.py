@@ -60,9 +60,11 @@ def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
 # thread, in a finalizer that the garbage collector runs: printing a traceback parses the lines of its frames.
 ast.parse = _one_at_a_time(ast.parse)
 
-#: `make quick` runs only tests that need no server, browser, database server or compiler.
+#: `make quick` runs only tests that need no server, browser, database server or compiler. QUICK=devserver, for
+#: `make mutants`, also runs those that need the devserver.
 QUICK = bool(os.environ.get("QUICK"))
-LARGE_FIXTURES = {"server", "server_kind", "centrifugo", "cluster", "postgres", "go", "browser", "new_page"}
+WITH_DEVSERVER = os.environ.get("QUICK") in (None, "", "devserver")
+LARGE_FIXTURES = {"centrifugo", "cluster", "postgres", "go", "browser", "new_page"}
 #: The kinds of servers that a test of this run used.
 _tried: set[str] = set()
 
@@ -105,7 +107,7 @@ def no_features(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def need_server(kind: str) -> None:
     """Skip the test where this kind of server cannot be run."""
-    if QUICK:
+    if QUICK and (kind != "dev" or not WITH_DEVSERVER):
         pytest.skip("it needs a server, and this run is a quick one")
     if kind == "centrifugo" and shutil.which("centrifugo") is None:
         pytest.skip("Centrifugo: no binary on PATH")
@@ -178,7 +180,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _needs_more(item: pytest.Item) -> bool:
     fixtures = set(getattr(item, "fixturenames", ()))
     values = getattr(getattr(item, "callspec", None), "params", {}).values()
-    if fixtures & LARGE_FIXTURES or {"postgres", "go"} & {value for value in values if isinstance(value, str)}:
+    words = {value for value in values if isinstance(value, str)}
+    if fixtures & LARGE_FIXTURES or {"postgres", "go"} & words:
+        return True
+    if fixtures & {"server", "server_kind"} and ("centrifugo" in words or not WITH_DEVSERVER):
         return True
     return any(item.get_closest_marker(name) for name in ("browser", "node", "slow"))
 
