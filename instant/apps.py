@@ -20,6 +20,7 @@ class InstantConfig(AppConfig):
 
     def ready(self) -> None:
         from . import backends, checks
+        from .centrifugo import http
         from .channels import rules
         from .conf import hidden_settings
         from .events import discovery as events
@@ -35,6 +36,7 @@ class InstantConfig(AppConfig):
         sockets.autodiscover()
         windows.autodiscover()
         backends.preload()
+        http.preload()
 
     @property
     def features(self) -> Features:

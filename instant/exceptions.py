@@ -101,7 +101,7 @@ class Unreachable(PublishError):
 
 
 class Rejected(PublishError):
-    """The server answered with the API error `code`, or with 401: it has a different API key."""
+    """The server answered with the API error `code`. The code is 401 if the server has another API key than Django."""
 
     def __init__(self, reason: str, channel: str, backend: str, retryable: bool, code: int) -> None:
         super().__init__(reason, channel, backend, retryable)
@@ -156,8 +156,8 @@ class Deny(InstantError):
 class Disconnect(InstantError):
     """Close the connection of the browser that calls.
 
-    After codes from 4000 to 4499 it reconnects; from 4500 on it does not. The reason is sent as up to 32 ASCII
-    characters.
+    After codes from 4000 to 4499 the browser reconnects. After codes from 4500 to 4999 it does not. The reason is sent
+    as up to 32 ASCII characters.
     """
 
     def __init__(self, code: int = 4500, reason: str = "closed") -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         using: str | None
 
 
-#: Actions that carry HTML.
+#: Actions that need HTML.
 INSERTING = ("append", "prepend", "before", "after", "replace", "update")
 REMOVE, REFRESH = "remove", "refresh"
 ACTIONS = (*INSERTING, REMOVE, REFRESH)
@@ -84,9 +84,7 @@ async def astream(
     request: HttpRequest | None = None,
     **options: Unpack[_Options],
 ) -> PublishError | None:
-    """Apply `action` as `stream` does, on the running event loop. A template is rendered in a thread, as it may run
-    queries.
-    """
+    """Do the same as `stream`, from a coroutine. A template is rendered in a thread, because it may run queries."""
     _check(action, target, template=template, context=context, html=html, request=request)
     if template is not None:
         html = await sync_to_async(_rendered)(template, context, request)
@@ -114,7 +112,7 @@ def _check(action: str, target: object, *, template: object, context: object, ht
     if action in INSERTING:
         _check_content(action, template, html)
     elif template is not None or html is not None:
-        raise InvalidMessage(f"{action!r} takes no HTML. Remove template= and html=.")
+        raise InvalidMessage(f"{action!r} does not need HTML. Remove template= and html=.")
     if template is None and (context is not None or request is not None):
         raise InvalidMessage("context= and request= require template=. Add it, or remove them.")
 
@@ -128,7 +126,7 @@ def _check_target(action: str, target: object) -> None:
 
 def _check_content(action: str, template: object, html: object) -> None:
     if template is not None and html is not None:
-        raise InvalidMessage(f"{action!r} takes template= or html=, not both.")
+        raise InvalidMessage(f"{action!r} needs either template= or html=, not both. Remove one of them.")
     if template is None and html is None:
         raise InvalidMessage(
             f'{action!r} needs HTML. Pass template="_post.html", context={{…}}, or html=format_html("<p>{{}}</p>", …).'

@@ -39,7 +39,10 @@ def _now() -> str:
 
 
 def _numbered() -> Iterator[str]:
-    """Yield unique ids: 96 random bits of this process, then a counter. It runs in C, so threads can share it."""
+    """Yield unique ids: 96 random bits of this process, then a counter.
+
+    Threads can share the iterator: `map` and `count` are written in C, so a step is not interrupted.
+    """
     return map(f"{os.urandom(12).hex()}%08x".__mod__, itertools.count())
 
 
@@ -55,7 +58,7 @@ class Message:
     """One message for one channel. `uid` is also the server's idempotency key. If `site` is None, it is SITE_NAME.
 
     The payload is serialized on creation, so later changes to other fields have no effect. The class is not frozen,
-    because that would make creation, which is most of a publish, a third slower.
+    because the creation of a frozen object takes a third longer, and publishing consists mainly of this creation.
 
     Raises:
         InvalidChannel: the channel's name is wrong.
@@ -71,7 +74,7 @@ class Message:
     site: str | None = None
     uid: str = field(default_factory=_new_uid)
     timestamp: str = field(default_factory=_now)
-    #: Tags of the publication, beside the payload. Clients read them; see `instant.exclude`.
+    #: Tags of the publication. They are not part of the payload. Clients read them; see `instant.exclude`.
     tags: Mapping[str, str] | None = None
     #: The payload as JSON, exactly as it is sent.
     payload: bytes = field(init=False, repr=False, compare=False)
@@ -117,7 +120,7 @@ class Message:
         return payload
 
     def to(self, channel: str) -> Message:
-        """Return this message for another channel. The uid is the same, so a page that has joined both gets it once.
+        """Return this message for another channel, with the same uid. A page that has joined both handles it once.
 
         Raises:
             InvalidChannel: the channel's name is wrong.

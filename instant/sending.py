@@ -28,7 +28,10 @@ class Collected:
     """A kind of entry that a transaction collects. Each commit has its own instance, which may record failures."""
 
     def merged(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """Return the entries to send, in order. Entries of other kinds keep their positions."""
+        """Return the entries to send, in order, after merging entries of this kind that belong together.
+
+        Entries of other kinds must keep their positions.
+        """
         return entries
 
     def written(self, items: Sequence[Any]) -> Sequence[Sequence[Message]]:
@@ -39,7 +42,7 @@ class Collected:
         """Record the result of one message."""
 
     def finish(self) -> None:
-        """Log failures, or raise them: the error then propagates from the commit."""
+        """Log the failures, or raise an error. The commit then raises this error."""
 
 
 class Entry(NamedTuple):
@@ -87,7 +90,7 @@ def _send_collected(entries: Sequence[Entry]) -> None:
 
 
 def send_entries(entries: Sequence[Entry], kinds: Mapping[type[Collected], Collected]) -> None:
-    """Send these entries now, in order. `kinds` has an instance for each kind; all are finished at the end."""
+    """Send these entries now, in order. `kinds` has an instance for each kind. At the end, each `finish` is called."""
     with ExitStack() as stack:
         for own in kinds.values():
             stack.callback(own.finish)

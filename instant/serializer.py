@@ -1,7 +1,7 @@
-"""The serializer: compact JSON, by orjson if it is installed, with the output of DjangoJSONEncoder.
+"""Serializes data as compact JSON, with orjson if it is installed, and otherwise with DjangoJSONEncoder.
 
-There are two differences. Integers beyond ±(2^53 - 1), which a browser would round, are written as text. Members of an
-Enum are written as their values.
+The output is that of DjangoJSONEncoder, with these differences: integers beyond ±(2^53 - 1), which a browser would
+round, are written as text; members of an Enum are written as their values; NaN and infinities are refused.
 """
 
 from __future__ import annotations
@@ -32,42 +32,42 @@ class _Encoder(DjangoJSONEncoder):
         return o.value if isinstance(o, Enum) else super().default(o)  # as orjson does
 
 
-# One shared encoder: json.dumps(cls=…) would create one for each message.
+# One encoder for all messages, because json.dumps(cls=…) would create an encoder for each message.
 _encode: Callable[[object], str] = _Encoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def _encode_slowly(value: object) -> bytes:
     text = _encode(value)
     if _MANY_DIGITS.search(text):
-        text = _encode(_exact(value))
+        text = _encode(exact(value))
     return text.encode()
 
 
-def _exact(value: Any) -> Any:
+def exact(value: Any) -> Any:
     """Return plain JSON data with text instead of integers that a browser would round."""
     if isinstance(value, Enum) and not isinstance(value, int):
         value = value.value
     if isinstance(value, dict):
-        return {key: _exact(inner) for key, inner in value.items()}
+        return {key: exact(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_exact(inner) for inner in value]
+        return [exact(inner) for inner in value]
     if isinstance(value, int) and not -_MAX_INTEGER <= value <= _MAX_INTEGER:
         return int.__repr__(value)
     return value
 
 
 def _encode_fast(value: object) -> bytes:
-    """Encode with orjson, or with DjangoJSONEncoder where their results differ.
+    """Encode with orjson. If its result could differ from that of DjangoJSONEncoder, encode with DjangoJSONEncoder.
 
-    orjson writes NaN as null, so a result that contains null is encoded again unless the value has no NaN. orjson
-    refuses large integers and keys that are not strings. Its options make it refuse everything else that is not plain
-    JSON, because it would format dates differently.
+    orjson refuses large integers and keys that are not strings. With these options it also refuses dates, dataclasses
+    and subclasses, which it would write differently. All these are then encoded by DjangoJSONEncoder. orjson writes NaN
+    as null, so a value whose result contains null is encoded again, unless all its numbers are finite.
     """
     try:
         text = orjson.dumps(value, option=_PASS)
     except orjson.JSONEncodeError:
         return _encode_slowly(value)
-    # A copy: orjson shrinks its own buffer in place, which leaves kilobytes behind it unused.
+    # The result is copied. orjson shrinks its buffer in place, and the memory after it, some kilobytes, stays unused.
     return b"%b" % text if b"null" not in text or _is_finite(value) else _encode_slowly(value)
 
 

@@ -88,8 +88,8 @@ WRONG: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (("update", "#a"), {"html": b""}, "html= must be text, not bytes"),
     (("update", "#a"), {"html": "", "context": {}}, "require template="),
     (("update", "#a"), {"html": "", "request": RequestFactory().get("/")}, "require template="),
-    (("remove", "#a"), {"html": ""}, "'remove' takes no HTML"),
-    (("refresh",), {"template": "_user.html"}, "'refresh' takes no HTML"),
+    (("remove", "#a"), {"html": ""}, "'remove' does not need HTML"),
+    (("refresh",), {"template": "_user.html"}, "'refresh' does not need HTML"),
     (("remove", "#a"), {"context": {}}, "require template="),
 ]
 

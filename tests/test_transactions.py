@@ -24,9 +24,10 @@ from instant import apublish, apublish_many, html, publish, publish_many, publis
 from instant.events import OP_UPDATE, BaseEventModel, Event
 from instant.messages import Message
 from instant.models import OutboxEntry, Revocation
-from instant.revocation import recheck, recording
+from instant.revocation import arecheck, recheck, recording
 from instant.testing import capture_published
-from instant.windows import BROADCAST, SERVER, atrigger, deliver_messages, signal, trigger
+from instant.windows import BROADCAST, SERVER, WindowInfo, atrigger, deliver_messages, signal, trigger
+from instant.windows.topics import channel_of
 from tests.blog.models import Post
 from tests.features import use_features
 from tests.postgres import _in_file, opened
@@ -67,7 +68,9 @@ PUBLISHES: dict[str, Callable[..., Any]] = {
     "publish_many": lambda **how: publish_many([{"channel": "$c", "message": "x"}], on_commit=True, **how),
     "publish_to_users": lambda **how: publish_to_users([1], "x", on_commit=True, **how),
     "stream": lambda **how: html.stream("$c", "remove", "#x", on_commit=True, **how),
+    "astream": lambda **how: async_to_sync(html.astream)("$c", "remove", "#x", on_commit=True, **how),
     "Event.send": lambda **how: Event("shop.sold").send("$c", **how),
+    "Event.asend": lambda **how: async_to_sync(Event("shop.sold").asend)("$c", **how),
     "apublish": lambda **how: async_to_sync(apublish)("$c", "x", on_commit=True, **how),
     "apublish_many": lambda **how: async_to_sync(apublish_many)(
         [{"channel": "$c", "message": "x"}], on_commit=True, **how
@@ -136,13 +139,26 @@ def test_functions_on_the_server_wait_for_that_database_too(other: str) -> None:
     assert called == ["x"]
 
 
-def test_emit_waits_for_that_database(other: str) -> None:
+EMITS = {
+    "emit": (PostEvents.emit, PostEvents.emit_many),
+    "aemit": (async_to_sync(PostEvents.aemit), async_to_sync(PostEvents.aemit_many)),
+}
+
+
+@pytest.mark.parametrize("name", EMITS)
+def test_emit_waits_for_that_database(name: str, other: str) -> None:
+    emit, emit_many = EMITS[name]
     with atomic():
         post = Post.objects.create(title="One")
     with capture_published() as published:
+        with pytest.raises(Undo), transaction.atomic(using=other):
+            emit(post, OP_UPDATE, using=other)
+            assert emit_many(Post.objects.all(), OP_UPDATE, using=other) == 1
+            raise Undo
+        assert not published
         with transaction.atomic(using=other):
-            PostEvents.emit(post, OP_UPDATE, using=other)
-            assert PostEvents.emit_many(Post.objects.all(), OP_UPDATE, using=other) == 1
+            emit(post, OP_UPDATE, using=other)
+            assert emit_many(Post.objects.all(), OP_UPDATE, using=other) == 1
             assert not published
         assert [item.data["pk"] for item in published] == [
             post.pk,
@@ -150,7 +166,23 @@ def test_emit_waits_for_that_database(other: str) -> None:
         ]  # not registered: each is an event of its own
 
 
-def test_recheck_names_using(other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", EMITS)
+def test_without_using_emit_waits_for_the_database_of_the_object(name: str, other: str) -> None:
+    emit, _ = EMITS[name]
+    post = Post.objects.using(other).create(title="One")
+    with capture_published() as published:
+        with pytest.raises(Undo), transaction.atomic(using=other):
+            emit(post, OP_UPDATE)
+            raise Undo
+        with transaction.atomic():
+            emit(post, OP_UPDATE)
+            assert len(published) == 1
+    assert len(published) == 1
+
+
+@pytest.mark.parametrize("again", [recheck, async_to_sync(arecheck)], ids=["recheck", "arecheck"])
+def test_recheck_names_using(again: Callable[..., None], other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_features(monkeypatch, windows=True)
     enforced: list[Any] = []
     monkeypatch.setattr(recording, "_enforce", enforced.extend)
     user = User.objects.create(username="ann")
@@ -158,11 +190,12 @@ def test_recheck_names_using(other: str, monkeypatch: pytest.MonkeyPatch) -> Non
     enforced.clear()
     with transaction.atomic(using=other):
         with pytest.raises(TransactionManagementError, match=f"using='{other}'"):
-            recheck(users=[user])
+            again(users=[user])
         assert not Revocation.objects.exists()
-        recheck(users=[user], using=other)
+        again(users=[user], channels=["$a"], topics=["desk"], using=other)
         assert enforced == []
-    assert len(enforced) == 1
+    desk = channel_of("desk", WindowInfo())
+    assert sorted(key[1:3] for key in enforced) == sorted([("", "$a"), ("", desk), (str(user.pk), "")])
 
 
 def test_with_the_outbox_the_row_is_written_when_the_other_database_commits(other: str, settings: Any) -> None:

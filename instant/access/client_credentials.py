@@ -29,8 +29,8 @@ logger = logging.getLogger("instant")
 
 #: The reason for a refused channel. It is the same if the channel does not exist, so that names cannot be probed.
 NOT_ALLOWED = "you may not join this channel, or it does not exist"
-#: How many seconds the rules of one request may take. The limit is a time and not a number of calls, because a page may
-#: join as many channels by rule as one request may name.
+#: How many seconds the rules of one request may take. The number of calls is not limited, because a page may need the
+#: rules of all channels that one request may name.
 RULES_SECONDS = 5.0
 #: The reason for a channel whose rule was not called because of this limit.
 TOO_LATE = (
@@ -44,7 +44,10 @@ class _Channel(TypedDict):
 
 
 class ChannelCredentials(_Channel, total=False):
-    """A channel and the token that joins it. A strict channel has no token until the client sends its id."""
+    """A channel, and the token with which the client joins it.
+
+    A strict channel has no token if the request does not contain the id of the client's connection.
+    """
 
     token: str
     strict: bool
@@ -84,9 +87,12 @@ def credentials(
     `refused`. Channels whose rules were not called within 5 seconds are in `refused`, too, with that reason. Without
     `channels`, they contain all channels of the user, or with `path` those that the page at this path joins.
 
-    `page_channels` are added without a check, and `meta` is passed to Centrifugo's proxies. Both come from a page that
-    Django signed (see `instant.windows.page_window`). `client` is the id of the client's connection. Without it, strict
-    channels have no tokens.
+    Without `meta`, the connection token is not bound to a session. After a log-out it remains valid, for
+    INSTANT_TOKEN_TTL seconds at most. It is bound to the user and the password.
+
+    `client` is the id of the client's connection. Without it, strict channels have no tokens. `page_channels` and
+    `meta` are for a page's window (see `instant.windows.page_window`): they come from a text that Django has signed.
+    Access to `page_channels` is not checked here. Centrifugo sends `meta` to Django with each call and each socket.
 
     The result contains secrets: send it with `Cache-Control: no-store`.
 
@@ -123,8 +129,8 @@ def credentials_from(
 ) -> Credentials:
     """Do the same as `credentials`, for a user whose offers were read already.
 
-    `page_info` is added to the `info` of the tokens of `page_channels`. The connection token expires after `expires_in`
-    seconds if that is earlier than INSTANT_TOKEN_TTL.
+    `page_info` is added to the `info` of the tokens of `page_channels`. The connection token is valid for `expires_in`
+    seconds, or for INSTANT_TOKEN_TTL seconds if that is less.
 
     Raises:
         PermissionDenied: the user may not connect.

@@ -1,10 +1,11 @@
-"""Binds a connection to its session. The binding is signed into the connection token, and checked when the connection
-acts.
+"""Binds a connection to its session. The binding is signed into the connection token. It is checked when the connection
+makes a call or opens a socket, and every 10 seconds while a plain WebSocket is open.
 
-Only Centrifugo and Django see the token's `meta`. It contains a hash of the session's key, a hash of the user's session
-auth hash (which changes with the password), and a fingerprint of the user's rights. The token's `info` is visible to
-other clients in presence. It contains short forms of these two hashes, by which Django finds the connections of a
-session that has ended. None of the hashes can be used to authenticate.
+Only Centrifugo and Django see the token's `meta`. It contains a hash of the session's key, and a fingerprint of the
+user's rights. It also contains a hash of the user's session auth hash, which changes with the password.
+
+The token's `info` is visible to other clients in presence. It contains short forms of the two hashes. By these, Django
+finds the connections of a session that has ended. None of the hashes can be used to authenticate.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _SHORT = 12
 class Session:
     """The session of a request.
 
-    `hash` is the keyed hash of its key, or "" without a session. `expires_in` is in seconds, or None.
+    `hash` is the result of `session_hash`, or "" without a session. `expires_in` is in seconds, or None.
     """
 
     hash: str = ""
@@ -48,8 +49,8 @@ def session_of(request: Any) -> Session:
     session: Any = getattr(getattr(request, "_request", request), "session", None)
     if session is None:
         return Session()
-    # The key of a cookie session is its content, which changes. The session auth hash stays the same while the user is
-    # logged in.
+    # The key of a cookie session is its content, which changes with each write. So the session auth hash is used, which
+    # stays the same while the user is logged in. All cookie sessions of a user have the same one.
     in_cookies = session.__class__.__module__ == _COOKIES
     key = session.get(HASH_SESSION_KEY) if in_cookies else session.session_key
     return Session(session_hash(key), session.get_expiry_age()) if key else Session()
@@ -84,7 +85,7 @@ def shown_auth(auth: str) -> str:
 def current_auth(user: User) -> str:
     """Return the short session auth hash of the user's current password.
 
-    The `info` of a connection contains the same hash if the password has not changed since.
+    The `info` of a connection contains the same hash if its token was issued for this password.
     """
     return shown_auth(auth_of(user))
 

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from importlib import import_module
@@ -22,7 +23,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as PoolTimeout
 
 from ..conf.settings import conf
-from ..exceptions import ServerError
+from ..exceptions import InvalidSetting, ServerError
 from ..process_state import PerProcess
 from ..secret_text import Secret, masked, shown, without_frames
 from . import offline
@@ -109,6 +110,19 @@ async def apost(method: str, body: bytes, timeout: float | None = None) -> dict[
                 raise
         await asyncio.sleep(_PAUSES[attempt])
         attempt += 1
+
+
+def preload() -> None:
+    """Import aiohttp if this process loads an ASGI application, unless no request will be sent.
+
+    The import takes 0.2 seconds and 11 MB. Other processes rarely call async functions, and import it at the first
+    call. `django.core.asgi` is what a project's `asgi.py` imports before it starts Django.
+    """
+    if "django.core.asgi" not in sys.modules:
+        return
+    with suppress(InvalidSetting):  # `check` reports it
+        if not offline.is_silent():
+            import_module("aiohttp")
 
 
 def server_time() -> float:

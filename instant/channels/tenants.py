@@ -1,5 +1,5 @@
-"""Switches to the tenant of work that does not come from a request of this tenant: calls, sockets, queued calls,
-revocations, and the relay.
+"""Switches to the tenant to which some work belongs, if no request of this tenant is current: calls, sockets, queued
+calls, revocations, and the relay.
 
 Several sites, or the tenants of a site, can share a Centrifugo server. The names of channels and the ids of users on
 the server then contain the tenant's name (`server_names`, `user_ids`). Names in Python code do not contain it.
@@ -110,7 +110,7 @@ def _context(tenant: str) -> AbstractContextManager[Any]:
         manager: AbstractContextManager[Any]
         manager = tenant_settings.called("INSTANT_TENANT_CONTEXT", conf.INSTANT_TENANT_CONTEXT)(tenant)
         return manager
-    # The function could still return the tenant of an earlier request in this thread.
+    # The function in INSTANT_TENANT could still return the tenant of an earlier request in this thread.
     if not is_fixed():
         raise _refused(tenant, "INSTANT_TENANT_CONTEXT is not set")
     return nullcontext()

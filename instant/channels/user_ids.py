@@ -95,8 +95,8 @@ def user_named(sub: str, meta: Mapping[str, Any]) -> Any:
 def user_channel(user: User) -> str:
     """Return the name of this user's personal channel. All pages of the user receive what is published to it.
 
-    It contains the pk, even if INSTANT_USER_ID is "username". So it cannot become the channel of a later user of that
-    name.
+    The name contains the pk, even if INSTANT_USER_ID is "username". So another user who gets the same username later
+    does not get the same channel.
 
     Raises:
         InvalidChannel: the user is a visitor, who has no personal channel.

@@ -1,4 +1,4 @@
-"""The server's HTTP API as a function: it receives a method's name and its body, and returns the reply."""
+"""The methods of the devserver's HTTP API. `Api.call` receives a method's name and a body, and returns the reply."""
 
 from __future__ import annotations
 

@@ -287,7 +287,7 @@ class _Connection:
 
 
 async def _answer(answering: Answering) -> web.Response:
-    """Run the generator of an answer, and let the event loop serve the sockets at each of its pauses."""
+    """Return the response of an API call. At each `yield` of the generator, the event loop serves the sockets."""
     while True:
         try:
             next(answering)

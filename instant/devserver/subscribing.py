@@ -128,7 +128,7 @@ def join(client: Client, request: Request, grant: Grant, *, server_side: bool) -
 
 
 def check(client: Client, request: Request) -> None:
-    """Refuse a command that is invalid whatever the client is permitted to do.
+    """Refuse a command that is invalid for every client, regardless of permissions.
 
     Raises:
         ReplyError: 105 for an existing subscription, 106 for too many subscriptions, 107 for a channel name that is too

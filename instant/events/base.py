@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from asgiref.sync import sync_to_async
 from django.db import models, router
 
 from ..chunks import chunks
@@ -77,6 +78,19 @@ class BaseEventModel(EventDeclaration):
             submit([_of_row(event, instance, own, operation) for instance in instances], using or own)
             count += len(instances)
         return count
+
+    @classmethod
+    async def aemit(cls, instance: models.Model, operation: Operation, *, using: str | None = None) -> None:
+        """Do the same as `emit`, from a coroutine. It runs in the thread in which Django's transactions are open."""
+        await sync_to_async(cls.emit)(instance, operation, using=using)
+
+    @classmethod
+    async def aemit_many(cls, queryset: models.QuerySet[Any], operation: Operation, *, using: str | None = None) -> int:
+        """Do the same as `emit_many`, from a coroutine. It runs in the thread in which Django's transactions are open.
+
+        It returns the number of objects.
+        """
+        return await sync_to_async(cls.emit_many)(queryset, operation, using=using)
 
     @classmethod
     def _own(cls, operation: Operation) -> EventDeclaration:

@@ -15,6 +15,7 @@ from ..channels.user_ids import user_id, user_of
 from ..conf.settings import conf
 from ..legacy.auth_url import auth_url
 from ..protocol import CREDENTIALS_ID
+from ..serializer import exact
 from ..windows import page_window
 from .page_positions import take_if_used
 from .page_state import names_at, page_of, without_database_errors
@@ -94,5 +95,8 @@ def _prefix(urlconf: str | None) -> str:
 
 
 def script_json(value: object) -> str:
-    """Return `value` as JSON that is safe in any script element."""
-    return json.dumps(value).translate(_ESCAPES)
+    """Return `value` as JSON that is safe in any script element, in ASCII, because a page may have any encoding.
+
+    Integers beyond ±(2^53 - 1) are text, as in messages.
+    """
+    return json.dumps(exact(value)).translate(_ESCAPES)

@@ -65,7 +65,10 @@ def fill(request: HttpRequest, response: Response) -> Response:
 
 
 def is_fillable(response: HttpResponseBase) -> bool:
-    """Report whether `response` is a complete HTML page with an empty first placeholder, or is not rendered yet."""
+    """Report whether `response` can be filled.
+
+    It must be a complete HTML page whose first placeholder is still empty, or a response that is not rendered yet.
+    """
     if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
         return True
     if not isinstance(response, HttpResponse) or response.streaming or response.has_header("Content-Encoding"):
@@ -110,7 +113,7 @@ def _credentials(request: HttpRequest) -> dict[str, Any] | str:
     names = [*names_at(request), *page.streams] if page.streams else None
     if window is not None:
         names = None if names is None else [*names, *window.channels]
-        # These channels are as new as the page. It receives all their messages.
+        # The window's own channel did not exist before this page. So the page joins it at the beginning of its history.
         page.positions.update(dict.fromkeys(window.fresh, Position(0, "")))
     answer = credentials_for(request, names, path=request.path, window=window, offers=offers_of(request))
     for refusal in answer["refused"]:
@@ -153,6 +156,6 @@ def _guard(request: HttpRequest, response: HttpResponse, answer: dict[str, Any] 
     for name in [name for name in response.headers if _DROPPED.fullmatch(name)]:
         del response[name]
     if not settings.CSRF_USE_SESSIONS:
-        # The middleware may stand outside UpdateCacheMiddleware. Then the CSRF middleware has already processed the
-        # response.
+        # If InstantMiddleware is outside the CSRF middleware, the CSRF middleware has already processed the response,
+        # before the token of this page was created. So its cookie is set here.
         CsrfViewMiddleware(lambda _: response).process_response(request, response)

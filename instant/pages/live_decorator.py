@@ -68,5 +68,8 @@ def _is_async(view: Callable[..., Any]) -> bool:
 
 def _page_of_view(request: object) -> Page:
     if not hasattr(request, "META"):
-        raise TypeError("live() got no request: to decorate a method, use @method_decorator(live)")
+        raise TypeError(
+            "live() got no request as the first argument. Decorate a method with @method_decorator(live), and a class "
+            'with @method_decorator(live, name="dispatch").'
+        )
     return page_of(request)  # type: ignore[arg-type]

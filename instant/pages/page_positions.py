@@ -17,9 +17,10 @@ logger = logging.getLogger("instant")
 
 
 def mark(request: HttpRequest, channels: Iterable[str] | None = None) -> None:
-    """Record the current positions of these channels, or of all channels of the user. The page joins them there.
+    """Record the current positions of these channels, or of all channels of the user.
 
-    Call it before the view reads its data. If you call it several times, the first call counts for each channel.
+    The page joins each channel at its position, and so receives all later messages. Call this before the view reads its
+    data. If you call it several times, each channel keeps its first position.
 
     Raises:
         TypeError: `channels` is a single name.
@@ -46,8 +47,8 @@ def _to_mark(request: HttpRequest, channels: Iterable[str] | None) -> Iterable[s
 @cache  # so that it is logged only once
 def _warn_that_nothing_fills() -> None:
     logger.warning(
-        "instant.mark() has no effect, because nothing fills the page: add instant.middleware.InstantMiddleware to "
-        "MIDDLEWARE, or decorate the view with @instant.live"
+        "instant.mark() has no effect, because nothing puts the positions into the page. Add "
+        "instant.middleware.InstantMiddleware to MIDDLEWARE, or decorate the view with @instant.live."
     )
 
 
@@ -59,10 +60,10 @@ def take(request: HttpRequest, names: Iterable[str]) -> None:
 
 
 def take_if_used(request: HttpRequest, names: Iterable[str]) -> None:
-    """Read the positions while a template is rendered, if the page will be filled and this does not block an event
-    loop.
+    """Read the positions while a template is rendered.
 
-    Otherwise `fill` reads them later, in a thread.
+    In an event loop this would block, so `fill` reads them later in a thread. If no middleware or decorator fills the
+    page, positions are not needed.
     """
     if page_of(request).fills and not _in_event_loop():
         take(request, names)

@@ -9,6 +9,6 @@ disconnects. `repeating` enforces the rows again until older tokens have expired
 
 from __future__ import annotations
 
-from .recording import recheck
+from .recording import arecheck, recheck
 
-__all__ = ["recheck"]
+__all__ = ["arecheck", "recheck"]

@@ -58,7 +58,8 @@ def _user_changed(instance: Any, using: str, **_: Any) -> None:
     if named_by in before and before[named_by] != getattr(instance, named_by):
         record([Revocation(user=str(before[named_by]))], using)
     if "password" in before and before["password"] != instance.password:
-        # Sessions with the old password have ended. Pages of the sessions that the view keeps get new tokens at once.
+        # All sessions with the old password have ended. If the view keeps a session by update_session_auth_hash(), the
+        # pages of this session reconnect, and get new tokens.
         end_session(user_id(instance), Revocation.ALL_SESSIONS, using)
         recheck(users=[instance], using=using)
 
@@ -89,7 +90,10 @@ def _membership_changed(
 def _permissions_changed(
     instance: Any, action: str, reverse: bool, *, model: type[Model], pk_set: set[Any] | None, using: str, **_: Any
 ) -> None:
-    """Handle a change of the permissions of a user or a group, from either side. Only rules and views read them."""
+    """Handle a change of the permissions of a user or a group, from either side.
+
+    Channels of the admin and the settings do not depend on permissions. Rules and the topics of pages may.
+    """
     if action == "pre_clear" and reverse:
         _permission_will_be_deleted(instance, using)
     elif action == "post_remove" and reverse:
@@ -108,7 +112,10 @@ def _permissions_removed(pks: Iterable[Any], using: str, of: type[Model]) -> Non
 
 
 def _holders_changed(holders: Callable[[], Iterable[Any]], using: str) -> None:
-    """Recheck users and groups that have lost a permission. They are read only if a channel may depend on it."""
+    """Recheck users and groups that have lost a permission.
+
+    `holders` reads them from the database. It is called only if a channel may depend on a permission.
+    """
     for holder in holders() if _permissions_matter() else ():
         recheck(users=_members(holder, using) if isinstance(holder, Group) else [holder], using=using)
 

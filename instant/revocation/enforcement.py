@@ -27,17 +27,19 @@ from ..models import Revocation
 from ..protocol import PAGES_NAMESPACE
 from . import page_topics
 
-#: The most channels with subscribers whose presence is read at once. On a site with more, users are disconnected.
+#: The maximum number of channels whose presence is read for a user. If more private channels have subscribers, the user
+#: is disconnected instead.
 MOST_CHANNELS = 5_000
-#: The most calls of rules that the caller waits for. Each may need a query. The thread makes the remaining calls.
+#: The maximum number of calls of rules for which the request that makes a change waits, because each call may need a
+#: query. The thread of `repeating` makes the remaining calls.
 RULES_AT_ONCE = 100
-#: The calls of rules after which the thread unsubscribes the users who were denied, before it continues.
+#: The number of calls of rules after which the users who were denied are unsubscribed, before the next calls.
 RULES_IN_A_STEP = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Subjects:
-    """What is checked together: users by id, channels by name, sessions by user and hash."""
+    """The subjects of several revocations: users by id, channels by name, sessions by user and hash."""
 
     users: frozenset[str]
     channels: frozenset[str]
@@ -49,9 +51,12 @@ def apply(rows: Sequence[Revocation], *, is_first: bool, rule_budget: int | None
 
     `rule_budget` is the maximum number of calls of rules; None means no limit.
 
-    The first time, all connections of a user whose session has ended are closed. If any channel is strict, so are the
-    connections of all users who are checked. Users who still have access reconnect. Later, only connections whose
-    `info` shows an ended session are closed.
+    Users who have lost access to a channel are unsubscribed. Instead, all connections of a user are closed if the user
+    is deleted or not active, if the channel is strict, or if Django cannot read the channel's presence. A single
+    connection is closed if its `info` shows an ended session or an old password.
+
+    With `is_first`, all connections of users whose sessions have ended are closed, too. If any channel is strict, all
+    connections of all users in `rows` are closed. Users who still have access reconnect.
 
     Raises:
         InvalidChannel: with its tenant, a channel's name is too long.
@@ -81,7 +86,11 @@ def _is_active(user: Any) -> bool:
 
 
 def _present(subjects: _Subjects, inactive: set[str]) -> dict[str, list[Client]]:
-    """Return the clients in each channel. If a channel has no presence, disconnect the users instead."""
+    """Return the clients in each channel. If they are unknown for a channel, disconnect the users instead.
+
+    They are unknown if the channel has no presence, if presence is not shared by the nodes, or if there are more than
+    MOST_CHANNELS channels.
+    """
     subs: frozenset[str] = (subjects.users - inactive) | {
         sub for sub, session in subjects.sessions if session != Revocation.ALL_SESSIONS
     }
@@ -107,7 +116,7 @@ def _private_channels() -> set[str] | None:
     """Return the private channels that have subscribers. Return None if they are unknown, or if presence is not shared.
 
     All nodes must answer the request. For some seconds after a node was killed, the other nodes still wait for its
-    answer. A disconnect does not need one.
+    answer, and the request fails. A disconnect does not need the answers of other nodes.
     """
     if not engine.has_shared_presence():
         return None
@@ -126,9 +135,10 @@ def _is_empty(name: str) -> bool:
 
 
 def _remove_everybody(name: str) -> None:
-    """Remove all users without access from a channel whose subscribers are unknown.
+    """Remove the users without access from a channel whose subscribers are unknown.
 
-    If the name is private, disconnect all users of the site. Otherwise unsubscribe users and visitors without access.
+    If the name is private, all users of the site are disconnected, and those with access join again. Otherwise the
+    users and visitors without access are unsubscribed. If the channel has no subscribers, nothing happens.
     """
     if _is_empty(name):
         return
@@ -148,7 +158,7 @@ def _remove_everybody(name: str) -> None:
 
 
 def _close_ended(subjects: _Subjects, users: Users, present: dict[str, list[Client]]) -> None:
-    """Close connections whose `info` shows an ended session, or a password that has changed since."""
+    """Close connections whose `info` shows an ended session, or another password than the user has now."""
     ended = {(sub, session_binding.shown_session(session)) for sub, session in subjects.sessions}
     current = {sub: session_binding.current_auth(user) for sub, user in users.by_id.items() if sub}
     closed = set()
@@ -160,10 +170,11 @@ def _close_ended(subjects: _Subjects, users: Users, present: dict[str, list[Clie
 
 
 def _end_topics(subjects: _Subjects, users: Users, present: dict[str, list[Client]]) -> None:
-    """Unsubscribe pages from topics to which they have lost the right.
+    """Unsubscribe pages from topics that they may no longer have.
 
-    The user's rights have changed since the view set the topics, or the page itself has lost the right. The page then
-    requests new tokens. Django refuses them for this window, and reports this to the page.
+    There are three causes: the user's rights have changed since the view set the topics, the permission of the topics
+    denies access, or a topic was rechecked. The page then requests new tokens. Django refuses them, and returns no
+    window. So the client knows that the page must be loaded again.
     """
     of_pages = [
         (client, name)
@@ -197,10 +208,10 @@ def _unsubscribe(subjects: _Subjects, users: Users, present: dict[str, list[Clie
 
 
 def _unsubscribe_pairs(pairs: Sequence[Pair]) -> None:
-    """Unsubscribe these users.
+    """Unsubscribe the user of each pair from its channel.
 
-    From a strict channel they are disconnected, which makes the channel's tokens useless. Visitors have no id, so they
-    are unsubscribed.
+    If the channel is strict, disconnect the user, so that the tokens of the channel become invalid. Visitors have no
+    id, so they are unsubscribed in any case.
     """
     strict = {(sub, name) for sub, name in pairs if sub and is_strict(name)}
     cent_api.disconnect_all((sub, "") for sub in sorted({sub for sub, _ in strict}))

@@ -1,4 +1,4 @@
-"""`recheck()`: saves revocations in the transaction of a change, and enforces them when it commits.
+"""`recheck()` and `arecheck()`: save revocations in the transaction of a change, and enforce them when it commits.
 
 Centrifugo remembers no revocation, so a saved token works until it expires. Therefore a revocation is a row in the
 database. It is enforced at the commit, and repeatedly by `repeating` until older tokens have expired.
@@ -12,6 +12,7 @@ from datetime import timedelta
 from operator import itemgetter
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.db import connections, router
 from django.db.models import Q
 from django.utils import timezone
@@ -62,6 +63,17 @@ def recheck(
     topic_rights.end_for_older_pages(of_topics)
     names = [*channels, *of_topics]
     record([Revocation(user=user_id(user)) for user in users] + [Revocation(channel=name) for name in names], using)
+
+
+async def arecheck(
+    *,
+    users: Iterable[Any] = (),
+    channels: Iterable[str] = (),
+    topics: Iterable[Any] = (),
+    using: str | None = None,
+) -> None:
+    """Do the same as `recheck`, from a coroutine. It runs in the thread in which Django's transactions are open."""
+    await sync_to_async(recheck)(users=users, channels=channels, topics=topics, using=using)
 
 
 def _channels_of(topics: Iterable[Any]) -> set[str]:

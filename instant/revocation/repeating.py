@@ -1,6 +1,9 @@
 """The thread that enforces revocations repeatedly, until older tokens have expired.
 
-Each time, the current rights decide: users who got a permission back stay in the channel.
+Each time, access is checked again. So users who got a permission back in the meantime stay in the channel.
+
+The period of a revocation is the time in which it is enforced repeatedly. It begins after the first enforcement, and
+ends when all tokens have expired that were issued before.
 """
 
 from __future__ import annotations
@@ -30,22 +33,22 @@ from . import enforcement
 
 logger = logging.getLogger("instant")
 
-#: Seconds between two enforcements of a revocation, and from the first to the second. The second follows soon, because
-#: clients may have been joining during the first.
+#: Seconds between two enforcements of a revocation. The second enforcement follows after only SECOND_CHECK seconds,
+#: because clients may have joined during the first one.
 INTERVAL, SECOND_CHECK = 10, 1
-#: Seconds by which a period is longer than the last token, because clocks differ. The last enforcement follows within a
-#: second. docs/security.md promises at most 5 seconds after the token has expired.
+#: Seconds from the expiry of the last token to the end of the period, because clocks differ. The last enforcement
+#: follows within a second. docs/security.md promises at most 5 seconds after the token has expired.
 MARGIN = 4
 
 
 def start_period(rows: Sequence[Revocation], next_in: float) -> None:
     """Start the period of these rows now.
 
-    They are enforced again in `next_in` seconds, and until older tokens have expired. The period of a session is as
-    long as connection tokens are valid, the period of other rows as long as channel tokens. Tokens of strict channels
-    are few and short, so those channels are checked every second.
+    The rows are enforced again in `next_in` seconds, and then repeatedly. The period of a session depends on
+    INSTANT_TOKEN_TTL, and the period of other rows on INSTANT_CHANNEL_TOKEN_TTL. The tokens of strict channels are
+    valid for only 15 seconds, so the periods of these channels are short, and they are checked every second.
 
-    A period that has begun starts again, because another transaction may have saved the same change and committed
+    If a period has already begun, it begins again. Another transaction may have saved the same change and committed it
     later.
     """
     now = timezone.now()
@@ -72,9 +75,9 @@ def _is_strict(row: Revocation) -> bool:
 
 
 def repeat_due() -> float | None:
-    """Enforce the revocations of this tenant that are due, each in one process only.
+    """Enforce the revocations of this tenant that are due, except those that another process has claimed.
 
-    Return the seconds until the next one is due, or None if none are left.
+    Return the seconds until the next revocation is due, or None if there are no more revocations.
     """
     now = timezone.now()
     claimed = _claimed(_due(now))
@@ -108,7 +111,7 @@ def _due(now: datetime) -> list[Revocation]:
 
 
 def _claimed(rows: Sequence[Revocation]) -> list[Revocation]:
-    """Claim these rows, and return those that no other process has claimed."""
+    """Claim these rows, and return those that this process enforces now."""
     claimed: list[Revocation] = []
     now = timezone.now()
     groups: dict[datetime, list[Revocation]] = {}
@@ -121,13 +124,17 @@ def _claimed(rows: Sequence[Revocation]) -> list[Revocation]:
             if due.update(next_at=next_at) == len(part):
                 claimed += part
             else:
-                # Another process has claimed some of them. It does no harm if two processes enforce the same row.
+                # Another process has claimed some of the rows, possibly for the same time. Then both processes enforce
+                # these rows, which does no harm.
                 claimed += Revocation.objects.filter(pk__in=[row.pk for row in part], next_at=next_at)
     return claimed
 
 
 def _next_time(row: Revocation, now: datetime) -> datetime:
-    """Return when to enforce this row again: after the interval, or as soon as older tokens have expired."""
+    """Return when to enforce this row again: after the interval, or as soon as the period ends.
+
+    For a session, it is also enforced when the channel tokens have expired that were issued before.
+    """
     times = [now + timedelta(seconds=SECOND_CHECK if _is_strict(row) else INTERVAL)]
     if row.until is not None:
         times.append(row.until)
@@ -153,7 +160,8 @@ class _Repeater:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.wake = threading.Event()
-        self.running = False
+        self.running = self.ending = False
+        self.thread: threading.Thread | None = None
         #: The tenants whose revocations this process repeats; "" on a site without tenants.
         self.tenants: set[str] = set()
         self.asked_at: dict[str, float] = {}
@@ -162,16 +170,30 @@ class _Repeater:
         """Start the thread, or wake the running one."""
         with self.lock:
             self.tenants.add(tenant)
+            self.ending = False
             self.wake.set()
             if not self.running:
                 self.running = True
-                threading.Thread(target=self._run, name="instant-revocations", daemon=True).start()
+                self.thread = threading.Thread(target=self._run, name="instant-revocations", daemon=True)
+                self.thread.start()
+
+    def end(self, timeout: float) -> None:
+        """End the thread, even if revocations are left, and wait up to `timeout` seconds until it has ended."""
+        with self.lock:
+            thread = self.thread if self.running else None
+            self.ending = True
+            self.wake.set()
+        if thread is not None:
+            thread.join(timeout)
 
     def _run(self) -> None:
         while True:
             # start() is called after a row was saved, so the next query finds the row.
             self.wake.clear()
             with self.lock:
+                if self.ending:
+                    self.running = False
+                    return
                 known = sorted(self.tenants)
             try:
                 waits = [self._repeat(tenant) for tenant in known]
@@ -211,6 +233,14 @@ def start() -> None:
         _warn_about_threads()
 
 
+def end(timeout: float) -> None:
+    """End the thread of this process, and wait up to `timeout` seconds until its database connection is closed.
+
+    This is for tests. The next revocation starts the thread again.
+    """
+    _repeater().end(timeout)
+
+
 @cache
 def _warn_about_threads() -> None:
     logger.warning(
@@ -220,7 +250,11 @@ def _warn_about_threads() -> None:
 
 
 def resume() -> None:
-    """Continue the revocations of a process that has ended. This makes at most one query per INTERVAL seconds."""
+    """Start the thread if there are revocations, for example those of a process that has ended.
+
+    For each tenant, this is checked once in INTERVAL seconds, with one query. If this process runs no threads, the
+    revocations that are due are enforced now.
+    """
     if offline.is_silent() or offline.is_test():
         return
     now, tenant, repeater = time.monotonic(), conf.tenant, _repeater()

@@ -22,8 +22,8 @@ from ..windows.html_attributes import signal_attribute
 register = template.Library()
 
 _VARIABLES = "event_class, channel, message, data, site, uid, timestamp"
-#: JavaScript around each template that a site may override. `%s` is its text. The line break after it keeps a comment
-#: in the last line from hiding the rest.
+#: The JavaScript around the text of each template that a site may override. `%s` stands for this text. After the text
+#: there is a line break, because its last line may be a comment.
 _LABELS = "instant.page.labels(function () {\n%s\n;return {classes: label_classes, icons: label_icons};\n});"
 _HANDLER = f"instant.page.handler(%s, function ({_VARIABLES}) {{\n%s\n}});"
 _CONNECT = 'instant.page.event("connect", function (context) {\n%s\n});'
@@ -50,7 +50,7 @@ def instant_client(context: Context) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def instant_stream(context: Context, channel: str) -> SafeString:
-    """Join `channel` for live HTML, wherever in the page the tag is."""
+    """Make the page join `channel`, for example for live HTML. The tag may be anywhere in the page."""
     name = str(channel)
     if not name:
         return SafeString("")
@@ -101,7 +101,7 @@ def _text(context: Context, path: str) -> str:
 
 
 def _find(context: Context, path: str) -> Template | None:
-    """Return the template, or None if it does not exist. The cached loader remembers this, too."""
+    """Return the template, or None if it does not exist. Django's cached loader stores both results."""
     try:
         return _engine(context).get_template(path)
     except TemplateDoesNotExist:
@@ -119,10 +119,10 @@ def _rendered(context: Context, found: Template) -> str:
 
 
 def _nonce(context: Context, request: HttpRequest) -> str:
-    """Return the nonce of the Content-Security-Policy, or "": from the context processor of Django 6, from django-csp,
-    or from Django 6.
+    """Return the nonce of the Content-Security-Policy, or "" if there is none.
 
-    A lazy nonce is False until it is used. Using it adds it to the header.
+    The sources are the variable `csp_nonce` of the context, django-csp, and the middleware of Django 6. A lazy nonce is
+    false until it is used, so it is compared with None. `str()` uses it, which adds it to the header.
     """
     for nonce in (context.get("csp_nonce"), getattr(request, "csp_nonce", None), _django_get_nonce()(request)):
         if nonce is not None and str(nonce):

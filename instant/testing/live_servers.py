@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,6 +21,8 @@ from ..exceptions import ServerFailed
 
 #: Seconds that a server may take to start.
 START_TIMEOUT = 30
+#: Seconds to wait for the thread that repeats revocations, after its server has stopped.
+THREAD_TIMEOUT = 10
 #: Ports for `free_port`.
 _SERVER_PORTS = range(20_000, 32_000)
 
@@ -107,6 +110,14 @@ def live_server(
             yield server
         finally:
             server.stop()
+            _end_repeating()
+
+
+def _end_repeating() -> None:
+    """End the thread that repeats revocations, which would keep Django from dropping the test database."""
+    repeating = sys.modules.get("instant.revocation.repeating")
+    if repeating is not None:
+        repeating.end(THREAD_TIMEOUT)
 
 
 def free_port() -> int:

@@ -13,7 +13,6 @@ from typing import Any
 from celery import current_app, shared_task
 from django.conf import settings
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
 from ..channels import tenants
 from ..conf.settings import conf
@@ -81,7 +80,7 @@ def send(to_do: Call, queue: str | None, delay: Delay) -> None:
             retry=True,
             retry_policy=_RETRIES,
         )
-    except (OperationalError, OSError) as error:
+    except Exception as error:  # kombu's transports let other errors through, such as AttributeError
         raise NotQueued(f"the call of the signal {to_do.name!r} could not be queued in Celery: {error}") from error
 
 

@@ -26,11 +26,15 @@ pytestmark = pytest.mark.django_db
 def namespaces() -> dict[str, Any]:
     rules.add("$room:<int:pk>", lambda user, pk: {"info": {"name": user.username}} if user.is_authenticated else True)
     rules.add("$quiet:<int:pk>", lambda user, pk: {"presence": user.username == "bob"})
+    rules.add(
+        "$numbered:<int:pk>", lambda user, pk: {"info": {"key": 2**60, "keys": [-(2**60), 2**53], "n": 2**53 - 1}}
+    )
     rules.add("$bare:<int:pk>", lambda user, pk: {"presence": True})
     return {
         "": {"presence": True},
         "quiet": {"presence": True},
         "room": {"presence": True},
+        "numbered": {"presence": True, "allow_presence_for_subscriber": True},
         "bare": {"presence": False},
     }
 
@@ -72,6 +76,16 @@ def test_visitors_are_one_each(server: LiveServer, clients: ExitStack, settings:
     for _ in range(2):
         join(clients, server, AnonymousUser(), "$room:1")
     assert presence("$room:1") == [Person("", None, 1), Person("", None, 1)]
+
+
+def test_an_integer_that_a_browser_would_round_is_text(server: LiveServer, clients: ExitStack) -> None:
+    user = User.objects.create_user("ann", pk=2**60)
+    other = join(clients, server, user, "$numbered:1", user_channel(user))
+    info = {"key": str(2**60), "keys": [str(-(2**60)), str(2**53)], "n": 2**53 - 1}
+    assert presence("$numbered:1") == [Person(str(2**60), info, 1)]
+    assert online([user]) == [user]
+    found = other.run(other.client.get_subscription("$numbered:1").presence())  # what other pages receive
+    assert [(each.user, each.chan_info) for each in found.clients.values()] == [(str(2**60), info)]
 
 
 def test_a_rule_hides_somebody(server: LiveServer, alice: User, bob: User, clients: ExitStack) -> None:

@@ -112,16 +112,21 @@ class Outcome:
         if pair.part == "disk" and not self.told:
             found.append("the disk was never full")
         # Celery's Redis transport removes a call from the queue before it records who has it.
-        is_window = (pair.backend, pair.part, pair.fault) == ("calls", "Celery worker", "killed")
+        is_window = pair.backend == "calls" and (pair.part, pair.fault) in (
+            ("Celery worker", "killed"),
+            ("Redis", "cut"),
+        )
         if self.lost > (self.injected * CALL if is_window else 0):
             found.append(f"{self.lost} messages are lost that publish() had taken")
-        # A call runs again if the broker does not learn in time that it has ended.
-        runs_again = pair.backend == "calls" and pair.part in ("Celery worker", "Redis")
+        is_suspended = (pair.part, pair.fault) == ("Centrifugo", "stopped")
+        # A call runs again if it has not ended within the broker's visibility timeout (3 seconds here), or if the
+        # broker does not learn that it has ended.
+        runs_again = pair.backend == "calls" and (pair.part in ("Celery worker", "Redis") or is_suspended)
         if self.doubled and not runs_again:
             found.append(f"{self.doubled} messages are there twice")
         # The server answers 100 while it cannot use Redis, and after it was suspended for longer than its timeout for
         # Redis.
-        has_error_100 = pair.part == "Redis" or (pair.part, pair.fault) == ("Centrifugo", "stopped")
+        has_error_100 = pair.part == "Redis" or is_suspended
         if self.disordered and not (has_error_100 and pair.backend in _RETRY_ALONE):
             found.append(f"{self.disordered} messages came too late")
         return found

@@ -11,7 +11,7 @@ import pytest
 from instant.backends import go_publisher
 from tests.conftest import need_server
 from tests.faults.__main__ import BEGIN, END, PAGE, table
-from tests.faults.running import Outcome, Pair, pairs, run
+from tests.faults.running import Outcome, Pair, _disordered, pairs, run
 
 pytestmark = pytest.mark.slow
 #: On the devserver where there is no other: those that need nothing of a server but that it answers.
@@ -48,8 +48,21 @@ def test_a_broken_guarantee_is_reported() -> None:
         "3 messages came too late",
     ]
     assert bad.faults(Pair("relay", "disk", "full"))[0] == "the disk was never full"
-    assert bad.faults(Pair("calls", "Celery worker", "stopped")) == ["1 messages are lost that publish() had taken"]
-    assert bad.faults(Pair("calls", "Celery worker", "killed")) == []  # it was receiving them
+    lost, doubled, late = bad.faults(Pair("go", "Centrifugo", "killed"))
+    assert bad.faults(Pair("calls", "Celery worker", "stopped")) == [lost, late]  # a call may run again
+    assert bad.faults(Pair("calls", "Celery worker", "killed")) == [late]  # it was receiving them
+    assert bad.faults(Pair("calls", "Centrifugo", "killed")) == [lost, doubled, late]
+    assert bad.faults(Pair("go", "Redis", "killed")) == [lost, doubled]
+    assert bad.faults(Pair("python", "Redis", "killed")) == [lost, doubled, late]
+    assert bad.faults(Pair("outbox", "disk", "full"))[0] == "the disk was never full"
+
+
+def test_the_order_is_that_of_each_sender_or_of_each_call() -> None:
+    arrived = {"a": ["0:0", "0:51", "1:0", "0:50", "0:1"], "b": ["0:2"]}
+    everything = {(channel, text) for channel, texts in arrived.items() for text in texts}
+    assert _disordered(arrived, everything, None) == 2
+    assert _disordered(arrived, everything, 50) == 1
+    assert _disordered(arrived, everything - {("a", "0:50")}, 50) == 0
 
 
 def test_the_page_has_a_row_for_each_pair() -> None:

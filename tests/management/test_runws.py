@@ -331,7 +331,7 @@ def test_a_signal_at_the_start_is_a_clean_end(
 def test_several_nodes_need_an_engine_that_they_share(site: Callable[..., Site], centrifugo: None) -> None:
     here = site()
     assert 'With INSTANT_ENGINE = "memory" the nodes would not share' in here.fails("--nodes", "2")
-    assert "The devserver has no nodes" in here.fails("--server", "dev", "--nodes", "2")
+    assert "The devserver cannot run as several nodes" in here.fails("--server", "dev", "--nodes", "2")
 
 
 @pytest.mark.parametrize("number", ["0", "65", "x"])

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection, connections, transaction
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.test import RequestFactory, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
+from instant import user_channel
 from instant.access import channel_access
 from instant.models import Channel
 from instant.pages import page_positions
+from instant.pages.context import script_json
 from instant.pages.filling import fill
 from instant.pages.page_state import page_of
+from instant.serializer import encode
 from tests.fakes import answer, fake_server
 from tests.live_pages import PAGE, PLACEHOLDER, credentials, histories, names, offsets, page, render, subjects
 
@@ -85,6 +89,37 @@ def test_it_is_escaped_like_json_script(alice: User) -> None:
     assert html.count("</script>") == html.count("<script")
     assert "<!--" not in html
     assert "&" not in html
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_key_that_a_browser_would_round_is_text(client: Client, settings: Settings, encoding: str) -> None:
+    """In the facts about the page, its credentials, its positions, and what a template writes into a script."""
+    user = User.objects.create_user("ann", pk=2**60)
+    Channel.objects.create(name=f"$post.{2**60}", level="users")
+    request = request_of(user, "/é/")
+    page_of(request).fills = True
+    text = PAGE + "{% load instant %}{% js_call 'blog.show' pk=pk %}"
+    with fake_server(histories({f"$post.{2**60}": 7})):
+        response = HttpResponse(render(request, text, pk=2**60).encode(encoding), charset=encoding)
+        html = fill(request, response).content.decode(encoding)
+    assert page(html)["user"] == str(2**60)
+    given = credentials(html)["channels"]
+    assert {channel["name"] for channel in given} == {f"$post.{2**60}", user_channel(user)}
+    assert offsets(html) == {f"$post.{2**60}": 7}
+    assert subjects(html) == {str(2**60)}
+    client.force_login(user)
+    for found in (page(html), credentials(html), client.get("/instant/get_token/").json()):
+        assert not re.search('(?<![\\w."])[0-9]{16}', json.dumps(found))
+    assert f"{{&quot;pk&quot;:&quot;{2**60}&quot;}}" in html
+
+
+def test_scripts_follow_the_rule_of_messages_for_large_integers() -> None:
+    value = {"pk": 2**60, "pks": [-(2**60), 2**53], "n": 2**53 - 1, "text": "</é>"}
+    text = script_json(value)
+    assert json.loads(text) == json.loads(encode(value))
+    assert json.loads(text)["pk"] == str(2**60)
+    assert text.isascii()
+    assert "<" not in text
 
 
 @pytest.mark.parametrize("stream", ["", '{% load instant %}{% instant_stream "$users" %}'], ids=["plain", "stream"])

@@ -47,6 +47,13 @@ def test_an_echo(client: SocketClient) -> None:
 
 
 @pytest.mark.parametrize("name", ["echo", "asyncecho"])
+def test_an_integer_that_a_browser_would_round_is_text(client: SocketClient, name: str) -> None:
+    client.open(name)
+    client.send(2**60, {"pk": [-(2**60), 2**53]}, 2**53 - 1)
+    assert client.messages(3) == [str(2**60), {"pk": [str(-(2**60)), str(2**53)]}, 2**53 - 1]
+
+
+@pytest.mark.parametrize("name", ["echo", "asyncecho"])
 def test_three_thousand_messages_at_once_stay_in_order(client: SocketClient, name: str) -> None:
     client.open(name)
     client.send(*range(3000))

@@ -21,6 +21,7 @@ from pytest_django import Settings
 from instant.exceptions import NotQueued
 from instant.windows import SERVER, WINDOW, WindowInfo, everyone, is_authenticated, signal, trigger
 from instant.windows.dispatch import Queued, call
+from instant.windows.queued_calls import Call, Delay
 from instant.windows.topics import channel_of
 from tests.benchmarks import redis
 from tests.fakes import FakeServer, fake_server
@@ -28,7 +29,8 @@ from tests.postgres import migrated_file, sqlite  # noqa: F401 - fixtures
 from tests.waiting import PATIENCE, until
 
 celery = pytest.importorskip("celery", reason="Celery is not installed")
-from instant.windows.celery import has_broker  # noqa: E402 - where Celery is
+from instant.windows import celery as celery_task  # noqa: E402 - where Celery is
+from instant.windows.celery import has_broker  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow,
@@ -207,3 +209,14 @@ def test_a_broker_that_is_away(settings: Settings) -> None:
         with pytest.raises(NotQueued, match="could not be queued in Celery"):
             trigger(None, "worker.long", to=SERVER, path="x")
         assert time.monotonic() - began < 10
+
+
+def test_other_errors_of_the_transport_are_reported_as_not_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    """kombu's Redis transport has raised this after a connection broke while it was opened."""
+
+    def broken(*args: object, **options: object) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'client'")
+
+    monkeypatch.setattr(celery_task.call, "apply_async", broken)
+    with pytest.raises(NotQueued, match=r"the call of the signal 'far.off' could not be queued in Celery: 'NoneType'"):
+        celery_task.send(Call("far.off", {}, {}), None, Delay())

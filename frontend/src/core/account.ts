@@ -8,7 +8,10 @@ import { type Credentials, parseCredentials, Tokens, withoutStrictTokens } from 
 
 /** The callbacks by which an account reports to its session. */
 export interface AccountOwner {
-  /** Django answered a request for the channels `names`, null for all. `isOther`: the user has changed. */
+  /**
+   * Django answered a request for the channels `names`, or for all channels if it is null. `isOther` says whether the
+   * user has changed.
+   */
   credentialsReceived(credentials: Credentials, names: readonly string[] | null, isOther: boolean): void;
   /** Django no longer accepts the page's window, although the user is the same. */
   rightsChanged(): void;
@@ -105,7 +108,10 @@ export class Account implements TokenRenewalOwner {
     return this.django.csrfToken;
   }
 
-  /** Ask Django for the current user: an id, "" for a visitor, null for nobody. The answer's tokens are not stored. */
+  /**
+   * Ask Django for the current user: an id, "" for a visitor, or null if Django answers 401 or 403. The tokens of the
+   * answer are not stored.
+   */
   async currentUser(): Promise<string | null> {
     try {
       return (await this.django.getToken([], new AbortController().signal)).connection.user;

@@ -59,8 +59,9 @@ const REVOCATIONS: ReadonlySet<number> = new Set([SERVER_UNSUBSCRIBED, PERMISSIO
 const UNKNOWN_POSITION: StreamPosition = { offset: 0, epoch: "_" };
 
 /**
- * One channel, across all connections. An SDK subscription keeps its token even after the token has expired. So each
- * SDK subscription subscribes only once; the next one gets a new token and the position that is stored here.
+ * One channel of the page. It exists longer than a connection or an SDK subscription. An SDK subscription keeps its
+ * token even after the token has expired. So each SDK subscription subscribes only once. The next one gets a new token,
+ * and the position that is stored here.
  */
 export class ChannelSubscription {
   level = "";
@@ -111,7 +112,10 @@ export class ChannelSubscription {
     if (!this.joined && this.position === null) this.position = position;
   }
 
-  /** Subscribe with this client, at the stored position. A subscription that was not used yet is kept. */
+  /**
+   * Subscribe with this client, at the stored position. An existing subscription is replaced, unless the SDK has not
+   * asked for its token yet.
+   */
   attach(client: Centrifuge): void {
     const name = channelOnServer(this.name, this.owner.account.tenant);
     if (this.subscription !== null && !this.used && this.subscription.channel === name) return;

@@ -52,7 +52,7 @@ export class Channels {
     if (this.byName.get(channel.name) === channel) this.byName.delete(channel.name);
   }
 
-  /** Subscribe to each channel for which `isWanted` returns true, with a client that is about to connect. */
+  /** Subscribe to each channel for which `isWanted` returns true. Called before the client connects. */
   attach(client: Centrifuge, isWanted: (channel: ChannelSubscription) => boolean): void {
     for (const channel of [...this.byName.values()]) {
       if (channel.leaving) this.drop(channel, client);

@@ -92,7 +92,10 @@ export class ClientEvents {
     return defaultPrevented;
   }
 
-  /** Emit an error. If there are no listeners, it goes to the console, unless a promise `isRejected` with it. */
+  /**
+   * Emit an error. Without listeners, it is logged to the console, unless `isRejected` says that a promise is rejected
+   * with it.
+   */
   report(error: InstantError, isRejected = false): void {
     if (this.error.size > 0) this.error.emit(error);
     else if (!isRejected) console.error(`instant: ${error.name}: ${error.message}`);

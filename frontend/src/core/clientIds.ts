@@ -26,8 +26,8 @@ export class ClientIds {
   }
 
   /**
-   * Return whether this page caused the publication. A request may contain any client's id, but it always has its own
-   * user, so both tags must match. Without a user tag, code on the Django side set the client.
+   * Return whether this page caused the publication. The sender of a request can forge the ids in its header, but not
+   * its user. So both tags must match. If there is no user tag, Django's code has passed the id of a connection itself.
    */
   hasSent(tags: Tags | undefined, user: string | null): boolean {
     const clients = tags?.[TAG_CLIENT];

@@ -18,7 +18,7 @@ import { MAX_RECONNECT_DELAY, MIN_RECONNECT_DELAY, type Options } from "./option
 /** The session, as a connection uses it. */
 export interface ConnectionOwner {
   readonly events: ClientEvents;
-  /** Renew the tokens of the connection and of all channels to join, with at most one request. */
+  /** Renew the tokens of the connection and of all channels to join. Return the connection token. */
   prepare(connection: Connection): Promise<string>;
   /** Return a connection token other than `used`. */
   renewedToken(connection: Connection, used: string | null): Promise<string>;
@@ -95,7 +95,7 @@ export class Connection {
   private listen(): void {
     const { client, owner } = this;
     const mine = onlyWhile(() => !this.closed);
-    // `closed` reports "disconnected": if the session then reconnects, the page's state is "connecting".
+    // `closed` reports the state "disconnected", unless the session reconnects. Then the state is "connecting".
     client.on("state", mine<StateContext>(({ newState }) => {
       if (newState !== "disconnected") owner.stateChanged(this);
     }));

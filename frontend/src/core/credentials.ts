@@ -114,7 +114,10 @@ function field(raw: JsonObject, key: string): string {
   return value;
 }
 
-/** Milliseconds before expiry from which a token is no longer used. `iat` has whole seconds, so 1 s is added. */
+/**
+ * Milliseconds. A token is no longer used if it is valid for less than this time. 1 second of it is for `iat`, which is
+ * rounded to seconds.
+ */
 const margin = ({ lifetime }: Token): number => Math.min(5000, 1000 + lifetime / 10, lifetime / 2);
 
 class HeldToken {

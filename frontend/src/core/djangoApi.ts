@@ -15,7 +15,7 @@ export class DjangoApi {
   window: string | null = null;
   /** The id of the connection; "" while there is none. Tokens of strict channels are bound to it. */
   client = "";
-  /** Whether Django has refused the page's window since this was last reset. */
+  /** Whether Django has refused the page's window. The account sets it back to false. */
   windowHasEnded = false;
   private readonly base: string;
   /** The request body for all channels of the user. It contains the page's path if that is known. */

@@ -5,7 +5,7 @@ import type { Undo } from "./listeners.js";
 import { EVERY, type Handlers, type Message } from "./messages.js";
 
 export type Operation = "create" | "update" | "delete";
-/** The fields of a model object, as its event class sends them. */
+/** The fields of a model object, as the `BaseEventModel` class in Python sends them. */
 export type Fields = { readonly [field: string]: JsonValue };
 
 /** One event. `Data` is the type that the handlers expect. It is not checked at run time. */

@@ -1,4 +1,7 @@
-/** The next turn of the event loop. All calls before it get the same promise, so that the work after it is batched. */
+/**
+ * The next turn of the event loop. All calls of `wait` in one turn return the same promise, so that the work of all
+ * callers can be done together.
+ */
 export class NextTick {
   private coming: Promise<void> | null = null;
 

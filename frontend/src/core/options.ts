@@ -12,13 +12,17 @@ export interface Options {
   fetch?: typeof fetch;
   /** Log debug messages to the console. Tokens are never logged. Default: false. */
   debug?: boolean;
-  /** An answer of get_token that Django rendered into the page. While its tokens are valid, a request is saved. */
+  /**
+   * The response of Django's view get_token, if Django has rendered it into the page. While its tokens are valid, the
+   * client connects without a request to Django.
+   */
   credentials?: unknown;
   /** The page's path, such as "/news/". Channels that are declared for certain paths are joined only if it matches. */
   path?: string;
   /**
    * Origins, such as `[location.origin]`. Requests to them by fetch and XMLHttpRequest get a header with the ids of
-   * this page's clients, so that Django can exclude the sender. page.js sets it to its own origin. Default: none.
+   * this page's connections, so that Django can exclude the sender. Default: none. In pages with
+   * `{% instant_client %}`, it is the page's own origin.
    */
   sendersTo?: readonly string[];
   /** Milliseconds to wait for an answer of the server. It must exceed Django's INSTANT_PROXY_TIMEOUT. Default: 5000. */

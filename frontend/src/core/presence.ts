@@ -69,7 +69,7 @@ function by<Item>(key: (item: Item) => string): (one: Item, other: Item) => numb
   return (one, other) => (key(one) < key(other) ? -1 : Number(key(one) > key(other)));
 }
 
-/** Return an error that says how to allow the request. */
+/** Return an error whose message says what the site or the page must do so that the request is allowed. */
 function presenceError(
   error: { code?: number; message?: string },
   client: Centrifuge,

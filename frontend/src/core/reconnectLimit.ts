@@ -4,7 +4,7 @@ import type { DisconnectEvent } from "./clientEvents.js";
 import { INVALID_TOKEN } from "./codes.js";
 import { REVOKED_CODE } from "./protocol.js";
 
-/** The number of reconnects in a row, by the code of the disconnect. The limit prevents endless loops. */
+/** The maximum number of reconnects in a row, by the code of the disconnect. It prevents endless loops. */
 const ALLOWED: { readonly [code: number]: number } = { [REVOKED_CODE]: 3, [INVALID_TOKEN]: 1 };
 
 /** Counts the reconnects since the server last accepted all tokens. */

@@ -1,6 +1,6 @@
-/** Parsing of HTML from the server, without its scripts. */
+/** Parses HTML from the server, and removes its script elements. Event attributes such as `onclick` are kept. */
 
-/** Scripts, and `noscript`, whose content is not for browsers with scripts. Scripts that are JSON data are kept. */
+/** Selects script elements, except for those with JSON data, and `noscript` elements, which are for other browsers. */
 export const SCRIPTS = "script:not([type='application/json']), noscript";
 
 export function removeScripts(root: ParentNode): void {
@@ -8,7 +8,7 @@ export function removeScripts(root: ParentNode): void {
   for (const template of root.querySelectorAll("template")) removeScripts(template.content);
 }
 
-/** Parse HTML and remove its scripts. */
+/** Parse HTML and remove its script elements. */
 export function parseHtml(html: string): DocumentFragment {
   const template = document.createElement("template");
   template.innerHTML = html;

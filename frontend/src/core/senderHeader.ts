@@ -3,7 +3,10 @@
 import { ConfigurationError } from "./errors.js";
 import { SENDER_HEADER } from "./protocol.js";
 
-/** All copies of this script in a page share these entries, so the names must not change between releases. */
+/**
+ * One client of the page. If a page contains several copies of this script, they share the list of entries. So the
+ * names of the properties must not change between releases.
+ */
 interface Entry {
   readonly senders: { readonly value: string };
   readonly origins: ReadonlySet<string>;
@@ -69,7 +72,8 @@ function replaceXhr(prototype: XMLHttpRequest): void {
   const addresses = new WeakMap<XMLHttpRequest, string>();
   prototype.open = function (this: XMLHttpRequest, method: string, url: string | URL, ...rest: unknown[]) {
     addresses.set(this, String(url));
-    // `async` must not be passed as undefined if it was left out: undefined means false, and the request would block.
+    // `rest` begins with `async`, unless the caller left it out. Then undefined must not be passed. XMLHttpRequest
+    // treats undefined as false, and the request would block.
     return Reflect.apply(open, this, [method, url, ...rest]) as void;
   };
   prototype.setRequestHeader = function (this: XMLHttpRequest, name, value) {

@@ -24,7 +24,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
   readonly channels = new Channels(this);
   /** The ids of all connections that this page has had. */
   readonly clientIds = new ClientIds();
-  /** Called if the user's permissions have changed since the page was rendered. */
+  /** Called if the user's permissions have changed since Django rendered the page, unless a listener prevents this. */
   onStale: () => void = () => undefined;
   private connection: Connection | null = null;
   /** The promise of pending `connect()` calls. */
@@ -219,7 +219,7 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
   }
 
   async channelToken(name: string): Promise<string> {
-    // A strict channel's token is bound to a connection, whose id is unknown until the page is connected.
+    // The token of a strict channel is bound to a connection. The id of the connection is known once it is established.
     if (this.account.tokens.channel(name) === null) await this.whenConnected();
     return await this.account.channelToken(name);
   }
@@ -255,7 +255,10 @@ export class Session implements AccountOwner, ConnectionOwner, ChannelOwner {
 
   // Private
 
-  /** Renew the tokens of the connection and of all channels to join, with at most one request. */
+  /**
+   * Renew the tokens of the connection and of all channels to join, except those of strict channels. This makes one
+   * request if any has expired. If Django has not listed the user's channels yet, it makes one more request at most.
+   */
   private async renewAll(): Promise<void> {
     await this.account.requestAllChannels();
     const wanted = this.channels.all.filter(

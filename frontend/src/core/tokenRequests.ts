@@ -4,7 +4,7 @@ import { Deferred } from "./deferred.js";
 import { InstantError } from "./errors.js";
 import type { Credentials, Tokens } from "./credentials.js";
 
-/** The next request: for the channels `names`, or for all channels of the user. */
+/** The calls of `ask` for the next request: for the channels `names`, or with `all` for all channels of the user. */
 interface Batch {
   readonly names: Set<string>;
   all: boolean;
@@ -29,7 +29,10 @@ export interface TokenRenewalOwner {
   delay(failures: number): number;
 }
 
-/** Batches token requests: all calls of `ask` in one turn of the event loop, or during a request, become one. */
+/**
+ * Batches token requests. All calls of `ask` in one turn of the event loop share a request. All calls during a request
+ * share the next one.
+ */
 export class TokenRenewal {
   private batch: Batch | null = null;
   private running = false;

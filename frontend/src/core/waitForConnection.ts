@@ -17,7 +17,7 @@ export class ConnectionWait {
   private closed: InstantError | null = null;
   private waiting: (() => void)[] = [];
 
-  /** With `connects`, waiting opens a connection if there is none. Without it, the page must connect. */
+  /** With `connects`, waiting opens a connection if there is none. Without it, other code must open the connection. */
   constructor(
     private readonly owner: ConnectionWaitOwner,
     private readonly connects: boolean,

@@ -3,7 +3,10 @@
 import type { ClientInfo } from "centrifuge";
 import type { JsonValue } from "./json.js";
 
-/** A publication of a client, this page included. Clients may publish only in namespaces with `allow_publish_for_…`. */
+/**
+ * A publication of a client, which may be this page. Clients may publish only in namespaces with an option
+ * `allow_publish_for_…`.
+ */
 export interface Whisper {
   readonly channel: string;
   /** The content: any JSON. It is untrusted. */

@@ -23,7 +23,7 @@ from instant.centrifugo.config_reloading import Reloader
 from instant.conf.settings import conf
 from instant.exceptions import InstantError, ServerFailed, ServerNotFound
 
-#: The upper limit of --nodes. More nodes on one host are a mistake.
+#: The upper limit of --nodes. One host does not need more nodes.
 MOST_NODES = 64
 
 
@@ -97,7 +97,9 @@ class Command(BaseCommand):
         if nodes == 1:
             return
         if binary is None:
-            raise CommandError("The devserver has no nodes. Install Centrifugo (`manage.py installws`) to use --nodes.")
+            raise CommandError(
+                "The devserver cannot run as several nodes. To use --nodes, install Centrifugo: `manage.py installws`."
+            )
         if engine.kind() == "memory":
             raise CommandError(
                 'With INSTANT_ENGINE = "memory" the nodes would not share clients and messages. '
@@ -162,7 +164,7 @@ def _rendered(binary: Path | None, options: dict[str, Any]) -> dict[str, Any]:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ServerFailed(f"the config could not be rendered: {error}") from error
-    # The project itself may print lines before it.
+    # The project itself may print lines before the config.
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
         said = done.stderr.strip().splitlines() or ["no reason given"]
