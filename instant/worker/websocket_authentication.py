@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -34,11 +35,15 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """An authenticated client: the user's id as in tokens, and the session key if the cookie authenticated it."""
+    """An authenticated client: the user's id as in tokens, and the session key if the cookie authenticated it.
+
+    `until` is when access ends with the client's token, in seconds since 1970, or None.
+    """
 
     user: str
     session: str = field(default="", repr=False)
     meta: Mapping[str, Any] | None = None
+    until: float | None = None
 
     @property
     def tenant(self) -> str:
@@ -66,7 +71,7 @@ def admit(offered: list[str], headers: Mapping[str, str]) -> Guest:
         claims = connection_claims(token)
         if claims is None:
             raise Deny(401, "the token is not valid or has expired")
-        guest = Guest(str(claims["sub"]), meta=claims.get("meta"))
+        guest = Guest(str(claims["sub"]), meta=claims.get("meta"), until=_until(claims))
     else:
         # A browser sends cookies with requests from any page.
         _check_origin(headers)
@@ -79,7 +84,7 @@ def admit(offered: list[str], headers: Mapping[str, str]) -> Guest:
 
 
 def is_still_in(guest: Guest) -> bool:
-    """Return whether the user may still log in and the session still exists. Call this in a thread."""
+    """Return whether the user may still log in and the session still exists, before `until`. Call this in a thread."""
     with tenants.entered_for(guest.user, guest.meta or {}):
         return not guest.user or _is_user_in(guest)
 
@@ -87,6 +92,8 @@ def is_still_in(guest: Guest) -> bool:
 def _is_user_in(guest: Guest) -> bool:
     user = user_named(guest.user, guest.meta or {})
     if user is None or not getattr(user, "is_active", True):
+        return False
+    if guest.until is not None and time.time() >= guest.until:
         return False
     if has_ended(user, guest.meta or {}):
         return False
@@ -107,6 +114,18 @@ def _by_cookie(headers: Mapping[str, str]) -> Guest:
     if not morsel or not user.is_authenticated:
         return _visitor()
     return Guest(user_id(user), morsel.value, bound_meta(user, session_of(request).hash))
+
+
+def _until(claims: Mapping[str, Any]) -> float | None:
+    """Return when a token expires, unless Django will notice the end of its session.
+
+    Django notices a log-out and a deleted row, but not a session that expires, which shortens the life of its tokens,
+    and not all ends of sessions that are not in the database.
+    """
+    is_bound = bool((claims.get("meta") or {}).get("session"))
+    is_shortened = claims["exp"] - claims.get("iat", 0) < conf.INSTANT_TOKEN_TTL
+    is_in_database = hasattr(import_module(settings.SESSION_ENGINE).SessionStore, "get_model_class")
+    return None if is_bound and is_in_database and not is_shortened else float(claims["exp"])
 
 
 def _visitor() -> Guest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -129,6 +130,33 @@ def test_a_plain_websocket_by_token(dave: Any, next_one: Callable[[Any], Any]) -
     assert websocket_authentication.is_still_in(guest)
     next_one(dave)
     assert not websocket_authentication.is_still_in(guest)
+
+
+@pytest.mark.parametrize(
+    ("session", "expires_in", "engine", "ends"),
+    [
+        pytest.param("", None, "db", True, id="without a session"),
+        pytest.param("s" * 32, None, "db", False, id="of a session"),
+        pytest.param("s" * 32, 60, "db", True, id="of a session that expires"),
+        pytest.param("s" * 32, None, "signed_cookies", True, id="of a session in a cookie"),
+    ],
+)
+def test_a_plain_websocket_ends_with_its_token_where_nothing_else_ends_it(
+    dave: Any,
+    session: str,
+    expires_in: int | None,
+    engine: str,
+    ends: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+) -> None:
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    token = connection_token(dave, meta=bound_meta(dave, session), expires_in=expires_in)
+    guest = websocket_authentication.admit([f"instant.{token}"], {})
+    assert websocket_authentication.is_still_in(guest)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + conf.INSTANT_TOKEN_TTL)
+    assert websocket_authentication.is_still_in(guest) is not ends
 
 
 @pytest.mark.parametrize("user_id", ["pk", "username"])
