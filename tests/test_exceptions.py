@@ -71,7 +71,7 @@ def test_many_keep_their_parts_in_a_pickle() -> None:
     assert again.sent == [0, 2]
 
 
-def test_a_publish_error_tells_its_story() -> None:
+def test_a_publish_error_says_what_happened() -> None:
     error = rejected()
     assert str(error) == (
         "publish to '$users' with the python backend failed: 102 unknown channel (a retry will not help)"

@@ -197,7 +197,7 @@ def test_the_outbox(request_: Any, settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("backend", ["python", "go"])
-def test_clients_are_told(
+def test_clients_are_notified(
     server: LiveServer, request_: Any, settings: Settings, backend: str, request: pytest.FixtureRequest
 ) -> None:
     if backend == "go":

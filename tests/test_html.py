@@ -95,7 +95,7 @@ WRONG: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("args", "kwargs", "reason"), WRONG)
-def test_what_is_wrong_is_told(sent: Published, args: tuple[Any, ...], kwargs: dict[str, Any], reason: str) -> None:
+def test_what_is_wrong_is_reported(sent: Published, args: tuple[Any, ...], kwargs: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidMessage, match=reason):
         stream("$users", *args, **kwargs)
     with pytest.raises(ValueError, match=reason):

@@ -311,7 +311,7 @@ def test_a_signal_may_stop_it_at_any_line(monkeypatch: pytest.MonkeyPatch) -> No
     assert all(run_with_stop_at(line, monkeypatch) for line in range(1, 60))
 
 
-def test_an_outage_is_told_once_and_so_is_its_end(
+def test_an_outage_is_reported_once_and_so_is_its_end(
     sqlite: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "LONGEST_PAUSE", 0.02)

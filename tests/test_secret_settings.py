@@ -329,7 +329,7 @@ def test_the_config_is_printed_whole_and_help_says_so(secret: None, settings: Se
         ("INSTANT_PROXY_SECRET", ["zebra"]),
     ],
 )
-def test_what_is_wrong_is_told_without_it(name: str, value: Any, settings: Settings) -> None:
+def test_what_is_wrong_is_reported_without_it(name: str, value: Any, settings: Settings) -> None:
     setattr(settings, name, value)
     settings.DEBUG = True
     texts = [str(message) for message in run_checks()]

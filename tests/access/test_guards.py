@@ -199,7 +199,7 @@ class TestServerSide:
     """A signal without a guard is for the server only."""
 
     @pytest.mark.parametrize("options", [{}, {"is_allowed_to": server_side}])
-    def test_no_browser_can_tell_that_there_is_such_a_signal(
+    def test_no_browser_can_find_out_that_there_is_such_a_signal(
         self, options: dict[str, Any], people: dict[str, Any], caplog: pytest.LogCaptureFixture
     ) -> None:
         signal("internal.purge", **options)(lambda window_info, n: n)

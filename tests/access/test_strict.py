@@ -88,7 +88,7 @@ def test_by_setting_and_by_namespace(everywhere: bool, namespaces: dict[str, Any
 
 
 @OF_TEAM
-def test_the_server_is_told_nothing_about_it() -> None:
+def test_the_server_receives_nothing_about_it() -> None:
     assert "strict" not in json.dumps(config.render())
 
 

@@ -142,7 +142,7 @@ os._exit(0)
 
 
 @pytest.mark.parametrize("kind", ["go"], indirect=True)
-def test_without_a_publisher_the_caller_is_told(fake: FakeServer, kind: str) -> None:
+def test_without_a_publisher_the_caller_gets_an_error(fake: FakeServer, kind: str) -> None:
     script = "go_publisher.connect = lambda *args: time.sleep(60)\nget_backend().exit_timeout = 0\n"
     script += "try: publish('public', 'hi', timeout=0.2)\nexcept Exception as error: print(error, file=sys.stderr)"
     said = scripts.run(script)

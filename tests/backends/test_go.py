@@ -154,7 +154,7 @@ def test_it_has_nothing_of_the_message_to_run_and_no_key_to_see(
     assert os.getsid(pid) == pid
 
 
-def test_it_tells_its_figures_and_is_not_started_for_them(go: Path, fake: FakeServer, backend: QueueingBackend) -> None:
+def test_it_shows_its_figures_and_is_not_started_for_them(go: Path, fake: FakeServer, backend: QueueingBackend) -> None:
     assert go_publisher.figures() is None
     publish("public", "hi", wait=True, timeout=10)
     figures = go_publisher.figures()

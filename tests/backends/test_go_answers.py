@@ -109,7 +109,7 @@ def test_a_full_publisher_makes_the_queue_and_then_the_caller_wait(
         assert flush(20)
 
 
-def test_with_the_server_away_a_process_ends_without_a_word_and_another_one_is_told(
+def test_with_the_server_away_one_process_ends_silently_and_another_one_gets_an_error(
     go: Path, backend: QueueingBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     with override_settings(CENTRIFUGO_HOST="http://127.0.0.1", CENTRIFUGO_PORT=free_port(), INSTANT_GO_RETRY_FOR=2.0):

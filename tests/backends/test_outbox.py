@@ -153,7 +153,7 @@ def not_migrated(alias: str) -> str:
     return alias
 
 
-def test_a_missing_table_is_told_with_what_to_do(not_migrated: str) -> None:
+def test_a_missing_table_is_reported_with_what_to_do(not_migrated: str) -> None:
     with pytest.raises(PublishError, match=r"row was not written: .*; run `manage.py migrate`") as caught:
         publish("public", "x")
     assert (caught.value.channel, caught.value.backend, caught.value.retryable) == ("public", "outbox", False)
@@ -173,7 +173,7 @@ def test_what_ends_the_transaction_is_never_silent(not_migrated: str) -> None:
         assert not connections[not_migrated].in_atomic_block
 
 
-def test_a_transaction_that_is_over_is_told(alias: str) -> None:
+def test_a_transaction_that_is_over_is_reported(alias: str) -> None:
     with transaction.atomic(using=alias):
         with pytest.raises(DatabaseError, match="nothing"):
             with transaction.atomic(using=alias, savepoint=False), connections[alias].cursor() as cursor:

@@ -50,7 +50,7 @@ def test_each_thread_keeps_its_order(fake: FakeServer, queueing: QueueingBackend
     assert len(fake.requests) < 4000  # in batches
 
 
-def test_figures_tell_what_became_of_them(fake: FakeServer, queueing: QueueingBackend) -> None:
+def test_figures_show_what_became_of_them(fake: FakeServer, queueing: QueueingBackend) -> None:
     before = queueing.figures()
     for number in range(100):
         publish("public", str(number))
@@ -107,7 +107,7 @@ def test_a_full_queue_waits_until_there_is_room(gate: Gate, gated: FakeServer, s
     assert texts(gated, "public") == [str(number) for number in range(50)]
 
 
-def test_what_finds_no_room_is_told_apart(gate: Gate, gated: FakeServer, small: QueueingBackend) -> None:
+def test_what_finds_no_room_is_reported_separately(gate: Gate, gated: FakeServer, small: QueueingBackend) -> None:
     with pytest.raises(PublishManyError) as caught:
         publish_many([{"channel": "public", "message": str(number)} for number in range(15)], timeout=0.1)
     assert caught.value.sent == list(range(10))

@@ -123,7 +123,7 @@ def test_the_client_of_version_0_1(private: Site) -> None:
     assert len(ASKED) == 1
 
 
-def test_who_is_refused_is_told_and_keeps_the_rest(private: Site, errors: list[str]) -> None:
+def test_a_refused_client_is_notified_and_keeps_the_rest(private: Site, errors: list[str]) -> None:
     page = private.browser("bob")
     told = console(page)
     page.goto(f"{private.url}/private/")
@@ -171,7 +171,7 @@ def test_the_client_of_the_docs(private: Site) -> None:
     assert "mq-label mq-ok" in line
 
 
-def test_debug_tells_what_comes_and_no_token(private: Site, settings: Settings) -> None:
+def test_debug_shows_what_comes_and_no_token(private: Site, settings: Settings) -> None:
     """From credentials in the page, from get_token, from the auth view, and when they are renewed."""
     settings.INSTANT_TOKEN_TTL = settings.INSTANT_CHANNEL_TOKEN_TTL = 2
     private.write(page=f"{CLIENT}{{% load instant %}}{{% instant_stream 'news' %}}")

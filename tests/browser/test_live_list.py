@@ -261,7 +261,7 @@ def test_a_page_that_comes_back_too_late_loads_the_list(site: Site) -> None:
 
 
 @pytest.mark.parametrize("tag", [TAG, ""], ids=["tag", "no tag"])
-def test_who_may_not_see_the_model_hears_nothing(site: Site, errors: list[str], tag: str) -> None:
+def test_who_may_not_see_the_model_receives_nothing(site: Site, errors: list[str], tag: str) -> None:
     """Nor that there is something to hear, where the page's tag leaves it to Django who joins."""
     site.write(posts=listing().replace(TAG, tag))
     page = site.browser("bob")

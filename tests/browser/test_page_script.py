@@ -232,7 +232,9 @@ def test_who_may_not_connect_makes_no_request(live: Callable[..., Page], facts: 
     assert page.evaluate("instant.client") is None
 
 
-def test_missing_elements_are_told(ann: User, live_server: DjangoServer, new_page: NewPage, errors: list[str]) -> None:
+def test_missing_elements_are_reported(
+    ann: User, live_server: DjangoServer, new_page: NewPage, errors: list[str]
+) -> None:
     PAGES[
         "bare"
     ] = """<link rel="icon" href="data:,"><script type="application/json" id="instant-credentials">{</script>
@@ -267,7 +269,7 @@ def test_what_came_between_the_query_and_the_socket_is_handled_once(
     assert sorted(call[2] for call in calls(page, "default", 3)) == ["after", "between", "rendered"]
 
 
-def test_a_position_that_is_gone_is_told(ann: User, live_server: DjangoServer, new_page: NewPage) -> None:
+def test_a_position_that_is_gone_is_reported(ann: User, live_server: DjangoServer, new_page: NewPage) -> None:
     tokens = client_credentials.credentials(ann)
     tokens["channels"][0]["position"] = {"offset": 3, "epoch": "gone"}  # type: ignore[typeddict-unknown-key]
     missed = "document.addEventListener('instant:missed', (event) => calls.push(['missed', event.detail.channel]));"
@@ -288,7 +290,7 @@ def test_the_end_of_the_session_shows(
     errors.clear()  # the 403 of get_token: this browser has no session
 
 
-def test_debug_tells_what_comes_and_no_token(live: Callable[..., Page], new_page: NewPage) -> None:
+def test_debug_shows_what_comes_and_no_token(live: Callable[..., Page], new_page: NewPage) -> None:
     page = live(debug=True)
     told: list[str] = []
     page.on("console", lambda entry: told.append(f"{entry.text} {[value.json_value() for value in entry.args]}"))
@@ -445,7 +447,7 @@ def test_what_the_user_does_stays(live: Callable[..., Page]) -> None:
     assert page.evaluate("document.querySelector('template').innerHTML") == ""
 
 
-def test_what_is_wrong_is_told(live: Callable[..., Page], errors: list[str]) -> None:
+def test_what_is_wrong_is_reported(live: Callable[..., Page], errors: list[str]) -> None:
     page = live(BODY)
     stream("append", "#box[", "x"), stream("explode", "#box"), stream("append", None, "x"), stream("refresh", "[")
     stream("append", "#nowhere", "x"), stream("append", "#box", "<i id=done></i>")

@@ -109,7 +109,7 @@ def test_a_connection_before_counts_too(site: Site) -> None:
     assert heard(other) == ["late", "end"]
 
 
-def test_other_origins_are_told_nothing(site: Site, errors: list[str]) -> None:
+def test_other_origins_learn_nothing(site: Site, errors: list[str]) -> None:
     """No header, and so no request before the request, to a site that did not ask for it."""
     page = site.open("ann")
     elsewhere = site.url.replace("localhost", "127.0.0.1")

@@ -98,7 +98,7 @@ def test_a_subscriber_cannot_command_other_pages(site: Site) -> None:
     until(victim, "() => document.querySelector('#target').textContent == 'changed'")
 
 
-def test_a_page_is_told_of_a_channel_that_it_loses(site: Site) -> None:
+def test_a_page_is_notified_of_a_channel_that_it_loses(site: Site) -> None:
     Channel.objects.create(name=CHANNEL, level="staff")
     site.write(page=f"{CLIENT}<script>window.calls = []; window.lost = [];</script>")
     User.objects.filter(username="bob").update(is_staff=True)

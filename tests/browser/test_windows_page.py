@@ -201,7 +201,7 @@ def test_elements_that_come_later(windows: Site) -> None:
     kept(page, {"by": "live HTML"}, {"by": "morph"}, {"by": "htmx"})
 
 
-def test_attributes_that_are_wrong_and_calls_that_fail_are_told(windows: Site, errors: list[str]) -> None:
+def test_attributes_that_are_wrong_and_calls_that_fail_are_reported(windows: Site, errors: list[str]) -> None:
     page = shown(
         windows,
         """<b id="bad" data-df-signal="[{">x</b><b id="nameless" data-df-signal="[1]">x</b>
@@ -226,7 +226,7 @@ def test_attributes_that_are_wrong_and_calls_that_fail_are_told(windows: Site, e
     errors.clear()
 
 
-def test_who_may_not_connect_is_told_at_once(windows: Site, errors: list[str]) -> None:
+def test_who_may_not_connect_is_refused_at_once(windows: Site, errors: list[str]) -> None:
     page = windows.browser(None)
     windows.write(body=MARKED + f"<form {attribute()}><button>b</button></form>")
     page.goto(f"{windows.url}/body/")

@@ -145,7 +145,7 @@ def test_what_the_server_refuses_changes_nothing(app: Callable[..., App], centri
     assert here.publish("chat:1") == 0
 
 
-def test_what_needs_another_start_is_told_once(app: Callable[..., App], server_kind: str) -> None:
+def test_what_needs_another_start_is_reported_once(app: Callable[..., App], server_kind: str) -> None:
     here = app()
     here.start("--server", server_kind)
     here.change(ALLOWED_HOSTS=["example.org"], INSTANT_NAMESPACES={"chat": {}})

@@ -60,7 +60,7 @@ def test_channels_with_an_error_are_left_out(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("reply", [{}, {"history": None}, {"history": {}}, {"history": {"epoch": ""}}, {"other": {}}])
-def test_replies_that_tell_no_position(ask: Ask, reply: Any) -> None:
+def test_replies_without_a_position(ask: Ask, reply: Any) -> None:
     with fake_server(answer({"replies": [reply]})):
         assert ask(["a", "b"]) == {}
 

@@ -120,7 +120,7 @@ def test_no_time_at_all_is_an_error_of_ours(call: Call) -> None:
         (answer({"error": {"code": 107, "message": "bad request"}}), 107, False, "107 bad request"),
     ],
 )
-def test_an_odd_answer_is_told_and_not_asked_for_again(
+def test_an_odd_answer_is_reported_and_not_asked_for_again(
     call: Call, said: Any, code: int, retryable: bool, text: str
 ) -> None:
     with fake_server(said) as server:

@@ -148,7 +148,7 @@ def test_the_consumer_takes_the_lock_that_the_relay_knows(postgres: str, client:
         other.close()
 
 
-def test_the_server_does_not_hear_of_what_is_set_aside(postgres: str, client: SyncClient, log: Path) -> None:
+def test_the_server_does_not_learn_of_what_is_set_aside(postgres: str, client: SyncClient, log: Path) -> None:
     join(client, "public")
     OutboxEntry.objects.create(payload=Message("public", "aside").command().decode(), partition=-1)
     publish("public", "next")

@@ -53,7 +53,7 @@ def test_a_base_dir_of_text_is_a_folder_too(settings: Settings, tmp_path: Path) 
     assert binary.install_dir() == tmp_path / "centrifugo"
 
 
-def test_what_is_not_there_is_told_with_what_to_do(settings: Settings, tmp_path: Path) -> None:
+def test_what_is_not_there_is_reported_with_what_to_do(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(ServerNotFound, match=r"manage.py installws.*CENTRIFUGO_BINARY"):
         binary.find_binary()
     (tmp_path / "not-executable").write_text("")
@@ -146,7 +146,7 @@ def test_the_real_server_says_why_it_refuses(monkeypatch: pytest.MonkeyPatch, se
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "localhost", ""])
-def test_a_port_in_use_is_told(address: str) -> None:
+def test_a_port_in_use_is_reported(address: str) -> None:
     with socket.create_server((address or "0.0.0.0", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ServerFailed, match=rf"Cannot listen on {address}:{port}: .*in use. Stop the program"):
@@ -155,7 +155,7 @@ def test_a_port_in_use_is_told(address: str) -> None:
 
 
 @pytest.mark.parametrize(("address", "port"), [("127.0.0.1", 65536), ("127.0.0.1", -1), ("203.0.113.1", 8427)])
-def test_a_place_where_nobody_can_listen_is_told(address: str, port: int) -> None:
+def test_a_place_where_nobody_can_listen_is_reported(address: str, port: int) -> None:
     with pytest.raises(ServerFailed, match="Cannot listen on"):
         process.require_free_port(address, port)
 

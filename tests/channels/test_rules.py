@@ -194,7 +194,7 @@ def found() -> list[checks.CheckMessage]:
         ("$post:<int:user>", "cannot have the name user"),
     ],
 )
-def test_a_pattern_that_cannot_be_is_told_and_matches_nothing(pattern: str, text: str) -> None:
+def test_a_pattern_that_cannot_be_is_reported_and_matches_nothing(pattern: str, text: str) -> None:
     rules.add(pattern, anybody, where="tests.somewhere")
     (message,) = found()
     assert message.id == "instant.E030"
@@ -208,7 +208,7 @@ def test_a_pattern_that_cannot_be_is_told_and_matches_nothing(pattern: str, text
 
 
 @pytest.mark.parametrize("second", ["$post:<int:pk>", "$post:<int:number>"])
-def test_equal_patterns_are_told_with_both_places(second: str) -> None:
+def test_equal_patterns_are_reported_with_both_places(second: str) -> None:
     rules.add("$post:<int:pk>", anybody)
     rules.add("$post:<slug:pk>", anybody)
     assert found() == []

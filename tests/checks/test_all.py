@@ -203,7 +203,7 @@ urlpatterns: list[Any] = []
 Axes = type("Axes", (ModelBackend,), {"__module__": "axes.backends"})
 
 
-def test_all_wrong_settings_are_told_at_once() -> None:
+def test_all_wrong_settings_are_reported_at_once() -> None:
     messages = found(CENTRIFUGO_PORT="x", INSTANT_TOKEN_TTL="y", INSTANT_BROADCAST_WITH=5)
     assert [message.id for message in messages] == ["instant.E001"] * 3
 

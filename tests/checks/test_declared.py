@@ -25,7 +25,7 @@ def found(*databases: str) -> list[CheckMessage]:
     return [message for message in messages if (message.id or "").startswith("instant.")]
 
 
-def test_a_row_of_another_level_is_told_with_both_places() -> None:
+def test_a_row_of_another_level_is_reported_with_both_places() -> None:
     Channel.objects.create(name="desk", level="users")
     (message,) = found("default")
     assert (message.id, message.level) == ("instant.W009", checks.WARNING)
@@ -50,7 +50,7 @@ def test_nothing_is_asked_without_the_database(settings: Settings) -> None:
     assert found("default") == []
 
 
-def test_wrong_settings_are_told_once(settings: Settings) -> None:
+def test_wrong_settings_are_reported_once(settings: Settings) -> None:
     settings.INSTANT_STAFF_CHANNELS = ["$desk"]
     assert [message.id for message in found("default")] == ["instant.E001"]
 

@@ -51,7 +51,7 @@ def test_an_empty_outbox_and_a_fresh_one_are_no_news(alias: str) -> None:
     assert found(alias) == []
 
 
-def test_late_messages_are_told(alias: str) -> None:
+def test_late_messages_are_reported(alias: str) -> None:
     publish("public", "x")
     make_old()
     (message,) = found(alias)
@@ -68,7 +68,7 @@ def test_nothing_is_asked_without_the_database(alias: str) -> None:
     assert found("default") == []
 
 
-def test_messages_that_nobody_reads_are_told(alias: str) -> None:
+def test_messages_that_nobody_reads_are_reported(alias: str) -> None:
     publish("public", "x")
     make_old()
     OutboxEntry.objects.update(partition=-1)
@@ -78,7 +78,7 @@ def test_messages_that_nobody_reads_are_told(alias: str) -> None:
     assert ids(alias) == ["instant.W006", "instant.W007"]
 
 
-def test_fewer_partitions_than_before_are_told(postgres: str, settings: Settings) -> None:
+def test_fewer_partitions_than_before_are_reported(postgres: str, settings: Settings) -> None:
     publish("public", "x")
     OutboxEntry.objects.update(partition=3)
     settings.INSTANT_OUTBOX_PARTITIONS = 2
@@ -86,7 +86,7 @@ def test_fewer_partitions_than_before_are_told(postgres: str, settings: Settings
     assert (message.id, message.msg[:14]) == ("instant.W007", "1 messages are")
 
 
-def test_a_lost_trigger_is_told(postgres: str) -> None:
+def test_a_lost_trigger_is_reported(postgres: str) -> None:
     with connections[postgres].cursor() as cursor:
         cursor.execute("DROP TRIGGER instant_outbox_notify ON instant_outboxentry")
     for number in range(3):
@@ -136,12 +136,12 @@ def test_a_database_without_our_tables_may_be_migrated(alias: str) -> None:
     call_command("migrate", database=alias, verbosity=0)
 
 
-def test_wrong_settings_are_told_by_their_own_check(alias: str, settings: Settings) -> None:
+def test_wrong_settings_are_reported_by_their_own_check(alias: str, settings: Settings) -> None:
     settings.INSTANT_OUTBOX_PARTITIONS = 0
     assert set(ids(alias)) == {"instant.E001"}
 
 
-def test_what_is_left_of_another_backend_is_told(sqlite: str, settings: Settings) -> None:
+def test_what_is_left_of_another_backend_is_reported(sqlite: str, settings: Settings) -> None:
     publish("public", "x")
     make_old()
     settings.INSTANT_BROADCAST_WITH = "python"

@@ -103,7 +103,7 @@ async def test_twice_and_too_many(server):
         assert await peer.outcome("subscribe", channel="open:6") == {}
 
 
-async def test_expiry_is_told(server):
+async def test_expiry_is_reported(server):
     async with server.peer() as peer:
         body = {"channel": "signed:1", "token": token(channel="signed:1")}
         assert (await peer.ask("subscribe", **body))["expires"] is True

@@ -121,7 +121,7 @@ def test_a_proxy_and_its_model_are_one(published: Published) -> None:
     assert names(published) == [("blog.Post", each) for each in ("create", "update", "delete")]
 
 
-def test_an_event_of_a_proxy_hears_of_its_model(published: Published) -> None:
+def test_an_event_of_a_proxy_learns_of_its_model(published: Published) -> None:
     register(News)
     post = Post.objects.create(title="One")
     News.objects.get().save()
@@ -130,7 +130,7 @@ def test_an_event_of_a_proxy_hears_of_its_model(published: Published) -> None:
     assert published[0].channel == "$events.blog.News"
 
 
-def test_a_child_is_told_once(published: Published) -> None:
+def test_a_child_is_reported_once(published: Published) -> None:
     register(Cafe)
     cafe = Cafe.objects.create(name="Roma")
     cafe.save()
@@ -144,7 +144,7 @@ def test_a_child_is_told_once(published: Published) -> None:
     }
 
 
-def test_a_parent_hears_of_its_children_once(published: Published) -> None:
+def test_a_parent_learns_of_its_children_once(published: Published) -> None:
     register(Place)
     cafe = Cafe.objects.create(name="Roma")
     cafe.save()

@@ -109,7 +109,7 @@ def test_delete_and_create_under_one_key_are_an_update(published: Published) -> 
     assert told(published)[1:] == [("update", pk, "Two", None)]
 
 
-def test_without_coalesce_each_is_told(posts: Any, published: Published) -> None:
+def test_without_coalesce_each_is_reported(posts: Any, published: Published) -> None:
     posts.coalesce = False
     with transaction.atomic():
         post = Post.objects.create(title="One")
@@ -120,7 +120,7 @@ def test_without_coalesce_each_is_told(posts: Any, published: Published) -> None
     assert told(published) == [("create", pk, "One", None), ("update", pk, "Two", None), ("delete", pk, "Two", None)]
 
 
-def test_what_is_created_and_deleted_is_nothing_to_a_class_that_hears_of_no_deletes(published: Published) -> None:
+def test_what_is_created_and_deleted_is_nothing_to_a_class_that_learns_of_no_deletes(published: Published) -> None:
     class Created(BaseEventModel):
         model = Author
         fields = ("id",)

@@ -82,7 +82,7 @@ def test_where_it_is_off_the_message_is_refused(way: Callable[[], None], sent: P
 
 
 @pytest.mark.usefixtures("enabled")
-def test_who_names_a_channel_hears_nothing(sent: Published) -> None:
+def test_who_names_a_channel_receives_nothing(sent: Published) -> None:
     with warnings.catch_warnings(record=True) as caught:
         publish("c", "text")
         publish("c", data=1)  # one positional argument is the channel

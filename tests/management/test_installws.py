@@ -153,7 +153,7 @@ def test_from_an_address(project: Path, site: Site) -> None:
     assert "Installed Centrifugo 6.8.0" in run("--from", f"{site.url}/mirror/{release.archive}")[0]
 
 
-def test_a_server_for_another_cpu_is_told(project: Path) -> None:
+def test_a_server_for_another_cpu_is_reported(project: Path) -> None:
     Path("a.tar.gz").write_bytes(tar_gz(("centrifugo", b"\x7fELF for another CPU")))
     out, err = run("--from", "a.tar.gz")
     assert "cannot be run as Centrifugo on this machine: Exec format error" in err

@@ -232,7 +232,7 @@ def test_a_name_that_is_too_long_for_a_file_has_no_handler(
     assert "other();" in handlers[0]
 
 
-def test_a_handler_that_cannot_be_read_is_told(request_: HttpRequest, templates: Path) -> None:
+def test_a_handler_that_cannot_be_read_is_reported(request_: HttpRequest, templates: Path) -> None:
     Channel.objects.create(name="news", level="public")
     (templates / "instant/handlers/news.js").mkdir(parents=True)
     with pytest.raises((IsADirectoryError, PermissionError)):  # the second on Windows

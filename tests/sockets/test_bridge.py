@@ -102,7 +102,7 @@ async def test_a_pattern_that_is_none(worker: RunningWorker) -> None:
         websocket_bridge.Bridge(worker.serving.pool, "(")
 
 
-async def test_who_is_refused_is_told_by_a_close_code(worker: RunningWorker, http: aiohttp.ClientSession) -> None:
+async def test_a_refused_client_is_notified_by_a_close_code(worker: RunningWorker, http: aiohttp.ClientSession) -> None:
     """A browser does not tell a page the status of a handshake."""
     for name, wanted in {
         "nowhere": (4404, "there is no socket 'nowhere'"),
@@ -123,7 +123,7 @@ async def test_the_handler_ends_it(
     await auntil(lambda: "close" in dict(told))
 
 
-async def test_who_sends_on_is_told_why_it_ended(worker: RunningWorker, http: aiohttp.ClientSession) -> None:
+async def test_a_sender_is_notified_why_it_ended(worker: RunningWorker, http: aiohttp.ClientSession) -> None:
     """A line that is cut with something unread in it loses the close frame that went before."""
     for _ in range(10):
         async with http.ws_connect(at("/socket/story")) as socket:

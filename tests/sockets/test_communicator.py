@@ -238,7 +238,7 @@ async def test_nor_does_a_task(monkeypatch: pytest.MonkeyPatch, told: list[Any])
     await asyncio.wait_for(socket.close(), 2)
 
 
-async def test_a_task_that_waits_hears_of_a_close_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_task_that_waits_learns_of_a_close_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(send_buffer, "MOST", 10)
     async with SocketCommunicator(handlers.AsyncFlood) as socket:
         await socket.open(50)
@@ -247,7 +247,7 @@ async def test_a_task_that_waits_hears_of_a_close_in_a_thread(monkeypatch: pytes
         await asyncio.wait_for(socket._pool.wait(), 2)
 
 
-async def test_a_client_that_sends_too_much_is_told(
+async def test_a_client_that_sends_too_much_is_notified(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(connection, "MOST_UNREAD", 10)

@@ -175,7 +175,7 @@ def test_too_many_messages_unread(client: SocketClient, monkeypatch: pytest.Monk
     assert len(told) == 4
 
 
-def test_who_sends_on_is_told_why_it_ended(client: SocketClient) -> None:
+def test_a_sender_is_notified_why_it_ended(client: SocketClient) -> None:
     for _ in range(10):
         client.open("story")
         client.send_quietly("close", *range(50))

@@ -192,7 +192,9 @@ def test_it_sends(client: Client, published: Published) -> None:
         ({"channel": "news", "message": "x" * 900_001}, "too_large", "more than 900000"),
     ],
 )
-def test_nonsense_is_told(client: Client, published: Published, fields: dict[str, str], code: str, reason: str) -> None:
+def test_nonsense_is_reported(
+    client: Client, published: Published, fields: dict[str, str], code: str, reason: str
+) -> None:
     status, content = sent_by(client, **fields)
     assert (status, content["error"]) == (400, code)
     assert reason in content["reason"]
@@ -211,14 +213,14 @@ def test_no_body_is_a_500(client: Client, published: Published, body: bytes) -> 
         assert client.post(URL, body, content_type=content_type).status_code < 500
 
 
-def test_a_server_that_is_away_is_told(client: Client, settings: Settings) -> None:
+def test_a_server_that_is_away_is_reported(client: Client, settings: Settings) -> None:
     settings.CENTRIFUGO_HOST, settings.CENTRIFUGO_PORT = "http://127.0.0.1", free_port()
     status, content = sent_by(client, channel="news", message="hi")
     assert (status, content["error"]) == (424, "not_published")
     assert "publish to 'news' with the python backend failed" in content["reason"]
 
 
-def test_a_refusal_of_the_server_is_told(client: Client) -> None:
+def test_a_refusal_of_the_server_is_reported(client: Client) -> None:
     refusal = {"error": {"code": 102, "message": "unknown channel"}}
     with fake_server(answer(refusal)):
         status, content = sent_by(client, channel="news", message="hi")
