@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import redis
+from tests.celery_apps import project
 from tests.processes.conftest import MESSAGES, PATIENCE, WORKERS, arrived, assert_each_once, cases, need, running
 
 pytestmark = pytest.mark.skipif(
@@ -38,11 +39,9 @@ def broker() -> Iterator[str]:
 @pytest.mark.parametrize(("pool", "backend"), cases(POOLS))
 def test_celery(pool: str, backend: str, broker: str, environment: dict[str, str], tmp_path: Path) -> None:
     need(backend, "celery", *(["gevent"] if pool == "gevent" else []))
-    import celery
-
     queue = environment["PROCESSES_CHANNEL"]
     environment |= {"PROCESSES_BACKEND": backend, "PROCESSES_BROKER": broker}
-    with celery.Celery(broker=broker, set_as_current=False) as app:
+    with project(broker) as app:
         for number in range(1, MESSAGES + 1):
             app.send_task("job", ([number],), queue=queue)
     command = [sys.executable, "-m", "celery", "-A", "tests.processes.site", "worker", "-P", pool, "-Q", queue]

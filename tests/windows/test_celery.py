@@ -9,10 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -24,6 +23,7 @@ from instant.windows.dispatch import Queued, call
 from instant.windows.queued_calls import Call, Delay
 from instant.windows.topics import channel_of
 from tests.benchmarks import redis
+from tests.celery_apps import project
 from tests.fakes import FakeServer, fake_server
 from tests.postgres import migrated_file, sqlite  # noqa: F401 - fixtures
 from tests.waiting import PATIENCE, until
@@ -43,22 +43,6 @@ ROOT = Path(__file__).parents[2]
 def broker() -> Iterator[str]:
     with redis.running() as address:
         yield address
-
-
-@contextmanager
-def project(broker: str) -> Iterator[Any]:
-    """The Celery app of this process, which is the web's, while the block runs."""
-    state = celery._state
-    current, default = state._tls.current_app, state.default_app
-    # With Django's settings there, the first app makes itself the default one, for good.
-    app = celery.Celery("web", broker=broker, set_as_current=False)
-    app.set_current()
-    try:
-        yield app
-    finally:
-        state._tls.current_app = current
-        state.set_default_app(default)
-        app.close()
 
 
 class Worker:
