@@ -11,8 +11,8 @@ from typing import Any
 def project(broker: str) -> Iterator[Any]:
     """The Celery app of this process, which is the web's, while the block runs."""
     import celery
+    from celery import _state as state
 
-    state = celery._state
     current, default = state._tls.current_app, state.default_app
     # With Django's settings there, the first app makes itself the default one, for good.
     app = celery.Celery("web", broker=broker, set_as_current=False)
