@@ -38,12 +38,11 @@ class _Own(Own):
         super().__init__()
         self.connection: Connection | None = None
         self.deaths = 0
-        #: Held while writing to the publisher, so that messages are written in the order of the queue.
-        self.writing = threading.Lock()
-        #: Number of messages that have left the queue: the publisher has received them, or they have failed.
-        self.written = 0
-        #: Number of those messages that are partly in the connection's `rest`.
-        self.unfinished = 0
+        #: Held while writing to the publisher, so that messages are written in the order of the queue. Only the thread
+        #: that has acquired an RLock can release it.
+        self.writing = threading.RLock()
+        #: Whether the publisher may lack messages that have left the queue. Then only the backend's thread writes.
+        self.is_writing = False
 
 
 class GoBackend(QueueingBackend):
@@ -81,14 +80,17 @@ class GoBackend(QueueingBackend):
         """Return whether the publisher receives everything queued so far before `deadline` (time.monotonic())."""
         own: _Own = self._own()
         goal = out.offered
-        while own.written < goal:
-            if not own.writing.acquire(timeout=max(deadline - time.monotonic(), 0)):
-                out.wake()
-                return False
+        while out.taken < goal or own.is_writing:  # in this order: messages are taken while `is_writing` is true
             try:
-                is_written = own.written >= goal or self._write_at_once(own, out)
-            finally:
-                own.writing.release()
+                if not own.writing.acquire(timeout=max(deadline - time.monotonic(), 0)):
+                    out.wake()
+                    return False
+                is_written = self._write_at_once(own, out)
+            finally:  # a signal handler may raise after any call
+                try:  # noqa: SIM105 - suppress() would be such a call
+                    own.writing.release()
+                except RuntimeError:  # it was not acquired
+                    pass
             if not is_written:
                 out.wake()
                 if time.monotonic() >= deadline:
@@ -98,24 +100,29 @@ class GoBackend(QueueingBackend):
 
     def _write_at_once(self, own: _Own, out: SendQueue) -> bool:
         """Write the queued messages if that is possible without waiting. Return whether all were written."""
-        connection = own.connection
-        if connection is None or connection.ended or connection.rest:
+        connection, entries = own.connection, list[Entry]()
+        if own.is_writing or connection is None or connection.ended or connection.rest:
             return False
         if connection.config is not go_publisher.configuration():
             return False
-        entries = out.take_more()
-        if not connection.write_at_once(entries):
-            own.unfinished = len(entries)
-            return False
-        own.written += len(entries)
-        return True
+        own.is_writing = True
+        try:
+            is_written = connection.write_at_once(out.take_more(entries))
+        except BaseException:  # such as Celery's soft time limit, or Ctrl-C: no message is lost with the caller
+            if entries and not connection.has(entries):
+                out.put_back(entries)
+            connection.abandon()
+            out.wake()
+            raise
+        own.is_writing = not is_written
+        return is_written
 
     def _send_all(self, out: SendQueue) -> int:
         own: _Own = self._own()
         with own.writing:
+            own.is_writing = True
             count = super()._send_all(out)
-            own.written += count + own.unfinished
-            own.unfinished = 0
+            own.is_writing = False
         return count
 
     def deliver(self, out: SendQueue, entries: list[Entry]) -> None:
@@ -132,7 +139,6 @@ class GoBackend(QueueingBackend):
             else:
                 self._own().connection = connection
                 connection.write(entries)
-                out.wake_callers()
                 out.figures.batches += 1
                 entries.clear()
                 if not connection.ended:

@@ -44,6 +44,8 @@ class Connection:
         #: The rest of an incomplete frame, which must be written before any other frame.
         self.rest = b""
         self.unanswered: dict[int, Entry] = {}
+        #: The messages that `write_at_once` has written, or is writing.
+        self._sending: list[Entry] | None = None
         self._out, self._numbers = out, count()
         ring = new_ring()
         try:
@@ -68,6 +70,7 @@ class Connection:
         numbered = {number: entry for entry, number in zip(entries, self._numbers, strict=False)}
         self.unanswered.update(numbered)
         frames = publish_frames(numbered)
+        self._sending = entries
         try:
             sent = self._put(frames) if self._ring else self.socket.send(frames, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -117,6 +120,17 @@ class Connection:
             self.unanswered.update(zip(self._numbers, waiting, strict=False))
             self._reader.join()
         self.writing = False
+
+    def has(self, entries: list[Entry]) -> bool:
+        """Return whether `write_at_once` was called with this list and has come so far that the messages have a place
+        in `unanswered`, or had one before their result.
+        """
+        return self._sending is entries or any(entry is entries[0] for entry in list(self.unanswered.values()))
+
+    def abandon(self) -> None:
+        """End this connection, because a part of a frame may have been written. Do not wait."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         with suppress(OSError):

@@ -208,7 +208,7 @@ class QueueingBackend(BaseBackend):
 
     def _send_all(self, out: SendQueue) -> int:
         """Send the queued messages, and return their number."""
-        entries = out.take_more()
+        entries = out.take_more([])
         count = len(entries)
         try:
             out.limit = conf.INSTANT_QUEUE_SIZE

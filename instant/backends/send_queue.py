@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
+from queue import SimpleQueue
 
 from ..exceptions import PublishError
 from ..messages import Message, Receipt
@@ -17,7 +19,8 @@ logger = logging.getLogger("instant")
 #: Maximum number of channels that one log entry about failures names.
 LOGGED_CHANNELS = 10
 #: Each time this many messages are queued, a publishing loop lets the thread run first, for at most this many seconds.
-LEAD, LONGEST_PAUSE = 1000, 0.01
+#: It checks every PAUSE seconds whether the thread has done so.
+LEAD, LONGEST_PAUSE, PAUSE = 1000, 0.01, 0.0005
 #: A message, a callback for its result (which returns whether a caller still waits), and its time in the queue's clock,
 #: time.monotonic().
 Entry = tuple[Message, "Callable[[Receipt], bool] | None", float]
@@ -43,9 +46,9 @@ class SendQueue:
         self.offered = 0
         self._lock = threading.Lock()
         self._waiting: list[Entry] = []
-        self._work = threading.Event()
+        #: Not empty if the thread shall run. An Event would stay locked if a signal handler raises within `set`.
+        self._work = SimpleQueue[None]()
         self._levels: dict[int, Future[None]] = {}
-        self._sent = threading.Condition()
         #: Whether the sending thread is idle.
         self.resting = False
 
@@ -61,27 +64,38 @@ class SendQueue:
             self._waiting += entries
             self.offered += len(entries)
             self.figures.queued += len(entries)
-            if wakes and not self._work.is_set():
-                self._work.set()
+            if wakes:
+                self.wake()
         return len(entries)
 
     def wait(self) -> None:
         """Wait for messages, or for `wake`."""
-        self.resting = not self._work.is_set()
-        self._work.wait()
+        self.resting = self._work.empty()
+        self._work.get()
         self.resting = False
 
     @property
     def has_work(self) -> bool:
         """Whether `wait` would return at once."""
-        return self._work.is_set()
+        return not self._work.empty()
 
-    def take_more(self) -> list[Entry]:
-        """Remove and return all queued messages."""
+    @property
+    def taken(self) -> int:
+        """The number of messages that have left the queue."""
+        return self.offered - len(self._waiting)
+
+    def take_more(self, entries: list[Entry]) -> list[Entry]:
+        """Move all queued messages to the empty list `entries`, and return it."""
         with self._lock:
-            self._work.clear()
-            entries, self._waiting = self._waiting, []
+            entries[:] = self._waiting
+            self._waiting = []
         return entries
+
+    def put_back(self, entries: list[Entry]) -> None:
+        """Return the messages of an interrupted `take_more` to the start of the queue."""
+        with self._lock:
+            if entries and not (self._waiting and self._waiting[0] is entries[0]):
+                self._waiting[:0] = entries
 
     def wait_until_read(self) -> None:
         """Let the thread run when the caller is far ahead of it, for at most LONGEST_PAUSE seconds.
@@ -92,17 +106,14 @@ class SendQueue:
         """
         waiting = len(self._waiting)
         if waiting and waiting % LEAD == 0:
-            with self._sent:
-                self._sent.wait(LONGEST_PAUSE)
-
-    def wake_callers(self) -> None:
-        """Wake the callers in `wait_until_read`. The thread calls it before it waits for the server."""
-        with self._sent:
-            self._sent.notify_all()
+            deadline = time.monotonic() + LONGEST_PAUSE
+            while len(self._waiting) >= waiting and time.monotonic() < deadline:
+                time.sleep(PAUSE)
 
     def wake(self) -> None:
         """Make `wait` return."""
-        self._work.set()
+        if self._work.empty():
+            self._work.put(None)
 
     def report(self, entries: Sequence[Entry], receipts: Sequence[Receipt] | None = None) -> None:
         """Report results to waiting callers, and log errors for which nobody waits.

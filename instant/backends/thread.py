@@ -64,9 +64,8 @@ class ThreadBackend(QueueingBackend):
         def meanwhile() -> None:
             """Prepare the next request while the server works on the current one."""
             if len(entries) == len(request.messages):
-                entries.extend(out.take_more())
+                entries.extend(out.take_more([]))
             following.extend(_first_request(entries[len(request.messages) :]))
-            out.wake_callers()
 
         while entries:
             (request,) = following or _first_request(entries)

@@ -120,7 +120,7 @@ class TokenReader:
         try:
             # The signature is verified below, because `jwt.decode` warns about keys that are shorter than the digest.
             # Centrifugo accepts them silently.
-            parts = jwt.decode_complete(token, options={"verify_signature": False})
+            parts = jwt.PyJWT().decode_complete(token, options={"verify_signature": False})
         except jwt.InvalidTokenError as error:
             raise InvalidTokenError(str(error)) from error
         if not self._skip_signature and not self._signed(token, parts["header"].get("alg"), parts["signature"]):

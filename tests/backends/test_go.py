@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from django.test import override_settings
 from pytest_django import Settings
 
 from instant import flush, publish, publish_many
-from instant.backends import BaseBackend, get_backend, go_publisher
+from instant.backends import BaseBackend, get_backend, go_publisher, shared_ring
 from instant.backends.go_publisher import NoPublisher
 from instant.backends.queueing import QueueingBackend
 from instant.exceptions import Rejected, Unreachable
@@ -268,3 +269,40 @@ def test_a_binary_that_says_nothing_is_ended(
     with pytest.raises(Unreachable, match="the publisher did not start"):
         publish("public", "hi", wait=True, timeout=10)
     until(lambda: not alive(int((tmp_path / "pid").read_text())))
+
+
+class Interrupted(Exception):
+    """What a signal handler raises: Celery's soft time limit, or a timeout of the project."""
+
+
+def interrupt(number: int, frame: object) -> None:
+    raise Interrupted
+
+
+@pytest.mark.parametrize("is_full", [False, True], ids=["written by the caller", "written by the thread"])
+def test_a_signal_handler_may_raise_during_a_publish(
+    go: Path, fake: FakeServer, backend: QueueingBackend, is_full: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("public", "first", wait=True, timeout=10)
+    rng, accepted, interrupted, put = random.Random(is_full), ["first"], 0, shared_ring.Ring.put
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for number in range(400):
+            with monkeypatch.context() as patch:
+                if is_full:
+                    patch.setattr(shared_ring.Ring, "put", lambda self, data: put(self, data[:100]))
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-6, 3e-4))
+                    publish("public", f"interrupted {number}", timeout=5)
+                except Interrupted:
+                    interrupted += 1
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+            publish("public", f"next {number}", timeout=10)
+            accepted.append(f"next {number}")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted > 20
+    assert flush(20)
+    assert backend.figures().queued == 0
+    assert [text for text in dict.fromkeys(texts(fake, "public")) if not text.startswith("interrupted")] == accepted
