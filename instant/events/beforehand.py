@@ -14,7 +14,7 @@ from django.db import connections, models, transaction
 
 from .declaration import EventDeclaration
 from .operations import OP_DELETE
-from .pending_changes import Before, Change, snapshot
+from .pending_changes import Before, Change, numbers, snapshot
 from .writing import channels_of, content_of, related, written
 
 
@@ -36,7 +36,7 @@ def prepare_deletion(change: Change) -> None:
             names = channels_of(_completed(change))
             content = content_of(change, _data(change))
             change.messages = written(change.event, names, content, OP_DELETE, change.rebuilt)
-            change.before = Before(tuple(names), None, tuple(change.messages))
+            change.before = Before(tuple(names), None, next(numbers), tuple(change.messages))
     except Exception as error:
         change.error = error
 
@@ -98,7 +98,7 @@ def channels_before(event: EventDeclaration, pks: Collection[Any], using: str) -
     for instance in rows.filter(pk__in=pks):
         try:
             with transaction.atomic(using) if connection.in_atomic_block else nullcontext():
-                found[instance.pk] = Before(tuple(event.channels_of(instance)), instance)
+                found[instance.pk] = Before(tuple(event.channels_of(instance)), instance, next(numbers))
         except Exception as error:
-            found[instance.pk] = Before((), instance, error=error)
+            found[instance.pk] = Before((), instance, next(numbers), error=error)
     return found

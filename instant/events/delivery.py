@@ -16,7 +16,7 @@ from ..messages import Message
 from ..sending import Collected, Entry, send_entries
 from .operations import OP_DELETE
 from .pending_changes import Change, coalesced
-from .writing import messages_of, related
+from .writing import messages_of, related, removals_before_deletion
 
 logger = logging.getLogger("instant")
 
@@ -140,12 +140,13 @@ class Events(Collected):
     def _written(self, number: int, change: Change, found: _Found) -> Sequence[Message]:
         if number in found.instances:
             change.instance = found.instances[number]
-            if change.instance is None:  # it was deleted, and the deletion is another event
-                return change.before.messages if change.before else ()
-            change.values = change.instance.__dict__
+            is_deleted = change.instance is None
+            change.values = change.values if change.instance is None else change.instance.__dict__
+        else:
+            is_deleted = False
         self._note(change)
         try:
-            return messages_of(change, found.m2m.get(number, {}))
+            return removals_before_deletion(change) if is_deleted else messages_of(change, found.m2m.get(number, {}))
         except Exception as error:
             self.failures.append(Failure(change, None, error))
             return ()

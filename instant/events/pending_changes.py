@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db.models.base import ModelState
@@ -25,8 +27,14 @@ class Before(NamedTuple):
 
     names: tuple[str, ...]
     instance: models.Model | None
+    #: Greater for what was read later.
+    number: int
     messages: tuple[Message, ...] = ()
     error: Exception | None = None
+
+
+#: Numbers for `Before`. A receiver of a save may save the object again, so changes may be in another order.
+numbers = itertools.count()
 
 
 class Change:
@@ -157,7 +165,8 @@ def _merged(earlier: Change, later: Change) -> Change:
     one.changed = _changed(earlier, later, operation)
     one.cache, one.instance, one.messages, one.error = later.cache, later.instance, later.messages, later.error
     one.tenant = later.tenant
-    one.before = earlier.before or (None if earlier.operation == OP_CREATE else later.before)
+    befores = [earlier.before, None if earlier.operation == OP_CREATE else later.before]
+    one.before = min(filter(None, befores), key=attrgetter("number"), default=None)
     one.forced = earlier.forced or later.forced
     if later.known is not None and earlier.operation != OP_DELETE:
         news = {name: later.values[name] for name in later.known if name in later.values}

@@ -89,7 +89,7 @@ def _saved(
         if is_muted(event):
             continue
         change = snapshot(event, instance, using, OP_CREATE if created else OP_UPDATE)
-        before = _stash(instance).pop(event, None) if can_move(event) else None
+        before = _stash(instance)[event].pop() if can_move(event) and _stash(instance).get(event) else None
         change.before = None if created else before
         if update_fields is None or _is_about(change, update_fields):
             changes.append(change)
@@ -110,11 +110,15 @@ def _is_about(change: Change, update_fields: frozenset[str]) -> bool:
 
 
 def _saving(sender: type[models.Model], *, instance: models.Model, raw: bool, using: str, **kwargs: Any) -> None:
-    """Record the object's channels before the save overwrites the old values."""
+    """Record the object's channels before the save overwrites the old values.
+
+    They are put on a stack, because a receiver of `post_save` may save the instance again, before ours is called.
+    """
     for event in () if raw else _saves.get(sender, ()):
-        if can_move(event) and not is_muted(event) and _may_exist(event, instance):
+        if can_move(event) and not is_muted(event):
             pk = event.plan.pk(instance.__dict__)
-            _stash(instance)[event] = channels_before(event, [pk], using).get(pk)
+            before = channels_before(event, [pk], using).get(pk) if _may_exist(event, instance) else None
+            _stash(instance).setdefault(event, []).append(before)
 
 
 def _may_exist(event: EventDeclaration, instance: models.Model) -> bool:

@@ -31,6 +31,22 @@ def messages_of(change: Change, m2m: Mapping[str, list[Any]]) -> list[Message]:
     return [*_removals(change, names), *own]
 
 
+def removals_before_deletion(change: Change) -> list[Message]:
+    """Return the removals of a change of an object that was deleted later.
+
+    The deletion is another event, in the channels that the object had then. If these are unknown because the change
+    contains an expression, the removal is sent to all earlier channels.
+    """
+    before = change.before
+    if before is None or before.instance is None:
+        return list(before.messages) if before else []
+    saved = {name: value for name, value in change.values.items() if change.known is None or name in change.known}
+    if any(hasattr(value, "resolve_expression") for value in saved.values()):
+        return _removals(change, [])
+    change.values = {**before.instance.__dict__, **saved}
+    return _removals(change, channels_of(change))
+
+
 def channels_of(change: Change) -> list[str]:
     """Return the names of the object's channels."""
     event = change.event

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Value, signals
+from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
 
 from instant import events
@@ -195,6 +197,54 @@ def test_moved_and_deleted_is_a_deletion_in_the_first_channel(published: Publish
         post.delete()
     assert ("$posts.a", "delete", pk) in told(published)[1:]
     assert {operation for _, operation, _ in told(published)[1:]} == {"delete"}
+
+
+@pytest.mark.parametrize("update_fields", [None, ["title"]])
+@pytest.mark.parametrize("move", ["b", "a"])
+def test_moved_and_deleted_in_another_savepoint(published: Published, update_fields: Any, move: str) -> None:
+    """The row is gone when the incomplete change is sent. Its old channels must not keep the object."""
+    post = Post.objects.create(title="a")
+    pk = post.pk
+    with transaction.atomic():
+        post.title = move
+        post.save(update_fields=update_fields)
+        with transaction.atomic():
+            post.delete()
+    removals = [channel for channel, operation, _ in told(published)[1:] if operation == "delete"]
+    assert sorted(removals) == sorted({"$posts.a", f"$posts.{move}"})
+    assert {each[2] for each in told(published)} == {pk}
+
+
+def test_moved_by_an_expression_and_deleted_in_another_savepoint(published: Published) -> None:
+    post = Post.objects.create(title="a")
+    with transaction.atomic():
+        post.title = Lower(Value("B"))
+        post.save(update_fields=["title"])
+        with transaction.atomic():
+            Post.objects.get(pk=post.pk).delete()
+    removals = [channel for channel, operation, _ in told(published)[1:] if operation == "delete"]
+    assert removals == ["$posts.a", "$posts.b"]
+
+
+@pytest.mark.parametrize("in_transaction", [True, False])
+def test_an_earlier_receiver_saves_the_object_again(published: Published, in_transaction: bool) -> None:
+    def receiver(instance: Post, created: bool, **kwargs: Any) -> None:
+        if not created and instance.views == 0:
+            instance.views = 1
+            instance.save(update_fields=["views"])
+
+    post = Post.objects.create(title="a")
+    receivers = signals.post_save.receivers
+    signals.post_save.connect(receiver, Post, weak=False)
+    receivers.insert(0, receivers.pop())  # before ours
+    try:
+        with transaction.atomic() if in_transaction else nullcontext():
+            post.title = "b"
+            post.save()
+    finally:
+        signals.post_save.disconnect(receiver, Post)
+    assert ("$posts.a", "delete", post.pk) in told(published)
+    assert told(published)[-1] == ("$posts.b", "update", post.pk)
 
 
 def test_deleted_and_made_again_elsewhere(published: Published) -> None:
