@@ -60,15 +60,24 @@ class _Segment:
 _open: WeakKeyDictionary[BaseDatabaseWrapper, dict[Hashable, list[ref[_Segment]]]] = WeakKeyDictionary()
 
 
-def awaited_connection(using: str | None, *, default: str = DEFAULT_DB_ALIAS, what: str = "on_commit=True") -> Any:
+def awaited_connection(
+    using: str | None, *, default: str = DEFAULT_DB_ALIAS, what: str = "on_commit=True", is_strict: bool = True
+) -> Any:
     """Return the connection whose commit to wait for: that of the database `using`, or of `default`.
 
     Return None if that database has no open transaction.
 
     Raises:
-        TransactionManagementError: `using` is None, and only another database has an open transaction.
+        TransactionManagementError: `using` is None, and only another database has an open transaction. If `is_strict`,
+            also if the database's autocommit is off, so that Django does not know when it commits.
     """
     connection: Any = connections[using or default]
+    is_open = connection.connection is not None
+    if is_strict and is_open and not connection.in_atomic_block and not connection.get_autocommit():
+        raise transaction.TransactionManagementError(
+            f"{what} cannot wait for the database {connection.alias!r}, because its autocommit is off. Use "
+            "transaction.atomic(), or publish after your commit()."
+        )
     if using is None and outermost_block(connection) is None:
         others = [each.alias for each in connections.all(initialized_only=True) if outermost_block(each) is not None]
         if others:

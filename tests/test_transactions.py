@@ -96,6 +96,29 @@ def test_using_waits_for_the_commit_of_that_database(name: str, other: str, monk
 
 
 @every
+def test_without_autocommit_there_is_no_commit_to_wait_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `transaction.on_commit()`: the message would be sent at once, and stay sent after a rollback."""
+    use_features(monkeypatch, windows=True)
+    User.objects.exists()
+    transaction.set_autocommit(False)
+    try:
+        with capture_published() as published:
+            with pytest.raises(TransactionManagementError, match="because its autocommit is off"):
+                PUBLISHES[name]()
+            assert not published
+            with transaction.atomic():
+                PUBLISHES[name]()
+            assert not published
+            transaction.commit()
+            transaction.set_autocommit(True)  # Django runs the on-commit work here
+            assert len(published) == 1
+    finally:
+        if not transaction.get_autocommit():
+            transaction.rollback()
+            transaction.set_autocommit(True)
+
+
+@every
 def test_without_using_another_transaction_that_is_open_alone_is_an_error(
     name: str, other: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

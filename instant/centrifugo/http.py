@@ -7,6 +7,7 @@ through this module, single commands and batches; `cent_api.py` uses cent for th
 from __future__ import annotations
 
 import asyncio
+import encodings.idna  # noqa: F401 - else a fork during the first connection leaves the codec unknown for ever
 import json
 import sys
 import time

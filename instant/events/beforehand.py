@@ -92,7 +92,9 @@ def channels_before(event: EventDeclaration, pks: Collection[Any], using: str) -
     """
     connection: Any = connections[using]
     rows = event.plan.model._base_manager.using(using)
-    if connection.in_atomic_block and connection.features.has_select_for_update_of:
+    # SQL forbids FOR UPDATE with the GROUP BY or DISTINCT that a project's base manager may add.
+    can_lock = rows.query.group_by is None and not rows.query.distinct and not rows.query.combinator
+    if can_lock and connection.in_atomic_block and connection.features.has_select_for_update_of:
         rows = rows.select_for_update(of=("self",))
     found: dict[Any, Before] = {}
     for instance in rows.filter(pk__in=pks):

@@ -58,7 +58,7 @@ def recheck(
         InvalidChannel: no transaction is open, and with its tenant a channel's name is too long.
         InvalidSetting: there are topics, but windows are not in use; or a setting has a wrong value.
     """
-    awaited_connection(using, default=router.db_for_write(Revocation), what="recheck()")
+    awaited_connection(using, default=router.db_for_write(Revocation), what="recheck()", is_strict=False)
     of_topics = _channels_of(topics)
     topic_rights.end_for_older_pages(of_topics)
     names = [*channels, *of_topics]

@@ -37,13 +37,15 @@ def deliver_messages(request: HttpRequest, to: Any = USER, *, using: str | None 
         TransactionManagementError: `using` is None, and only another database has an open transaction.
     """
     storage: Any = get_messages(request)
-    found = [_written(message) for message in storage]
+    info, targets = WindowInfo.from_request(request), targets_of(to)
+    names = [serialized(target, info) for target in targets if target is not SERVER]
+    delivered: list[tuple[Any, list[str | None]]] = getattr(storage, "_instant_delivered", [])
+    pending = [message for message in storage if not any(message is each and names == to for each, to in delivered)]
+    found = [_written(message) for message in pending]
     if not found:
         return 0
     storage.used = False  # keep them for the next page, until they were sent
     connection = awaited_connection(using, what="deliver_messages()")
-    info, targets = WindowInfo.from_request(request), targets_of(to)
-    names = [serialized(target, info) for target in targets if target is not SERVER]
     call = partial(trigger, info, "messages.add", messages=found)
     if connection is None:
         call(targets, immediate=True)
@@ -57,6 +59,7 @@ def deliver_messages(request: HttpRequest, to: Any = USER, *, using: str | None 
             collect(connection, [Entry(_Notices, _Notice(storage, messages))])
         if SERVER in targets:
             call(SERVER, using=using)
+    storage._instant_delivered = [*delivered, *((message, names) for message in pending)]
     return len(found)
 
 

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 from django.db.models import F, Value, signals
 from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
@@ -419,3 +419,18 @@ def test_the_row_is_locked_before_it_moves(postgres: str) -> None:
         post.title = "b"
         post.save()
     assert any("FOR UPDATE" in query["sql"] for query in queries)
+
+
+def test_a_base_manager_that_groups_is_not_locked(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL refuses FOR UPDATE with GROUP BY; the save must not fail for that."""
+    manager = models.Manager.from_queryset(type("Counted", (models.QuerySet,), {}), class_name="CountedManager")()
+    manager.model = Post
+    monkeypatch.setattr(
+        type(manager), "get_queryset", lambda self: models.QuerySet(Post).annotate(tags_there=models.Count("tags"))
+    )
+    monkeypatch.setattr(Post._meta, "base_manager", manager)
+    post = Post.objects.create(title="a")
+    with transaction.atomic(postgres), CaptureQueriesContext(transaction.get_connection(postgres)) as queries:
+        post.title = "b"
+        post.save()
+    assert not any("FOR UPDATE" in query["sql"] for query in queries)

@@ -39,6 +39,15 @@ def test_all_of_a_request(request_of_ann: HttpRequest) -> None:
     assert messages.get_messages(request_of_ann).used, "the next page does not show them again"
 
 
+def test_what_was_delivered_is_not_delivered_again(request_of_ann: HttpRequest) -> None:
+    with SignalQueue() as fd:
+        for text in ("a", "b"):
+            messages.info(request_of_ann, text)
+            assert deliver_messages(request_of_ann) == 1
+    found = [{"messages": [{"message": text, "tags": "info"}]} for text in ("a", "b")]
+    assert fd.ws_signals == {"-user.7": [("messages.add", each) for each in found]}
+
+
 def test_none_is_no_signal(request_of_ann: HttpRequest) -> None:
     with SignalQueue() as fd:
         assert deliver_messages(request_of_ann) == 0
