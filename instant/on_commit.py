@@ -72,8 +72,8 @@ def awaited_connection(
             also if the database's autocommit is off, so that Django does not know when it commits.
     """
     connection: Any = connections[using or default]
-    is_open = connection.connection is not None
-    if is_strict and is_open and not connection.in_atomic_block and not connection.get_autocommit():
+    is_open = connection.connection is not None  # get_autocommit() would open it
+    if is_strict and is_open and not connection.in_atomic_block and not connection.autocommit:
         raise transaction.TransactionManagementError(
             f"{what} cannot wait for the database {connection.alias!r}, because its autocommit is off. Use "
             "transaction.atomic(), or publish after your commit()."

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
-from queue import SimpleQueue
 
 from ..exceptions import PublishError
 from ..messages import Message, Receipt
@@ -47,7 +47,7 @@ class SendQueue:
         self._lock = threading.Lock()
         self._waiting: list[Entry] = []
         #: Not empty if the thread shall run. An Event would stay locked if a signal handler raises within `set`.
-        self._work = SimpleQueue[None]()
+        self._work = queue.SimpleQueue[None]()
         self._levels: dict[int, Future[None]] = {}
         #: Whether the sending thread is idle.
         self.resting = False
