@@ -44,6 +44,13 @@ class LiveServer:
             ServerFailed: the server does not start within START_TIMEOUT seconds.
             ServerNotFound: no Centrifugo is installed.
         """
+        try:
+            self._start()
+        except BaseException:  # or the tests that follow would use the network
+            self.stop()
+            raise
+
+    def _start(self) -> None:
         self._stack.enter_context(offline.with_server())
         if self.kind == "dev":
             from ..devserver.thread import ThreadedDevServer
@@ -58,7 +65,6 @@ class LiveServer:
         try:
             wait_until_listening(self.port, child)
         except ServerFailed as error:
-            self.stop()
             raise ServerFailed(f"The {self.kind} server did not start: {error}") from error
 
     def stop(self) -> None:
