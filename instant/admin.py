@@ -37,7 +37,7 @@ class _JSONField(forms.JSONField):
     def to_python(self, value: Any) -> Any:
         try:
             return super().to_python(value)
-        except RecursionError as error:  # Django does not catch it
+        except RecursionError as error:  # Django does not catch this error
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
 
 
@@ -61,7 +61,7 @@ class MessageForm(forms.Form):
         """Return a message for each channel.
 
         Raises:
-            InvalidMessage: one of them cannot be sent.
+            InvalidMessage: one of the messages is invalid.
         """
         content = {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
         return [Message(channel.name, **content) for channel in channels]
@@ -121,14 +121,14 @@ class ChannelAdmin(ModelAdmin):
 
     @admin.display(description=_("Groups"))
     def groups_shown(self, channel: Channel) -> str:
-        """The names of the channel's groups, at the level "groups" only."""
+        """Return the names of the channel's groups. At other levels groups have no effect, so return ""."""
         if channel.level != protocol.GROUPS:
             return ""
         return ", ".join(group.name for group in channel.groups.all())
 
     @admin.display(description=_("Who may join"))
     def who_may_join(self, channel: Channel) -> str:
-        """The number of users who may join, from the database."""
+        """Return the number of users who may join, from the database."""
         if not channel.is_active and declared.find(channel.name) is None:
             return str(_("Nobody: the channel is not active"))
         count = channel_access.members(channel).count()
@@ -136,7 +136,7 @@ class ChannelAdmin(ModelAdmin):
 
     @admin.display(description=_("Subscribers now"))
     def subscribers(self, channel: Channel) -> str:
-        """The number of clients subscribed to the channel, from the server."""
+        """Return the number of clients subscribed to the channel, from the server, or an error text."""
         try:
             return str(cent_api.subscribers(channel.name))
         except ServerError as error:
@@ -156,7 +156,8 @@ class ChannelAdmin(ModelAdmin):
             "channels": queryset,
             "media": self.media + form.media,
             "checkbox_name": ACTION_CHECKBOX_NAME,
-            # "Select all 1,500": one hidden field per channel would exceed DATA_UPLOAD_MAX_NUMBER_FIELDS.
+            # The user may select all rows of all pages. One hidden field per channel could then exceed
+            # DATA_UPLOAD_MAX_NUMBER_FIELDS.
             "select_across": request.POST.get("select_across") == "1",
         }
         return TemplateResponse(request, "admin/instant/channel/send_message.html", context)
@@ -180,7 +181,7 @@ class ChannelAdmin(ModelAdmin):
 
 @admin.register(Revocation)
 class RevocationAdmin(RevocationModelAdmin):
-    """Pending revocations, read-only: changing or deleting a row would restore access."""
+    """Pending revocations, read-only. Without its row, a revocation would not be enforced against older tokens."""
 
     list_display = ("about", "next_at", "until_shown")
     fields = ("about", "next_at", "until_shown")
@@ -191,7 +192,7 @@ class RevocationAdmin(RevocationModelAdmin):
 
     @admin.display(description=_("About"))
     def about(self, row: Revocation) -> str:
-        """The channel or the user whose access has ended."""
+        """Return a text that names the channel, or the user, whose access has ended."""
         if row.channel:
             return str(_("channel %(name)s") % {"name": row.channel})
         texts = {"": _("user %(id)s"), Revocation.ALL_SESSIONS: _("user %(id)s, all sessions")}
@@ -199,7 +200,7 @@ class RevocationAdmin(RevocationModelAdmin):
 
     @admin.display(description=_("Until"), ordering="until")
     def until_shown(self, row: Revocation) -> str:
-        """When all tokens issued before have expired. It is set when the revocation is first applied."""
+        """Return the time until which the revocation is enforced, or a text if it has not been enforced yet."""
         return str(display_for_value(row.until, str(_("not enforced yet"))))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Revocation]:

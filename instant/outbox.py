@@ -1,4 +1,4 @@
-"""The outbox after the commit: its backlog, and the relay that delivers it if the server has no consumer for it.
+"""Deliver the outbox by a relay, where Centrifugo does not read the table itself, and count the waiting rows.
 
 A relay delivers at least once. If it is killed between the server's reply and its own commit, the next relay sends the
 same rows again, with the same idempotency keys.
@@ -32,7 +32,7 @@ logger = logging.getLogger("instant")
 
 #: The most rows in one request to the server.
 LIMIT = 250
-#: Seconds: the timeout of one request, and how long a relay may deliver before it must renew its lease.
+#: Seconds: the timeout of one request, and the duration of a lease, which a relay renews before each request.
 TIMEOUT, LEASE = 3.0, 6.0
 #: Seconds that an outage lasts before it is logged.
 REPORT_AFTER = 3.0
@@ -72,7 +72,9 @@ def _entries() -> QuerySet[OutboxEntry]:
 
 
 class Relay:
-    """Delivers rows to the server, oldest first. Only one relay at a time delivers a partition."""
+    """Delivers rows to the server, oldest first. Only one relay at a time delivers a partition, and on databases other
+    than PostgreSQL the whole outbox.
+    """
 
     def __init__(self) -> None:
         self._owner = uuid.uuid4().hex
@@ -81,7 +83,8 @@ class Relay:
         #: A signal handler may interrupt `run` at any line. It must not set an Event: if `run` holds the lock of that
         #: Event, `set` waits for it forever. The methods of a SimpleQueue are reentrant.
         self._is_stopped, self._wake = False, queue.SimpleQueue[None]()
-        #: Partitions that only former settings had, and when to search for them again.
+        #: Partitions of waiting rows that INSTANT_OUTBOX_PARTITIONS no longer includes, and the time of the next search
+        #: for them.
         self._former: list[int] = []
         self._search_at = 0.0
 
@@ -106,9 +109,10 @@ class Relay:
         self._wake.put(None)
 
     def deliver(self) -> int:
-        """Send the oldest rows in one request, delete them, and return how many are done.
+        """Send the oldest rows in one request, delete them, and return their number.
 
-        Rows that the server refuses permanently are done, too: they are logged, and moved to the partition SET_ASIDE.
+        Rows that the server refuses permanently are logged, and moved to the partition SET_ASIDE. They count, too. 0
+        means that no rows wait, or that another relay delivers them.
 
         Raises:
             ServerError: the server did not accept some rows; retry later. They stay in the outbox.
@@ -136,7 +140,10 @@ class Relay:
 
     @contextmanager
     def _claim(self, waiting: QuerySet[OutboxEntry]) -> Iterator[QuerySet[OutboxEntry]]:
-        """Yield the rows that no other relay, and on PostgreSQL no consumer of the server, delivers now."""
+        """Yield the rows that this relay may deliver now.
+
+        Other rows are being delivered by another relay or, on PostgreSQL, by the server's consumer.
+        """
         if connections[waiting.db].vendor != "postgresql":
             yield waiting if self._lease() else waiting.none()
             return
@@ -147,7 +154,7 @@ class Relay:
     def _former_partitions(self, waiting: QuerySet[OutboxEntry]) -> list[int]:
         """Return the partitions of waiting rows that the settings no longer have.
 
-        This reads the whole backlog, so it is not done each time.
+        The search reads all waiting rows, so it runs only every SEARCH_INTERVAL seconds.
         """
         if time.monotonic() >= self._search_at:
             others = waiting.order_by().filter(partition__gte=conf.outbox_partitions)
@@ -156,7 +163,7 @@ class Relay:
         return self._former
 
     def _lease(self) -> bool:
-        # The database's clock: the clocks of two relays may differ by more than LEASE.
+        # Use the clock of the database, because the clocks of two relays may differ by more than LEASE.
         values = {"owner": self._owner, "until": Now() + timedelta(seconds=LEASE)}
         if self._leases().filter(Q(owner=self._owner) | Q(until__lte=Now()), pk=1).update(**values):
             return True
@@ -182,7 +189,7 @@ class Relay:
 
     def _failed(self, error: Exception) -> float:
         """Return the seconds to wait, which grow with each failure. An outage is logged only if it lasts REPORT_AFTER
-        seconds, because `runws` starts the devserver and its relay at the same time.
+        seconds, because `runws` starts the relay before the server listens.
         """
         self._outage += 1
         now = time.monotonic()
@@ -226,7 +233,7 @@ def _lock(using: str, partition: int) -> bool:
 
 
 def _one_request(rows: Sequence[OutboxEntry] | QuerySet[OutboxEntry]) -> list[OutboxEntry]:
-    """Return the rows that fit into one request. A second request must not be sent before the first is answered."""
+    """Return the rows that fit into one request. To keep the order, the next request must wait for the response."""
     batch: list[OutboxEntry] = []
     size = 0
     for row in rows:
@@ -238,7 +245,7 @@ def _one_request(rows: Sequence[OutboxEntry] | QuerySet[OutboxEntry]) -> list[Ou
 
 
 def _sent(batch: Sequence[OutboxEntry]) -> list[ServerError | None]:
-    """Send the rows in one request, and return the error of each. Rows with an error of their own are not sent.
+    """Send the rows in one request, and return the error of each. Malformed rows are not sent.
 
     Raises:
         ServerError: the whole request failed.

@@ -181,7 +181,7 @@ def test_full_clean_says_what_is_wrong_with_the_name_once() -> None:
 def test_the_length_counts_with_the_prefix() -> None:
     assert len(Channel.objects.create(name="x" * 119, level="users").name) == 120
     assert len(Channel.objects.create(name="y" * 120, level="public").name) == 120
-    with pytest.raises(InvalidChannel, match="has 121 characters, including its"):
+    with pytest.raises(InvalidChannel, match="has 121 characters, including any"):
         Channel.objects.create(name="z" * 120, level="users")
 
 

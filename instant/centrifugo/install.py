@@ -1,4 +1,4 @@
-"""Downloads Centrifugo's release for this machine, checks its SHA-256 checksum and installs the binary."""
+"""Download Centrifugo's release for this machine, check its SHA-256 checksum, and install the binary."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RELEASES: Final = "https://github.com/centrifugal/centrifugo/releases/download"
 VERSION: Final = "6.9.1"
 #: Seconds to wait for the connection, and for each part of the response.
 TIMEOUTS = (10.0, 30.0)
-#: Called with the number of bytes received so far and the total number, or None if it is unknown.
+#: A function that is called with the number of received bytes, and with the total number, which is None if unknown.
 Progress = Callable[[int, "int | None"], None]
 
 _CPUS = {"linux": "amd64 arm64 armv6", "darwin": "amd64 arm64", "freebsd": "amd64", "windows": "amd64"}
@@ -107,13 +107,13 @@ def install(
 ) -> Path:
     """Install the release's binary into `directory` and return its path. An existing binary is replaced.
 
-    The directory is created if it does not exist. `source` is another archive: a local file or a URL. Its checksum file
-    is expected in the same place; if a local file has none, `warn` is called with a warning. `releases` replaces
-    RELEASES.
+    The directory is created if it does not exist. `source` is the archive to install instead of the
+    published one: a local file or a URL. Its checksum file must be in the same place; if a local file has none, `warn`
+    is called with a warning. Without `source`, `releases` is used instead of RELEASES.
 
     Raises:
-        InstallError: the installation failed. The text says what to do, `__cause__` is the original exception. No
-            incomplete file is left.
+        InstallError: the installation failed. The text says what to do, `__cause__` is the original exception, if there
+            was one. No incomplete file is left.
     """
     origin = release.url(releases or RELEASES) if source is None else _origin(source)
     target = directory / release.binary
@@ -133,7 +133,7 @@ def install(
 
 @contextmanager
 def _folder(directory: Path, target: Path) -> Iterator[None]:
-    """Create the directory, and remove it if the body fails. Report errors of the disk as InstallError."""
+    """Create the directory, and remove it again if the block fails. Report errors of the disk as InstallError."""
     made = [folder for folder in (directory, *directory.parents) if not os.path.exists(folder)]
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -159,7 +159,7 @@ def _disk_trouble(error: OSError, directory: Path) -> str:
 
 
 def _origin(source: str | Path) -> str | Path:
-    """Return a URL unchanged, and a local file as a path."""
+    """Return a URL unchanged, and a local file as a path. Raise InstallError if a URL is not valid."""
     try:
         scheme, _, path, *_ = urlsplit(str(source))
     except ValueError as error:
@@ -189,7 +189,11 @@ def _beside(origin: str | Path, name: str) -> str | Path:
 
 
 def _expected_sum(release: Release, origin: str | Path, *, published: bool) -> str | None:
-    """Return the archive's checksum from the first checksum file beside it, or None for a local archive without one."""
+    """Return the archive's checksum from the first checksum file beside it, or None for a local archive without one.
+
+    Raises:
+        InstallError: there is no such version, no checksum file for a URL, or no checksum of this archive in the file.
+    """
     name = _name(origin)
     for sums in (_beside(origin, release.sums), _beside(origin, f"{name}.sha256")):
         with suppress(_Absent), _opened(sums) as (pieces, _):
@@ -223,7 +227,7 @@ class _Absent(InstallError):
 
 @contextmanager
 def _opened(origin: str | Path) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """Yield the content in chunks, and its size in bytes or None if it is unknown."""
+    """Yield the content in chunks, and its size in bytes, which is None if unknown."""
     if isinstance(origin, str):
         with _answer(origin) as answer:
             length = answer.headers.get("Content-Length", "")
@@ -244,13 +248,14 @@ def _answer(url: str) -> Iterator[requests.Response]:
         with requests.Session() as session:
             session.max_redirects = 3
             if url.lower().startswith("https:"):
-                # The checksums use the same connection as the archive: a redirect must not downgrade it to plain HTTP.
+                # The checksums come from the same place as the archive, so only HTTPS protects both: no redirect may
+                # lead to plain HTTP.
                 del session.adapters["http://"]
             session.headers["Accept-Encoding"] = "identity"
             with session.get(url, stream=True, timeout=TIMEOUTS) as answer:
                 answer.raise_for_status()
                 yield answer
-    # ValueError: urllib3 raises it for an invalid host name, and requests lets it through.
+    # urllib3 raises ValueError for an invalid host name, and requests does not convert it.
     except (requests.RequestException, ValueError) as error:
         missing = getattr(getattr(error, "response", None), "status_code", 0) in (404, 410)
         raise (_Absent if missing else InstallError)(_network_trouble(error, url)) from error

@@ -54,11 +54,11 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
         InvalidSetting: the value has the wrong type or form; the text names the setting.
     """
 
-    #: The tenant of this site, if several share a server: a name, a function that returns it, or its dotted path. None:
-    #: the site does not share the server.
+    #: The tenant of this site, if several sites share a server: its name, a function that returns the name, or the
+    #: dotted path of such a function. None: the site does not share the server.
     INSTANT_TENANT: Callable[[], Any] | str | None = None
-    #: A context manager that receives the name of a tenant, or its dotted path. It is entered for work without a
-    #: request of that tenant, such as calls, sockets and tasks.
+    #: A context manager that receives the name of a tenant, or the dotted path of one. It is entered for work that does
+    #: not belong to a request of that tenant, such as calls, sockets and tasks.
     INSTANT_TENANT_CONTEXT: Callable[[Any], Any] | str | None = None
 
     #: The address at which Django reaches the server: scheme and host. CENTRIFUGO_PORT is added, unless it is None.
@@ -73,13 +73,14 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
 
     #: The name of the site in each payload.
     SITE_NAME: str = "Site"
+    #: A short name of the site, which separates the data of sites that share one Redis.
     SITE_SLUG: str = "site"
 
     #: "python", "thread", "go", "outbox", "console", "memory", or the dotted path of a backend class.
     INSTANT_BROADCAST_WITH: str = "python"
     #: Timeout of one publish in seconds, retries included.
     INSTANT_PUBLISH_TIMEOUT: float = 2.0
-    #: The most unanswered messages per process, with "thread" and "go".
+    #: The most messages per process to which the server has not responded, with "thread" and "go".
     INSTANT_QUEUE_SIZE: int = 100_000
     #: The most bytes of messages that the Go publisher holds in memory.
     INSTANT_GO_QUEUE: int = 64 * 1024 * 1024
@@ -94,8 +95,8 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
     INSTANT_TOKEN_TTL: int = 30 * 60
     #: Seconds within which a channel token can be used to join.
     INSTANT_CHANNEL_TOKEN_TTL: int = 5 * 60
-    #: Whether a channel token is valid on one connection only, so that a revocation takes effect immediately. A
-    #: namespace may override it with the option `strict`.
+    #: Whether a channel token is valid on one connection only, so that a client with saved tokens cannot join again
+    #: after a revocation. A namespace may override this setting with the option `strict`.
     INSTANT_STRICT: bool = False
     #: The user's id in Centrifugo (the `sub` claim): "pk", or "username" as in versions before 5.
     INSTANT_USER_ID: Literal["pk", "username"] = "pk"
@@ -118,7 +119,7 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
     #: Whether the page's JavaScript logs what it receives to the console. It never logs tokens.
     INSTANT_DEBUG: bool = False
 
-    #: Whether a failure to send an event of a save is only logged. If False, it is raised.
+    #: Whether an error in sending a model event is only logged. If False, the error is raised.
     INSTANT_EVENTS_FAIL_SILENTLY: bool = True
 
     #: The address at which the server reaches Django, for calls from browsers: scheme, host and port.
@@ -130,8 +131,8 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
     #: The most calls of one user, or of one connection of a visitor, "number/seconds". Each Django process counts
     #: separately. None: no limit.
     INSTANT_RPC_RATE: str | None = "100/10s"
-    #: The most token requests of one session, in the same form. Visitors without a session count per address, with ten
-    #: times the limit.
+    #: The most token requests of one session, in the form of INSTANT_RPC_RATE. Visitors without a session are
+    #: counted per address, with ten times the limit.
     INSTANT_TOKEN_RATE: str | None = "600/60s"  # noqa: S105
     #: A function that returns the client's address from a request, or its dotted path. None: REMOTE_ADDR.
     INSTANT_CLIENT_ADDRESS: Callable[[Any], Any] | str | None = None
@@ -140,26 +141,28 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
     #: The most connections of one user at each node of the server. None or 0: no limit.
     INSTANT_USER_CONNECTIONS: int | None = 50
 
-    #: Whether pages have windows, for signals and topics. None: whether the project registers a signal.
+    #: Whether pages have windows, for signals and topics. None: only if the project registers a signal.
     INSTANT_WINDOWS: bool | None = None
     #: Dotted paths of the JSON encoder of signals, of the function that names topics, and of the middlewares of
-    #: WindowInfo. Defaults: Django's encoder and ours. If these are not set, the names of df_websockets are read.
+    #: WindowInfo. Defaults: Django's encoder and ours. If these are not set, the settings of df_websockets
+    #: are read.
     INSTANT_SIGNAL_ENCODER: str | None = None
     INSTANT_TOPIC_SERIALIZER: str | None = None
     INSTANT_WINDOW_INFO_MIDDLEWARES: Sequence[Any] | None = None
     #: The most topics of one page.
     INSTANT_MAX_TOPICS: int = 200
 
-    #: Socket handlers: names to dotted paths. The setting of django-ws is read, too.
+    #: Socket handlers: a mapping of names to dotted paths. WEBSOCKET_HANDLERS of django-ws is read, too.
     INSTANT_SOCKET_HANDLERS: Mapping[str, str] = {}
-    #: The addresses at which the server reaches the socket worker, and the devserver reaches the worker's bridge.
+    #: The address at which the server reaches the socket worker, and the address at which the worker serves plain
+    #: WebSockets. The devserver uses the second one.
     INSTANT_SOCKETS_URL: str = "grpc://127.0.0.1:8428"
     INSTANT_SOCKETS_BRIDGE: str = "http://127.0.0.1:8429"
     #: The most open sockets per process of the socket worker.
     INSTANT_SOCKETS_LIMIT: int = 10_000
 
-    #: The number of partitions of the outbox. The server delivers partitions in parallel; all messages of a channel are
-    #: in one.
+    #: The number of partitions of the outbox. The server delivers partitions in parallel. All messages of a channel
+    #: are in one partition.
     INSTANT_OUTBOX_PARTITIONS: int = 4
     #: The address of the outbox for the server: "postgresql://…". Default: built from DATABASES.
     INSTANT_OUTBOX_DSN: str | None = None
@@ -179,7 +182,10 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
 
     @property
     def previous_hmac_key(self) -> str | None:
-        """The key of tokens that were signed before SECRET_KEY changed, from SECRET_KEY_FALLBACKS."""
+        """The key of tokens that were signed before SECRET_KEY changed, or None.
+
+        It is derived from the first of SECRET_KEY_FALLBACKS.
+        """
         explicit = self.CENTRIFUGO_HMAC_KEY or self.CENTRIFUGO_SECRET_KEY
         if explicit or not settings.SECRET_KEY_FALLBACKS:
             return None
@@ -276,7 +282,7 @@ class Settings(Version01Settings, DfWebsocketsSettings, DjangoWsSettings):
 
     @property
     def server_port(self) -> int | None:
-        """The port in `server_url`, where the server listens and browsers connect. None if the address has no port."""
+        """The port in `server_url`, or None. `runws` listens there; by default, browsers connect to the same port."""
         return urlsplit(self.server_url).port
 
 

@@ -1,6 +1,7 @@
 """Validate the values of settings: their types, and the form of addresses, rates and header values.
 
-The functions after `described` raise InvalidSetting if the value has another form. The text names the setting.
+`server_url`, `backend_url`, `host_and_port`, `rate` and `for_header` raise InvalidSetting if the value has a wrong
+form. The text of the error names the setting.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..secret_text import Secret, SecretAddress
 
 
 def fits(value: object, hint: Any) -> bool:
-    """Report whether `value` has the type `hint`. A bool is not a number, but an int is a float."""
+    """Report whether `value` has the type `hint`. A bool does not count as a number. An int counts as a float."""
     origin = get_origin(hint)
     if origin is Literal:
         return value in get_args(hint)
@@ -34,7 +35,7 @@ def fits(value: object, hint: Any) -> bool:
 
 
 def for_message(name: str, value: object) -> str:
-    """Return the value of a setting for a message. Nothing of a key is shown, and no credentials of an address."""
+    """Return the value of a setting for a message, without keys and without the credentials of addresses."""
     if is_key(name):
         return "wrong"
     if is_address(name) and value is not None:
@@ -43,12 +44,12 @@ def for_message(name: str, value: object) -> str:
 
 
 def is_key(name: str) -> bool:
-    """Report whether the whole value of the setting is a secret."""
+    """Report whether a setting of this name holds a key or another secret, and nothing else."""
     return name.endswith(("_KEY", "_SECRET"))
 
 
 def is_address(name: str) -> bool:
-    """Report whether the setting is an address, which may hold credentials."""
+    """Report whether a setting of this name holds an address, which may contain credentials."""
     return name.endswith(("_HOST", "_DSN", "_ENGINE", "_URL", "_BRIDGE"))
 
 
@@ -95,7 +96,7 @@ def backend_url(address: str) -> SecretAddress:
     """Return INSTANT_BACKEND_URL without a trailing slash.
 
     Raises:
-        InvalidSetting: `address` is not an address of HTTP.
+        InvalidSetting: `address` is not an HTTP address, has a query or a fragment, or is not printable ASCII.
     """
     if not _is_url(address, "http", "https") or not _is_plain(address) or urlsplit(address).port == 0:
         shown = repr(SecretAddress(address))
@@ -116,7 +117,7 @@ def host_and_port(name: str, address: str, scheme: str) -> SecretAddress:
     return SecretAddress(f"{scheme}://{urlsplit(address).netloc}")
 
 
-# The functions that raise errors keep no parts of an address in local variables, because error pages show those.
+# Functions that raise errors keep no parts of an address in local variables, because error pages show local variables.
 
 
 def _is_url(address: str, *schemes: str) -> bool:
@@ -141,10 +142,10 @@ def _is_plain(address: str) -> bool:
 
 @lru_cache(maxsize=16)
 def rate(name: str, text: str) -> tuple[int, float]:
-    """Return a rate as a number, and the seconds in which that many are allowed.
+    """Return the number and the seconds of a rate: "100/10s" is (100, 10.0).
 
     Raises:
-        InvalidSetting: `text` is not a rate such as "10/m".
+        InvalidSetting: `text` is not a rate such as "100/10s".
     """
     found = re.fullmatch(r"([1-9][0-9]*)/([0-9]*\.?[0-9]+)s", text)
     if not found or not float(found[2]):
@@ -153,7 +154,7 @@ def rate(name: str, text: str) -> tuple[int, float]:
 
 
 def for_header(name: str, value: str) -> Secret:
-    """Return a value that is valid in an HTTP header.
+    """Return `value` if it is valid in an HTTP header.
 
     Raises:
         InvalidSetting: `value` has other characters than printable ASCII.

@@ -42,7 +42,7 @@ NAME_LENGTH = 120
 
 
 class ChannelQuerySet(models.QuerySet["Channel"]):
-    """Channels. The bulk methods keep the guarantees of `save()`: the `$` of the name, and revocations."""
+    """Channels. The bulk methods do what `save()` does: they correct the `$` of names, and revoke access."""
 
     def for_user(self, user: User) -> ChannelQuerySet:
         """Return the active channels that `user` may join, in one query, each once, ordered by name.
@@ -54,12 +54,14 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         return rows
 
     def update(self, **kwargs: Any) -> int:
-        """Save each row with the new values. A single UPDATE would change neither the `$` nor the subscriptions.
+        """Set the values in each row, and save it.
+
+        A single UPDATE would neither correct the `$` of names nor revoke access.
 
         Raises:
-            InvalidChannel: as `save()`.
+            InvalidChannel: a name is not valid on the server or reserved, or the paths are invalid.
         """
-        self._for_write = True  # otherwise `db` is the database to read from
+        self._for_write = True  # makes `db` the database to write to
         with transaction.atomic(using=self.db):
             write_first(self.db)
             rows = list(self)
@@ -75,7 +77,7 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         """Save each row, for the same reason as `update()`.
 
         Raises:
-            InvalidChannel: as `save()`.
+            InvalidChannel: a name is not valid on the server or reserved, or the paths are invalid.
         """
         self._for_write = True
         rows, fields = list(objs), list(fields)
@@ -91,7 +93,7 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         """Create the rows in one query, each with the `$` that its level requires.
 
         Raises:
-            InvalidChannel: nobody could join a channel of that name on the server, or the paths are invalid.
+            InvalidChannel: a name is not valid on the server or reserved, or the paths are invalid.
             ValueError: `update_conflicts` is set. It would change rows without revoking access.
         """
         if kwargs.get("update_conflicts"):
@@ -106,7 +108,7 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
 
 
 def open_to(user: User) -> list[str]:
-    """Return the levels whose channels `user` may all join. The level "groups" is never among them."""
+    """Return the levels whose channels `user` may join. "groups" is not included: it also depends on memberships."""
     if not (user.is_authenticated and user.is_active):
         return [protocol.PUBLIC]
     flags = {protocol.STAFF: "is_staff", protocol.SUPERUSER: "is_superuser"}
@@ -125,17 +127,17 @@ def _levels_of(user: User) -> Q:
 
 
 def validate_paths(value: object) -> None:
-    """Validate the paths of a channel, in forms.
+    """Validate the paths of a channel. Django calls this in forms and in `full_clean()`.
 
     Raises:
-        ValidationError: the value is not a list of paths; the text says why.
+        ValidationError: the paths are invalid; the text says why.
     """
     if fault := declared.fault_of_paths(value):
         raise ValidationError(fault)
 
 
 class Channel(models.Model):
-    """A channel and who may join it. The names of all channels but public ones begin with `$`."""
+    """A channel and who may join it. The names of all channels except public ones begin with `$`."""
 
     class Level(models.TextChoices):
         Public = protocol.PUBLIC, _("Public")
@@ -186,14 +188,15 @@ class Channel(models.Model):
         """Add or remove the `$` of the name, as the level requires.
 
         Raises:
-            InvalidChannel: nobody could join a channel of that name on the server.
+            InvalidChannel: the name is not text, not valid on the server, reserved or too long.
         """
         if not (isinstance(self.name, str) and isinstance(self.level, str)):
             raise InvalidChannel(f"A channel's name and level must be text, not {self.name!r} and {self.level!r}.")
         name = public_name(self.name) if self.level == protocol.PUBLIC else private_name(self.name)
         if len(check_own_name(name)) > NAME_LENGTH:
             raise InvalidChannel(
-                f"The name {name!r} has {len(name)} characters, including its $. It must have at most {NAME_LENGTH}."
+                f"The name {name!r} has {len(name)} characters, including any leading $. It must have at most "
+                f"{NAME_LENGTH}."
             )
         self.name = name
 
@@ -201,7 +204,7 @@ class Channel(models.Model):
         """Validate the paths.
 
         Raises:
-            InvalidChannel: they are not a list of paths; the text says why.
+            InvalidChannel: the paths are invalid; the text says why.
         """
         if fault := declared.fault_of_paths(self.paths):
             raise InvalidChannel(f"channel {self.name!r}: {fault}")
@@ -228,10 +231,10 @@ class Channel(models.Model):
         """Save the row under the name that its level requires.
 
         Raises:
-            InvalidChannel: nobody could join a channel of that name on the server, or the paths are invalid.
+            InvalidChannel: the name is not valid on the server, reserved or too long, or the paths are invalid.
             ValueError: a field holds an expression such as `F("level")`, and the row does not exist yet.
         """
-        resolve(self, kwargs.get("using"))  # an expression does not show whether the channel is public
+        resolve(self, kwargs.get("using"))  # the checks below need values, not expressions
         fields = None if update_fields is None else set(update_fields)
         if fields is None or fields & {"name", "level"}:
             self.normalize()

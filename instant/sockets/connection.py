@@ -26,13 +26,17 @@ logger = logging.getLogger("instant")
 #: Maximum number and total bytes of received messages that the handler has not processed yet.
 MOST_UNREAD = 5_000
 MOST_UNREAD_BYTES = 8 * 1024 * 1024
-#: Number of calls after which a socket lets other sockets run.
+#: Number of messages after which a socket yields to other sockets.
 _TURN = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A request to open a socket: the handler's name, the user's id as in tokens, and the client's id."""
+    """A request to open a socket.
+
+    `name` is the name of the handler, `user` the user's id in Centrifugo (the `sub` claim, or "" for a visitor), and
+    `client` the id of the client's connection.
+    """
 
     name: str
     user: str
@@ -46,12 +50,12 @@ class Opening:
 
 
 def asked(channel: str, user: str, client: str, *, data: Any, meta: Any, headers: Mapping[str, str]) -> Opening:
-    """Return the request of a stream from the websockets server.
+    """Return the request to open a socket, from the first data of a stream that Centrifugo opens.
 
     The channel is "ws:<name>:<anything>", or "ws:<tenant>/<name>:<anything>" with a tenant.
 
     Raises:
-        Deny: this is not a channel of sockets, or the client uses another version of the protocol.
+        Deny: this is not a socket's channel, or the client uses another version of the envelopes.
     """
     prefix, _, rest = channel.partition(NAMESPACE_BOUNDARY)
     if prefix != SOCKETS_NAMESPACE:
@@ -65,7 +69,7 @@ def asked(channel: str, user: str, client: str, *, data: Any, meta: Any, headers
 
 
 class Socket:
-    """An open socket. Only `send` and `close` may be called from any thread; the rest belongs to the event loop."""
+    """An open socket. Any thread may call `send` and `close`. Call all other methods on the event loop."""
 
     def __init__(self, handler: WebSocketHandler, calls: Calls, pack: Callable[[Any], bytes]) -> None:
         self.handler, self.outgoing = handler, SendBuffer()
@@ -89,13 +93,16 @@ class Socket:
         self._news.set()
 
     def lost(self) -> None:
-        """The client has disconnected. Messages that it sent before are processed; messages to it are dropped."""
+        """End the socket because the client has disconnected.
+
+        The handler still processes messages that the client sent before. Messages to the client are dropped.
+        """
         self.outgoing.drop()
         self._is_over = True
         self._news.set()
 
     def leave(self) -> None:
-        """The client closes the socket. Messages that it sent before are processed."""
+        """End the socket because the client closes it. The handler still processes earlier messages of the client."""
         self.outgoing.end(close_codes.NORMAL)
         self._is_over = True
         self._news.set()
@@ -113,7 +120,7 @@ class Socket:
         return sent
 
     async def asend(self, message: Any) -> bool:
-        """Send a message, and wait while the buffer is full."""
+        """Wait while the buffer is full, and then send a message; see `WebSocketHandler.asend`."""
         packed = self._pack(message)
         await self.outgoing.room()
         return self.outgoing.put(packed)
@@ -176,7 +183,7 @@ class Feed:
         self._loop = asyncio.get_running_loop()
 
     def take(self, content: bytes | str) -> None:
-        """Process an envelope. An invalid envelope closes the socket."""
+        """Process an envelope. If it is invalid, or an earlier one is missing, the socket is closed."""
         try:
             number, message = envelopes.read(content)
         except (ValueError, RecursionError):

@@ -36,20 +36,24 @@ class SocketInfo:
 
 
 class WebSocketHandler:
-    """Base class of handlers. There is one object per open socket, so attributes of `self` live as long as the socket.
+    """Base class of handlers. There is one object per open socket.
 
-    Each method may be plain or `async`. Plain methods run in a thread, so they may use the database. The methods of one
-    socket never run at the same time.
+    Attributes of `self` exist as long as the socket is open. Each method may be plain or `async`. Plain methods run in
+    a thread, so they may use the database. The methods of one socket never run at the same time.
     """
 
-    #: Who may open a socket: a guard such as `is_staff` or `everyone`, a permission as "app.codename", a function that
-    #: takes the user, or a method `permission(self)`. Functions and methods may be plain or async.
+    #: Decides which users may open a socket: a guard such as `is_staff` or `everyone`, a Django permission such as
+    #: "app.codename", a function of the user, or a method. A function whose first parameter is named `self` is a
+    #: method. Functions and methods may be plain or async.
     permission: Any = is_authenticated
 
-    #: The name of the socket, the client's id, the `data` of the page, and further information.
+    #: The name of the socket.
     namespace: str = ""
+    #: The id of the client's connection.
     client_id: str = ""
+    #: The data that the page passed when it opened the socket.
     data: Any = None
+    #: Further information about the socket.
     info: SocketInfo = SocketInfo("")
 
     _NAMES: ClassVar[tuple[str, ...]] = ("on_connect", "on_open", "on_message", "on_close")
@@ -68,8 +72,7 @@ class WebSocketHandler:
     def on_close(self) -> Any:
         """Called once when the socket is closed by either side.
 
-        It is called even if another method failed, but only after `on_connect` was called.
-
+        It is called after every call of `on_connect`, even if that or another method raised an exception.
         """
 
     @cached_property
@@ -85,9 +88,9 @@ class WebSocketHandler:
     def send(self, message: Any) -> bool:
         """Send a message that can be serialized as JSON. Return False if the socket is closed.
 
-        It may be called from any thread or task. If 10,000 messages or 8 MiB are unsent, because the client reads too
-        slowly, the socket is closed. A thread waits for up to 10 seconds before that. On the event loop there is no
-        wait: use `asend` there.
+        It may be called from any thread or task. If the client reads too slowly, up to 10,000 messages or 8 MiB are
+        buffered. If the buffer is full, `send` waits for up to 10 seconds in a thread, but not on the event loop: use
+        `asend` there. If the buffer is still full, the socket is closed.
 
         Raises:
             InvalidMessage: the message is not serializable as JSON.
@@ -96,7 +99,7 @@ class WebSocketHandler:
         return self._socket.send(message)
 
     async def asend(self, message: Any) -> bool:
-        """Send a message as `send` does, and wait while the client reads too slowly.
+        """Wait while the client reads too slowly, and then send a message as `send` does.
 
         Raises:
             InvalidMessage: the message is not serializable as JSON.

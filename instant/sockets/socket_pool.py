@@ -42,11 +42,15 @@ class SocketPool:
         """Open a socket, and start its handler.
 
         Raises:
-            Deny: there is no such handler, its permission denies access or failed, the user's session has ended, or too
-                many sockets are open.
+            Deny: there is no such handler, or its permission denies access or failed. The user was deleted, is not
+                active, or belongs to another tenant. The user's session has ended. Too many sockets are open, or the
+                pool has been stopped.
         """
         if self._stopped or len(self._running) + self._opening >= conf.sockets_limit:
-            logger.warning("refused a socket: %s sockets are open", len(self._running))
+            logger.warning(
+                "refused a socket: %s sockets are open; the limit is INSTANT_SOCKETS_LIMIT, or the worker is stopping",
+                len(self._running),
+            )
             raise close_codes.too_many()
         calls = self._runner.calls()
         calls.tenant = opening.tenant
@@ -90,7 +94,7 @@ async def _admitted(
             handler.user = opening.who
         await calls.run(_require_session, handler)
         answer = await calls.run(_answer, handler)
-        # This runs in a thread as well, because a queryset uses the database.
+        # Called in a thread, because the result may be a queryset, which uses the database.
         is_allowed = answer if isinstance(answer, bool) else await calls.run(is_true, answer)
     except Deny:
         raise
@@ -105,7 +109,7 @@ async def _admitted(
 
 
 def _require_session(handler: WebSocketHandler) -> None:
-    """Refuse a connection whose session has ended since its token was created, or whose user belongs to another tenant.
+    """Refuse a socket if the session has ended after the token was issued, or if the user belongs to another tenant.
 
     Raises:
         Deny: the session has ended, or the user belongs to another tenant.
@@ -113,7 +117,7 @@ def _require_session(handler: WebSocketHandler) -> None:
     info = handler.info
     if user_in_site(handler._sub) is None:
         raise close_codes.forbidden()
-    # Visitors and connections of SocketCommunicator have no `meta`.
+    # A visitor has no log-in that could end. Connections of SocketCommunicator have no connection token.
     is_bound = info.transport == "centrifugo" or (info.transport == "websocket" and info.meta)
     if not handler._sub or not is_bound:
         return
@@ -125,7 +129,7 @@ def _require_session(handler: WebSocketHandler) -> None:
 def _answer(handler: WebSocketHandler) -> Any:
     """Return the result of the permission, which may be awaitable.
 
-    The user is always read here, because an async method cannot use the database.
+    The user is read here, in a thread, because an async method cannot read it from the database later.
 
     Raises:
         Deny: the user is deleted or inactive.

@@ -28,7 +28,7 @@ _SERVER_PORTS = range(20_000, 32_000)
 
 
 class LiveServer:
-    """A running server. Django uses `url`, clients use `websocket_url`; `stop()` and `start()` simulate an outage."""
+    """A server for tests. Django uses `url`, clients use `websocket_url`; `stop()` and `start()` simulate an outage."""
 
     def __init__(self, kind: Literal["dev", "centrifugo"], config: Mapping[str, Any], log: Path | None = None) -> None:
         self.kind, self.config, self.log = kind, config, log
@@ -42,11 +42,11 @@ class LiveServer:
 
         Raises:
             ServerFailed: the server does not start within START_TIMEOUT seconds.
-            ServerNotFound: no Centrifugo is installed.
+            ServerNotFound: Centrifugo is not installed.
         """
         try:
             self._start()
-        except BaseException:  # or the tests that follow would use the network
+        except BaseException:  # otherwise later tests would send requests to a real server
             self.stop()
             raise
 
@@ -76,7 +76,7 @@ def wait_until_listening(port: int, child: subprocess.Popen[bytes] | None = None
     """Wait until a program listens on this port of 127.0.0.1.
 
     Raises:
-        ServerFailed: none does within START_TIMEOUT seconds, or `child`, which should listen, has exited.
+        ServerFailed: no program listens within START_TIMEOUT seconds, or `child`, the expected program, has exited.
     """
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline and (child is None or child.poll() is None):
@@ -86,7 +86,7 @@ def wait_until_listening(port: int, child: subprocess.Popen[bytes] | None = None
             time.sleep(0.02)
         else:
             return
-    raise ServerFailed(f"Nothing listens on 127.0.0.1:{port}.")
+    raise ServerFailed(f"No program listens on 127.0.0.1:{port}. The log of the server may say why.")
 
 
 @contextmanager
@@ -96,13 +96,13 @@ def live_server(
     log: Path | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[LiveServer]:
-    """Run a server on a free port, with Django's settings pointing to it, while the block runs.
+    """Run a server on a free port while the block runs. Django's settings then contain its address.
 
     `options` are merged into the server's config, section by section: `{"client": {"ping_interval": "1s"}}`. `log` is a
     file for the log of Centrifugo.
 
     Raises:
-        ServerNotFound: no Centrifugo is installed.
+        ServerNotFound: Centrifugo is not installed.
         ServerFailed: the server does not start.
     """
     port = free_port()
@@ -129,8 +129,8 @@ def _end_repeating() -> None:
 def free_port() -> int:
     """Return a port of 127.0.0.1 on which nothing listens now.
 
-    Linux, macOS and Windows do not use it for outgoing connections, so no connection occupies it before the server
-    starts.
+    By default, Linux, macOS and Windows use other ports for outgoing connections. So no connection occupies the port
+    before the server starts.
 
     Raises:
         ServerFailed: none of the ports that were tried is free.

@@ -30,8 +30,8 @@ TIMEOUT = 2.0
 class SocketCommunicator:
     """One socket of `handler_class`, opened by `user` (by default a visitor who is not logged in).
 
-    For async tests, including those of Django's TestCase: plain methods run in the thread of `sync_to_async`, and so
-    see the test's database changes.
+    For async tests, including those of Django's TestCase. Methods of the handler that are not async run in the thread
+    of `sync_to_async`, so they see the test's database changes.
 
     ```python
     async with SocketCommunicator(Counter, user) as socket:
@@ -73,7 +73,7 @@ class SocketCommunicator:
         """Open the socket, and send `message` if there is one.
 
         Raises:
-            Deny: the permission denies access; `code` and `reason` are what the client receives.
+            Deny: the handler's permission denies access. A client would receive its `code` and `reason`.
         """
         pool = SocketPool(_SameThread())
         self._socket = await pool.open(self._opening, envelopes.plain, self._handler_class)
@@ -85,7 +85,7 @@ class SocketCommunicator:
         """Send a message, serialized as JSON.
 
         Raises:
-            AssertionError: the socket was not opened.
+            AssertionError: `open()` was not called.
             SocketClosed: the handler has closed the socket.
         """
         socket = self._open()
@@ -94,10 +94,10 @@ class SocketCommunicator:
         socket.receive(json.loads(envelopes.plain(message)))
 
     async def receive(self, timeout: float = TIMEOUT) -> Any:
-        """Return the next message of the handler, waiting up to `timeout` seconds.
+        """Return the next message that the handler sends. Wait for up to `timeout` seconds.
 
         Raises:
-            AssertionError: no message arrives in time, or the socket was not opened.
+            AssertionError: no message arrives in time, or `open()` was not called.
             SocketClosed: there is no message, and the socket is closed.
         """
         socket = self._open()

@@ -1,7 +1,8 @@
-"""Limits failed log-ins. They are counted in a cache, for each pair of account and address, and for each address.
+"""Limit failed log-ins. They are counted in a cache, for each pair of account and address, and for each address.
 
-An account alone is never limited, because then anybody could lock its user out. A log-in is counted before its password
-is checked, so that concurrent attempts cannot pass the limit together. A successful log-in is subtracted again.
+There is no limit for an account from all addresses, because then anybody could lock its user out. A log-in is counted
+before its password is checked, so that concurrent attempts cannot exceed the limit together. A successful log-in resets
+the count of its account and address, and is subtracted from the count of its address.
 
 If the cache is down or stores nothing, the process counts in its own memory. Users can still log in, and each process
 still limits them. `cache.incr()` is atomic with Redis, Memcached and LocMemCache. With DatabaseCache and FileBasedCache
@@ -41,10 +42,10 @@ _MAX_NAME = 1_000
 
 
 def count_attempt(request: HttpRequest, username: str) -> Attempt:
-    """Count a log-in before it is tried. Call `succeeded()` of the result if the password is right.
+    """Count a log-in before it is tried. Call `succeeded()` on the result if the password is right.
 
     Nothing is counted if django-axes limits log-ins. Nothing is counted if the address is unknown either, because all
-    users would share it.
+    users would share one counter.
 
     Raises:
         Refused: there were too many failures, and the password must not be checked.
@@ -54,7 +55,7 @@ def count_attempt(request: HttpRequest, username: str) -> Attempt:
         return Attempt(None)
     address = client_address(request)
     if not address:
-        logger.warning("a log-in is not limited, because it has no REMOTE_ADDR; set INSTANT_CLIENT_ADDRESS")
+        logger.warning("a log-in is not limited, because its request has no REMOTE_ADDR; set INSTANT_CLIENT_ADDRESS")
         return Attempt(None)
     pair = _reserve("pair", f"{conf.tenant}\0{_normalised(username)}\0{address}", PAIR_FAILURES)
     if pair.wait:
@@ -67,7 +68,10 @@ def count_attempt(request: HttpRequest, username: str) -> Attempt:
 
 
 def is_left_to_axes() -> bool:
-    """Report whether django-axes limits the log-ins of this site: a backend of it, or a subclass, is in use."""
+    """Report whether django-axes limits log-ins.
+
+    It does if AXES_ENABLED is true (the default), and one of its backends, or a subclass, is in use.
+    """
     return getattr(settings, "AXES_ENABLED", True) and any(
         base.__module__.partition(".")[0] == "axes" for backend in auth.get_backends() for base in type(backend).__mro__
     )
@@ -75,12 +79,15 @@ def is_left_to_axes() -> bool:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A log-in that was counted for the pair and for the address. `counted` is None if there is no limit."""
+    """A log-in that was counted twice: for its account and address together, and for its address.
+
+    `counted` is None if the log-in is not limited.
+    """
 
     counted: tuple[_Reservation, _Reservation] | None
 
     def succeeded(self) -> None:
-        """Reset the failures of the pair, and subtract this log-in from the count of the address."""
+        """Reset the count of account and address, and subtract this log-in from the count of the address."""
         if self.counted:
             pair, whole = self.counted
             pair.reset()
@@ -89,7 +96,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class _Reservation:
-    """One counted attempt. `wait` is the number of seconds to wait if it is over the limit, otherwise 0.
+    """One counted attempt. `wait` is the number of seconds to wait if the limit is exceeded, otherwise 0.
 
     The value of `start_key` is the time at which the window began. Each window has its own `counter_key`, because
     `incr()` of some caches changes the timeout of a counter.
@@ -108,7 +115,7 @@ class _Reservation:
 
 
 def _ignoring_errors(change: Any, key: str) -> None:
-    """Change a counter and ignore errors. If it cannot be changed, it counts too much until its window ends."""
+    """Change a counter and ignore errors. If the change fails, the count stays too high until the window ends."""
     try:
         change(key)
     except ValueError:
@@ -118,7 +125,10 @@ def _ignoring_errors(change: Any, key: str) -> None:
 
 
 def _reserve(kind: str, subject: str, limit: int) -> _Reservation:
-    """Count an attempt of `subject` in the cache of the settings, or in this process if the cache fails."""
+    """Count an attempt of `subject` in the cache of the settings.
+
+    If the cache fails or stores nothing, count it in this process.
+    """
     digest = salted_hmac(f"instant.login.{kind}", subject, algorithm="sha256").hexdigest()
     start_key = f"instant.login.{kind}.{digest}"
     try:

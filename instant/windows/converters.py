@@ -41,7 +41,7 @@ def converter(annotation: Any) -> Convert:
         return _generic(annotation, get_origin(annotation), get_args(annotation))
     try:
         known = _KNOWN.get(annotation)
-    except TypeError:  # an unhashable object of the project
+    except TypeError:  # the annotation is an unhashable object
         known = None
     if known is None and not callable(annotation):
         raise TypeError(f"{annotation!r} is neither a type nor a function of one value")
@@ -80,7 +80,7 @@ def _none(value: Any) -> None:
 
 
 def _any_of(choices: list[tuple[Any, Convert]], name: str, value: Any) -> Any:
-    """Convert to one of several types. A value that already has one of them is returned unchanged."""
+    """Convert to the first type that fits. A value that already has one of the types is returned unchanged."""
     for choice, _ in choices:
         if type(value) is choice:
             return value
@@ -110,7 +110,7 @@ def _items(kind: Callable[[list[Any]], Any], convert: Convert, value: Any) -> An
 
 def _row(converts: list[Convert], value: Any) -> Any:
     if not isinstance(value, list | tuple) or len(value) != len(converts):
-        raise Misfit(f"is not a list of {len(converts)}")
+        raise Misfit(f"is not a list of {len(converts)} values")
     return tuple(convert(item) for convert, item in zip(converts, value, strict=True))
 
 
@@ -183,7 +183,7 @@ def _parsed(kind: type, parse: Callable[[str], Any], value: Any) -> Any:
 
 
 def _datetime(text: str) -> datetime.datetime | None:
-    """Convert to a datetime. A value without a time zone is in the window's time zone, as in a form."""
+    """Convert to a datetime. A value without a time zone is in Django's current time zone, as in a form."""
     found = parse_datetime(text)
     return timezone.make_aware(found) if found is not None and timezone.is_naive(found) and _use_tz() else found
 
@@ -197,7 +197,8 @@ def _use_tz() -> bool:
 def _called(function: Callable[[Any], Any], value: Any) -> Any:
     """Call a function of the project.
 
-    Any exception means that the value does not fit. Only the text of a ValidationError is sent to the browser.
+    If the function raises Deny, it propagates. Any other exception means that the value does not fit, but only the text
+    of a ValidationError or a Misfit is sent to the browser.
     """
     if isinstance(function, type) and type(value) is function:
         return value
@@ -222,7 +223,7 @@ _NAMES: Mapping[Any, str] = {
     datetime.timedelta: "a duration",
 }
 
-#: The types of sequences, and what makes them from a list.
+#: The types of sequences, and the functions that create them from a list.
 _SEQUENCES: Mapping[Any, Callable[[list[Any]], Any]] = {
     list: list,
     tuple: tuple,

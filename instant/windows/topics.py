@@ -1,8 +1,8 @@
-"""Topics: what a window shows. A signal can be sent to all windows with a topic.
+"""Topics of windows. A signal that is sent to a topic runs in all windows that have this topic.
 
-The serializer of the settings gives each topic a name. The name of its channel is a keyed hash, which reveals nothing.
-A page's list of channels is signed, and bound to the user and the session: a page can join only the topics that it was
-given.
+INSTANT_TOPIC_SERIALIZER gives each topic a name. Each topic has a channel. The channel's name is a keyed hash of the
+topic's name, so clients cannot read the topic from it. Django signs a page's list of channels for the user and the
+session: a page can join only the channels of its own topics.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from .window_info import WindowInfo
 from .window_keys import bare, began, channel_named, window_key
 
 _SALT = "instant.window"
-#: Prefixes with another meaning. The names of an app with such a label begin with "model.".
+#: App labels that are also prefixes of other names. The names of the models of such an app begin with "-model.".
 _TAKEN = {"broadcast", "window", "user", "int", "str", "model"}
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window.
+    """A page that is open in a browser tab, with its topics.
 
-    `channels` are the channels that its page joins, its own channel first. `since` is the time at which the page began,
-    in seconds since 1970. `guard` is the name of the permission of its topics, or "".
+    `channels` are the channels that the page joins, the window's own channel first. `since` is the time at which the
+    page's request began, in seconds since 1970. `guard` is the name of the permission of its topics, or "".
     """
 
     key: str
@@ -50,7 +50,8 @@ class Window:
 def serialize_topic(window_info: WindowInfo | None, obj: Any) -> str | None:
     """Return the name of a topic, or None for a window or user that does not exist.
 
-    Names are "-int.1", "-str.text", "-app.Model", "-app.Model.42", "-window.<key>", "-user.<pk>" and "-broadcast".
+    Names are "-int.1", "-str.text", "-app.Model", "-app.Model.42", "-window.<key>", "-user.<pk>" and "-broadcast". If
+    the label of an app is "int", for example, the names of its models begin with "-model.int".
 
     Raises:
         InvalidTopic: the topic is not text, an integer, a model or a saved object, or it is SERVER.
@@ -75,7 +76,7 @@ def _special(info: WindowInfo, target: Target) -> str | None:
         return f"-window.{info.window_key}" if info.window_key else None
     if target is USER:
         return f"-user.{info.user_id}" if info.user_id else None
-    raise InvalidTopic(f"{target!r} is not a topic: windows cannot join it")
+    raise InvalidTopic(f"{target!r} is not a topic: use it only as a target of trigger()")
 
 
 def _label(model: type[Model]) -> str:
@@ -113,9 +114,10 @@ def channel_of(topic: Any, info: WindowInfo) -> str | None:
 def set_websocket_topics(request: HttpRequest, *topics: Any, permission: Permission | None = None) -> None:
     """Give these topics to the window that shows the response to `request`.
 
-    Pass a list, or separate arguments. The window's own topic, its user's and BROADCAST are added. The last of several
-    calls counts. With a `permission` the window has the topics only while the permission allows its user: it is called
-    now, each time the page gets tokens, and by `recheck()`.
+    Pass a list, or separate arguments. The topics of the window, of its user, and BROADCAST are added. If a view calls
+    this function several times, the last call replaces the earlier topics. With a `permission`, the window has the
+    topics only while the permission allows its user. The permission is called in this function, each time the page
+    requests tokens, and by `recheck()`.
 
     Raises:
         InvalidTopic: a topic cannot be serialized, or there are more than INSTANT_MAX_TOPICS.
@@ -138,7 +140,7 @@ def set_websocket_topics(request: HttpRequest, *topics: Any, permission: Permiss
 
 
 def window_of(request: HttpRequest) -> Window:
-    """Return the window that shows the response to `request`. Every page has a window, also without topics."""
+    """Return the window that shows the response to `request`. A page without topics has a window, too."""
     info = WindowInfo.from_request(request)
     own = [channel_of(target, info) for target in (WINDOW, USER, BROADCAST)]
     topics, guard = getattr(bare(request), "instant_topics", ([], ""))
@@ -147,7 +149,7 @@ def window_of(request: HttpRequest) -> Window:
 
 
 def own_channel(key: str) -> str | None:
-    """Return the channel of one window. It is as new as the page, so the page receives all its messages."""
+    """Return the channel of one window. It was empty when the page's request began, so the page misses no message."""
     return channel_of(WINDOW, WindowInfo(window_key=key))
 
 
@@ -162,15 +164,18 @@ def signed(window: Window, user: str, session: str, rights: str = "") -> str:
 
 
 def _salt() -> str:
-    """Return the salt of the signature. The tenants of a site share SECRET_KEY, and users may have the same pks."""
+    """Return the salt of the signature, which depends on the tenant.
+
+    The tenants of a site share SECRET_KEY, and users of two tenants may have the same pk.
+    """
     return f"{_SALT}.{conf.tenant}" if conf.INSTANT_TENANT else _SALT
 
 
 def read(blob: object, user: str, session: str, rights: str = "") -> Window | None:
     """Return the window of a text from `signed`, or None if the text is not valid.
 
-    It is not valid if the signature is wrong, the user or session is another one, the rights have changed, or it is
-    older than SESSION_COOKIE_AGE (seconds).
+    The text is not valid if its signature is wrong, if it was signed for another user or session, if the rights have
+    changed, or if it is older than SESSION_COOKIE_AGE (seconds).
     """
     if not isinstance(blob, str):
         return None

@@ -40,18 +40,19 @@ def trigger(
     using: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """Call the functions of the signal `name` at one or several targets: WINDOW, USER, BROADCAST, SERVER, or topics.
+    """Call the functions of the signal `name` for one or several targets: WINDOW, USER, BROADCAST, SERVER, or topics.
 
-    In a transaction of the database `using` (by default the default one) the call is made on commit, unless it is
-    `immediate`. `countdown` (seconds), `eta` and `expires` (seconds or a time) are Celery's options. Arguments are
-    converted to JSON, also for functions on the server. Exceptions of functions on the server are logged. A window or
-    user that does not exist is ignored.
+    In a transaction of the database `using` (by default the default database), the call is made on commit, unless it is
+    `immediate`. `countdown` (seconds), `eta` and `expires` (seconds or a time) are passed to Celery. With `countdown`
+    or `eta`, the calls of windows and of functions without a queue are queued, too. Arguments are converted to JSON,
+    also for functions in Python. Exceptions of functions in Python are logged. A window or user that does not exist is
+    ignored.
 
     Raises:
         InvalidMessage, InvalidTopic: an argument cannot be encoded, or a target is invalid. Both are ValueErrors.
         InvalidSetting: windows are not in use, or the encoder or serializer of the settings cannot be imported.
-        PublishError: the server could not be reached. Functions on the server were called nevertheless. On commit it is
-            logged instead.
+        PublishError: Centrifugo could not be reached. The functions in Python were called nevertheless. On commit this
+            error is logged instead.
         NotQueued: Celery's broker could not be reached, or Celery is not installed. On commit it is logged instead.
         TransactionManagementError: `using` is None, and only another database has an open transaction.
         TypeError: both `using` and `immediate` are given, or the first argument is neither a request nor a WindowInfo.

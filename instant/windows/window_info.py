@@ -22,7 +22,7 @@ from .dotted_path_settings import imported
 
 __all__ = ["InfoMiddleware", "WindowInfo"]
 
-#: The attributes that every info has, whatever the middlewares are.
+#: The attributes of every WindowInfo. A middleware may leave an attribute empty.
 _NAMES = ("window_key", "user_id", "username", "session", "language", "time_zone", "user_agent", "address", "clients")
 #: The default of INSTANT_WINDOW_INFO_MIDDLEWARES.
 MIDDLEWARES = tuple(
@@ -34,9 +34,10 @@ MIDDLEWARES = tuple(
 class WindowInfo:
     """A window with its user, language, time zone and browser. Without arguments, it has no window and no user.
 
-    `window_key`, `user_id` (the pk as text), `username`, `session` (a hash), `language`, `time_zone`, `user_agent`,
-    `address` and `clients` (the ids of the page's connections) are text, and "" if unknown. Your own middlewares can
-    add more attributes. To exclude the window's page from a message, use `publish(…, exclude=window_info)`.
+    `window_key`, `user_id` (the pk as text), `username`, `session` (a hash of the session's key), `language`,
+    `time_zone`, `user_agent`, `address` and `clients` (the ids of the page's connections) are text, and "" if unknown.
+    Your own middlewares can add more attributes. To exclude the window's page from a message, use
+    `publish(…, exclude=window_info)`.
     """
 
     def __init__(self, **values: Any) -> None:
@@ -54,6 +55,8 @@ class WindowInfo:
     @classmethod
     def from_request(cls, request: HttpRequest | WindowInfo | None) -> WindowInfo:
         """Return the info of the window for which `request` renders a page.
+
+        A WindowInfo is returned unchanged. For None, the info has no window and no user.
 
         Raises:
             TypeError: `request` is neither a request nor a WindowInfo.
@@ -82,8 +85,9 @@ class WindowInfo:
     ) -> WindowInfo:
         """Return the info of a window that makes a call.
 
-        `user` is the user's id in Centrifugo, `client` is the connection's id, `meta` is what Django signed into its
-        token, and `headers` are the browser's headers that Centrifugo forwards.
+        `user` is the user's id in Centrifugo, or "" for a visitor. `client` is the connection's id. `meta` is the data
+        that Django signed into the connection token. `headers` are the browser's headers that Centrifugo forwards.
+        `address` is the browser's address, or "" if it is unknown.
 
         Raises:
             Deny: (403) the user was deleted, may not log in, or is not the user for whom the token was issued.
@@ -104,23 +108,26 @@ class WindowInfo:
     def to_dict(self) -> dict[str, Any]:
         """Return the info as JSON-serializable data for a queue.
 
-        Of the user, it contains the id and the name only. Everything else is read from the database again.
+        It contains only the id and the name of the user. All other data of the user are read from the database again.
         """
         return dict(self.values)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> WindowInfo:
-        """Return the info from the data of `to_dict`. Its user is read from the database at first use."""
+        """Return the info from the data of `to_dict`. The user is read from the database when it is first used."""
         return cls(**values)
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Return the header with the ids of the page's connections, as a request has it."""
+        """Return the ids of the page's connections as a header, for `publish(…, exclude=window_info)`."""
         return {SENDER_HEADER: self.clients}
 
     @property
     def user(self) -> Any:
-        """Return the user from the database, or an AnonymousUser if the user was deleted or is not active."""
+        """Return the user of the request or call. In a queue, read the user from the database.
+
+        Return an AnonymousUser for a visitor, or if the user in the database was deleted or is not active.
+        """
         if self._user is None:
             self._user = _read(self.user_id) or AnonymousUser()
         return self._user
@@ -134,7 +141,7 @@ class WindowInfo:
 
     @property
     def user_pk(self) -> str | None:
-        """Return `user_id` under its name in df_websockets, or None for a visitor."""
+        """Return `user_id`, or None for a visitor. df_websockets uses this name."""
         return self.user_id or None
 
     @property
@@ -182,18 +189,22 @@ class WindowInfo:
 
 
 class InfoMiddleware:
-    """A middleware that fills a part of an info. It sets JSON-serializable values in `info.values`, under its own
-    names.
+    """Base class of middlewares that set attributes of a WindowInfo.
 
-    The values become attributes of the info. They are kept in queued calls.
+    A middleware sets JSON-serializable values in `info.values`, with the names of the attributes as keys. Queued calls
+    contain these values.
     """
 
     def from_request(self, request: HttpRequest, info: WindowInfo) -> None:
-        """Set values from the request. The request of a call has no more than the browser's headers."""
+        """Set values from the request.
+
+        For a call from a page, the request is not the one that Django received. It has only `META` with the forwarded
+        headers and the address, `user`, and the window's key.
+        """
 
 
 def info_middlewares() -> tuple[InfoMiddleware, ...]:
-    """Return the middlewares that fill a WindowInfo, in order.
+    """Return the middlewares that set the attributes of a WindowInfo, in order.
 
     Raises:
         InvalidSetting: INSTANT_WINDOW_INFO_MIDDLEWARES is not a list of dotted paths, or a path cannot be imported.

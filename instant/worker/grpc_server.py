@@ -1,4 +1,4 @@
-"""The worker's gRPC server. The websockets server opens one stream for each open socket."""
+"""The worker's gRPC server. Centrifugo opens one stream for each open socket."""
 
 from __future__ import annotations
 
@@ -26,16 +26,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("instant")
 
-#: Seconds after which the server must use a new connection for new streams. Open streams keep their connection. The
-#: server uses only one connection at a time, so without this limit one of several processes would get all sockets.
+#: Seconds after which Centrifugo must use a new connection for new streams. Open streams keep their connection.
+#: Centrifugo opens new streams on one connection only. Without this limit, one of several processes would get all
+#: sockets.
 CONNECTION_AGE = 10.0
 
-#: Metadata of a call: names and values of the server, and the forwarded headers of the browser.
+#: Metadata of a stream, as names and values: the secret, and the browser's headers that Centrifugo forwards.
 Metadata = Sequence[tuple[str, Any]]
 
 
 class Worker:
-    """Serves streams at an address, for the sockets of `pool`."""
+    """Serves streams at an address, for the sockets of `pool`.
+
+    With `shared_port`, other processes listen on the same port. `keepalive` are two times in seconds: the interval of
+    pings, and the time in which Centrifugo must answer one.
+    """
 
     def __init__(self, pool: SocketPool, *, shared_port: bool = False, keepalive: tuple[float, float]) -> None:
         self._pool = pool
@@ -60,13 +65,13 @@ class Worker:
         await self._server.stop(patience)
 
     async def _serve(self, _: Any, context: _Context) -> None:
-        # The metadata contains the secret, and error mails show local variables.
+        # The metadata contains the secret. It is in no local variable, because error mails show those.
         if not _is_trusted(_metadata(context)):
             logger.error("refused a stream with a wrong secret; restart the websockets server with `manage.py runws`")
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong secret")
         question = await context.read()
         if not isinstance(question, grpc_messages.Asked):
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first message asks to subscribe")
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be a request to subscribe")
         try:
             opening = _read(question, _metadata(context))
             socket = await self._pool.open(opening, envelopes.wrapped)
@@ -77,7 +82,7 @@ class Worker:
 
 
 async def _carry(socket: Socket, context: _Context) -> None:
-    """Carry messages in both directions until one side has ended."""
+    """Pass messages in both directions until one side has ended."""
     feed = Feed(socket)
     reading: asyncio.Task[None] | None = None
     try:
@@ -95,7 +100,7 @@ async def _carry(socket: Socket, context: _Context) -> None:
         if reading:
             reading.cancel()
     if not socket.outgoing.closing:
-        # The server makes its client reconnect.
+        # Centrifugo then makes its client reconnect.
         await context.abort(grpc.StatusCode.UNAVAILABLE, "the worker stops")
 
 
@@ -119,7 +124,7 @@ def _metadata(context: _Context) -> Metadata:
 
 @sensitive_variables()
 def _is_trusted(metadata: Metadata) -> bool:
-    """Return whether the caller knows the secret. It proves that the server has the config of these settings."""
+    """Return whether the caller knows the secret, as Centrifugo does with the config of this site."""
     return is_proxy_secret(next((value for name, value in metadata if name == SECRET_HEADER.lower()), None))
 
 
@@ -127,7 +132,7 @@ def _options(shared_port: bool, keepalive: tuple[float, float]) -> list[tuple[st
     interval, patience = (round(1000 * seconds) for seconds in keepalive)
     return [
         ("grpc.so_reuseport", int(shared_port)),
-        # A lost host does not close its connections. Its streams end when it does not answer a ping.
+        # If Centrifugo's machine fails, its connections are not closed. The streams end when a ping is not answered.
         ("grpc.keepalive_time_ms", interval),
         ("grpc.keepalive_timeout_ms", patience),
         ("grpc.http2.ping_timeout_ms", patience),  # the effective timeout; its default is one minute

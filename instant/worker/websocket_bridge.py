@@ -31,15 +31,16 @@ logger = logging.getLogger("instant")
 
 if TYPE_CHECKING:
     _Adapter = logging.LoggerAdapter[logging.Logger]
-else:  # it takes no parameter before Python 3.11
+else:  # the class takes no type parameter before Python 3.11
     _Adapter = logging.LoggerAdapter
 
-#: The same as in Centrifugo: maximum bytes of a message, seconds between pings, and seconds to wait for a close frame.
+#: Maximum bytes of a message, as in Centrifugo.
 _LARGEST = 65536
+#: Seconds between pings, and seconds to wait for a close frame.
 _HEARTBEAT = 20.0
 _FAREWELL = 2.0
-#: Seconds between two checks whether the user of a plain WebSocket may still log in. Revocations are sent to the
-#: server, which does not know these connections.
+#: Seconds between two checks whether the user of a plain WebSocket may still log in. Revocations are sent to
+#: Centrifugo, which does not know these connections.
 RECHECK = 10.0
 
 
@@ -81,7 +82,10 @@ class Bridge:
         return bound
 
     async def stop(self, patience: float) -> None:
-        """Accept no more sockets. Wait up to `patience` seconds, and the time for close frames, for open sockets."""
+        """Accept no more sockets, and wait for the open ones.
+
+        The wait is at most `patience` seconds, plus the time for close frames.
+        """
         if self._rechecking:
             self._rechecking.cancel()
         await asyncio.gather(*(site.stop() for site in list(self._runner.sites)))
@@ -93,7 +97,7 @@ class Bridge:
             return web.Response(status=404, text="there is no socket at this path\n")
         offered = _offered(request)
         try:
-            # A lambda, because the arguments of a call are local variables, which error mails show.
+            # Error mails show local variables. With a lambda, the secrets are no arguments of `_in_thread`.
             guest = await _in_thread(lambda: websocket_authentication.admit(offered, request.headers))
         except Deny as refusal:
             return web.Response(status=refusal.code, text=f"{refusal.reason}\n")
@@ -133,7 +137,8 @@ class Bridge:
         feed = Feed(socket)
         try:
             await connection.send(b'{"result":{}}')
-            # An empty text means that the client has disconnected: a close frame could overtake its last messages.
+            # The devserver sends an empty text when its client has disconnected. A close frame could overtake the
+            # client's last messages.
             return await connection.run(
                 socket, lambda text: feed.take(text) if text else socket.lost(), _CUT, last=True
             )
@@ -153,9 +158,9 @@ class Bridge:
 
 
 class _OneLine(_Adapter):
-    """Logs aiohttp's reports. A malformed request is one line without a traceback.
+    """Logs the messages of aiohttp. A malformed request is logged in one line, without a traceback.
 
-    Any port scanner sends such requests, and the traceback shows only aiohttp's parser.
+    Any port scanner sends such requests, and the traceback would show only aiohttp's parser.
     """
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
@@ -170,7 +175,7 @@ class _OneLine(_Adapter):
 #: Maximum number of characters of the logged reason, which quotes the request.
 _LONGEST_REASON = 100
 
-#: Tells the devserver that the stream was interrupted, so that its client reconnects.
+#: Sent to the devserver if a stream ends without a code. The devserver then makes its client reconnect.
 _CUT = close_codes.Closing(1012, "service restart")
 
 
@@ -202,7 +207,10 @@ class _Connection:
     async def run(
         self, socket: Socket, take: Callable[[str], None], cut: close_codes.Closing, *, last: bool = False
     ) -> web.StreamResponse:
-        """Carry messages both ways until one side has ended. With `last`, send the close code in an envelope."""
+        """Pass messages in both directions until one side has ended.
+
+        With `last`, send the socket's close code in an envelope. `cut` is the close code if the socket has none.
+        """
         reading = asyncio.get_running_loop().create_task(self._read(socket, take))
         reading.add_done_callback(lambda _: socket.lost())
         try:

@@ -127,7 +127,7 @@ def test_the_version_may_stand_beside_the_file(name: str, project: Path) -> None
 
 def test_a_file_that_does_not_run_is_replaced_by_force_only(project: Path, releases: Site) -> None:
     binary = put(project / "centrifugo", b"not a program")
-    with pytest.raises(CommandError, match=r"cannot be run as Centrifugo .* Replace it with --force"):
+    with pytest.raises(CommandError, match=r"cannot be run as Centrifugo .* Replace it with `installws --force`"):
         run("--version", VERSION)
     assert binary.read_bytes() == b"not a program"
     run("--force")

@@ -43,11 +43,11 @@ def test_all_codes_are_listed() -> None:
 
 def test_limits_are_as_shown() -> None:
     megabyte, closed = 1024 * 1024, "the socket is closed with"
-    unread = f"{connection.MOST_UNREAD:,}, or {connection.MOST_UNREAD_BYTES // megabyte} MB"
+    unread = f"{connection.MOST_UNREAD:,}, or {connection.MOST_UNREAD_BYTES // megabyte} MiB"
     assert f"{unread} | {closed} 4503" in TEXT
-    assert f"{send_buffer.MOST:,}, or {send_buffer.MOST_BYTES // megabyte} MB |" in TEXT
-    assert f"`send()` in a thread waits for {send_buffer.PATIENCE:.0f} seconds" in TEXT
-    early = f"{message_order.WINDOW:,}, or {message_order.MOST_BYTES // megabyte} MB"
+    assert f"{send_buffer.MOST:,}, or {send_buffer.MOST_BYTES // megabyte} MiB |" in TEXT
+    assert f"`send()` in a thread waits for up to {send_buffer.PATIENCE:.0f} seconds" in TEXT
+    early = f"{message_order.WINDOW:,}, or {message_order.MOST_BYTES // megabyte} MiB"
     assert f"{early}, or {message_order.PATIENCE:.0f} seconds | {closed} 4502" in TEXT
 
 

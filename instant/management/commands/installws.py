@@ -20,7 +20,7 @@ class Command(BaseCommand):
     """Install the Centrifugo server that runws starts, or print its config."""
 
     help = "Install the Centrifugo server: download its release, verify it, and unpack it."
-    # Projects whose checks fail may need this command.
+    # The command must work even if checks of the project fail.
     requires_system_checks = []
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
@@ -81,7 +81,7 @@ class Command(BaseCommand):
 
 
 class _Bar:
-    """A progress bar on a terminal, otherwise a line for each quarter."""
+    """Show a progress bar on a terminal, otherwise a line for each quarter, or each 25 MiB if the size is unknown."""
 
     def __init__(self, out: OutputWrapper, *, shown: bool) -> None:
         self.out, self.shown, self.live, self.last = out, shown, out.isatty(), -1
@@ -94,7 +94,7 @@ class _Bar:
             self.out.write()
 
     def __call__(self, done: int, total: int | None) -> None:
-        # If the size is unknown, each step is a mebibyte.
+        # A step is one percent, or one mebibyte if the size is unknown.
         step = 100 * done // total if total else done >> 20
         if not self.live:
             step -= step % 25
@@ -115,7 +115,11 @@ def _silent(text: str) -> None:
 
 
 def _asked_version(version: str | None, source: str | None) -> str | None:
-    """Return the version that the user named, or None."""
+    """Return the version in --version or in the name of the archive, or None.
+
+    Raises:
+        InstallError: the two versions differ.
+    """
     named = install.version_in_name(source) if source else None
     if version is None or named is None:
         return named or (version and version.removeprefix("v"))
@@ -125,13 +129,17 @@ def _asked_version(version: str | None, source: str | None) -> str | None:
 
 
 def _version_to_keep(binary: Path, asked: str | None) -> str | None:
-    """Return the installed version, or None if there is none or another version is requested."""
+    """Return the installed version, or None if there is none or another version is requested.
+
+    Raises:
+        InstallError: the installed binary cannot be run.
+    """
     if not binary.is_file():
         return None
     try:
         found = reported_version(binary)
     except ServerFailed as error:
-        raise InstallError(f"{str(error).removesuffix('.')}. Replace it with --force.") from error
+        raise InstallError(f"{str(error).removesuffix('.')}. Replace it with `installws --force`.") from error
     return found if asked in (None, found) else None
 
 
